@@ -1,0 +1,82 @@
+# Two commands matter: `make demo` and `make test`. Both set up all that is missing.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types contract bench bench-calls bench-router bench-speech bench-ledger bench-web \
+  simulate lock clean
+SHELL := /bin/bash
+
+PYTHON := .venv/bin/python
+SETUP := tollbridge/setup.sh
+# Whole files are kept together because each starts real servers. Calls mostly wait, but what they compare is clocks,
+# to 20 ms: all other tests run beside them and give way to them.
+PYTEST := $(PYTHON) -m pytest --dist loadfile
+CALL_TESTS := tests/calls tests/tollbridge
+# A telephone that the machine kept waiting measures wrongly: what only its clock fails is tried once more, and told so.
+SECOND_TRY := --reruns 1 --only-rerun ClocksApart
+OTHERS_LOG := .tollbridge/tests-beside-calls.log
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+setup: ## set up all that is missing: Python packages, Asterisk, web parts
+	@$(SETUP)
+
+demo: ## start a node, sell a real call, stay up (ONCE=1: stop after the sale, end with one line of JSON)
+	@$(SETUP) --demo 1>&2
+	@$(PYTHON) -m tollbridge demo $(if $(ONCE),--once)
+
+test: ## set up all that is missing and run every test
+	@$(SETUP) --tests
+ifdef TESTS
+	@$(PYTEST) -n 2 $(TESTS)
+else
+	@mkdir -p $(dir $(OTHERS_LOG))
+	@nice -n 15 $(PYTEST) -n 2 $(addprefix --ignore=,$(CALL_TESTS)) >$(OTHERS_LOG) 2>&1 & others=$$!; \
+	trap 'kill $$others 2>/dev/null' INT TERM; \
+	echo "calls on real Asterisk (all other tests run beside them, into $(OTHERS_LOG)):"; \
+	$(PYTEST) -n 2 $(SECOND_TRY) $(CALL_TESTS); calls=$$?; \
+	echo "all other tests:"; tail -n +1 -f --pid=$$others $(OTHERS_LOG); \
+	wait $$others; others=$$?; exit $$((calls | others))
+endif
+
+check: lint types contract test ## everything CI asks for
+
+lint: .venv/checks ## ruff
+	@$(PYTHON) -m ruff check .
+
+types: .venv/checks ## strict types, of Python and of the web's islands
+	@$(PYTHON) -m mypy
+	@npm run --silent types
+
+contract: .venv/checks ## rooms import downwards only
+	@.venv/bin/lint-imports --no-cache
+
+bench: bench-calls bench-router bench-speech bench-ledger bench-web ## every benchmark
+
+bench-calls: .venv/checks ## call set-up and CPU beside a bare-dialplan Asterisk
+	@$(PYTHON) -m tests.bench.calls
+
+bench-router: .venv/checks ## the router: decisions, reload, leases, races, turns, auctions
+	@$(PYTHON) -m tests.bench.router
+
+bench-speech: .venv/checks ## what callers say, by real calls (QUICK=1: a little of it; MODEL=folder: a Vosk model)
+	@$(PYTHON) -m tests.bench.speech_set
+	@QUICK=$(QUICK) MODEL=$(MODEL) $(PYTHON) -m tests.bench.speech
+
+bench-ledger: .venv/checks ## money: settlement beside pgbench, verify, reports (QUICK=1: smaller)
+	@$(PYTHON) -m tests.bench.ledger
+
+bench-web: .venv/checks ## the pages over a million calls, the live board, the editor (QUICK=1: smaller)
+	@QUICK=$(QUICK) $(PYTHON) -m tests.bench.web
+
+simulate: .venv/checks ## calls x faults against the real settlement (CALLS=1000000 SEED=n)
+	@$(PYTHON) -m tests.simulate --calls $(or $(CALLS),20000) $(if $(SEED),--seed $(SEED))
+
+lock: ## renew requirements*.lock from requirements*.in
+	@$(SETUP) --lock
+
+clean: ## forget this clone's node and environment (keeps the shared cache)
+	rm -rf .venv .tollbridge node_modules
+
+.venv/checks: requirements-dev.lock
+	@$(SETUP) --tests
+	@touch .venv/checks

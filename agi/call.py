@@ -1,0 +1,70 @@
+"""What an AGI step knows of the call it serves, read from and written to the channel alone.
+
+A step keeps nothing between calls to it: any process of any node may serve the next step.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Asterisk reads an AGI command into 2048 bytes (res_agi.c, AGI_BUF_LEN); base64 makes 4 of 3.
+TAGS_BYTES_MAXIMUM = 1_400
+_CALLER = re.compile(r"^\+?[0-9]{7,15}$")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InboundCall:
+    """The caller's side. `caller` is E.164 or '' when withheld; `dialled` is E.164 as far as it can be told."""
+
+    linkedid: str
+    dialled: str
+    caller: str
+
+
+def e164_of(number: str) -> str:
+    """Return `number` as E.164, reading ten and eleven digits as North American; other digits get a plus.
+
+    The numbers are our own tracking numbers and callers of US trunks; a full parse (phonenumbers) takes 50 ms to
+    load, which the survival script does not have.
+    """
+    digits = number.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit()):
+        return ""
+    if not number.startswith("+") and len(digits) == 10:
+        return f"+1{digits}"
+    return f"+{digits}"
+
+
+def caller_of(number: str) -> str:
+    """Return the caller's number as E.164, '' when it is withheld or no number."""
+    return e164_of(number) if _CALLER.match(number) else ""
+
+
+def dump_tags(tags: Mapping[str, str]) -> str:
+    """Return the tags as base64url JSON, safe in a channel variable. Raises ValueError beyond the size limit."""
+    text = json.dumps(dict(tags), separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
+    if len(text) > TAGS_BYTES_MAXIMUM:
+        raise ValueError(f"{len(text)} bytes of tags")
+    return base64.urlsafe_b64encode(text).decode()
+
+
+def load_tags(text: str) -> dict[str, str]:
+    """Return the tags of `dump_tags`; {} for anything else."""
+    try:
+        tags = json.loads(base64.urlsafe_b64decode(text.encode()))
+    except (binascii.Error, ValueError):
+        return {}
+    return {str(k): str(v) for k, v in tags.items()} if isinstance(tags, dict) else {}
+
+
+def dump_tried(tried: tuple[int, ...]) -> str:
+    return "-".join(map(str, tried))
+
+
+def load_tried(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("-") if part.isdigit())

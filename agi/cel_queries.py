@@ -1,0 +1,220 @@
+"""What the reader of Asterisk's CEL file writes to PostgreSQL, and reads back to settle by.
+
+Whole batches of lines are a few statements with arrays, compiled once: line by line they cost the worker half its time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Integer, Text, Uuid, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agi.cel import CelRow
+from billing.call_record import LegRecord
+from store.call_id import call_id_of
+from store.tables import cel_rows
+
+CHANNEL = "tollbridge_calls"
+"""NOTIFY channel: the payload is the id of a call that appeared or changed."""
+
+
+_TELL = text(
+    f"SELECT pg_notify('{CHANNEL}', id::text) FROM unnest(:ids) AS s(id)"  # noqa: S608 (a constant)
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+
+
+async def tell(connection: AsyncConnection, ids: Collection[UUID]) -> None:
+    """Tell who watches that these calls have moved; they hear of it when the transaction is committed."""
+    if ids:
+        await connection.execute(_TELL, {"ids": list(ids)})
+
+
+# Arrays, so that five hundred lines are one statement that was compiled once.
+_INSERT_CEL_ROWS = text(
+    """
+    INSERT INTO cel_rows (node, file, position, event, event_us, uniqueid, linkedid, channel, extra)
+    SELECT :node, :file, * FROM unnest(:positions, :events, :moments, :uniqueids, :linkedids, :channels, :extras)
+    ON CONFLICT DO NOTHING
+    """
+).bindparams(
+    *(bindparam(name, type_=Text) for name in ("node", "file")),
+    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("positions", "moments")),
+    *(
+        bindparam(name, type_=ARRAY(Text))
+        for name in ("events", "uniqueids", "linkedids", "channels", "extras")
+    ),
+)
+
+
+async def insert_cel_rows(
+    connection: AsyncConnection, node: str, file: str, rows: Sequence[tuple[int, CelRow]]
+) -> None:
+    values = {
+        "node": node,
+        "file": file,
+        "positions": [position for position, _ in rows],
+        "events": [row.event for _, row in rows],
+        "moments": [row.event_us for _, row in rows],
+        "uniqueids": [row.uniqueid for _, row in rows],
+        "linkedids": [row.linkedid for _, row in rows],
+        "channels": [row.channel for _, row in rows],
+        "extras": [row.extra for _, row in rows],
+    }
+    await connection.execute(_INSERT_CEL_ROWS, values)
+
+
+async def rows_of(connection: AsyncConnection, linkedid: str) -> list[CelRow]:
+    """Return the rows of one linkedid in the order Asterisk wrote them."""
+    fields = ("event", "event_us", "uniqueid", "linkedid", "channel", "extra")
+    query = select(*(cel_rows.c[name] for name in fields)).filter_by(linkedid=linkedid)
+    found = await connection.execute(query.order_by(cel_rows.c.id))
+    return [CelRow(**row) for row in found.mappings()]
+
+
+_ROWS_OF_ALL = text(
+    """
+    SELECT event, event_us, uniqueid, linkedid, channel, extra FROM cel_rows
+    WHERE linkedid = ANY (:linkedids) ORDER BY id
+    """
+).bindparams(bindparam("linkedids", type_=ARRAY(Text)))
+
+
+async def rows_of_all(connection: AsyncConnection, linkedids: Sequence[str]) -> dict[str, list[CelRow]]:
+    """Return the rows of several linkedids, each in the order Asterisk wrote them."""
+    found: dict[str, list[CelRow]] = {}
+    for row in await connection.execute(_ROWS_OF_ALL, {"linkedids": list(linkedids)}):
+        found.setdefault(row.linkedid, []).append(
+            CelRow(
+                event=row.event,
+                event_us=row.event_us,
+                uniqueid=row.uniqueid,
+                linkedid=row.linkedid,
+                channel=row.channel,
+                extra=row.extra,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrived:
+    """What a CALL event says of a call."""
+
+    linkedid: str
+    at_ms: int
+    dialled: str
+    caller: str | None
+    trunk: str | None
+
+
+_ARRIVED = text(
+    f"""
+    WITH said AS (
+        SELECT * FROM unnest(:ids, :linkedids, :dialled, :callers, :trunks, :moments)
+            AS s(id, linkedid, dialled, caller, trunk_name, started_at)
+    ), written AS (
+        INSERT INTO calls (id, linkedid, node, dialled, caller, trunk_name, started_at)
+        SELECT id, linkedid, :node, dialled, caller, trunk_name, started_at FROM said ORDER BY id
+        ON CONFLICT (id) DO UPDATE SET dialled = excluded.dialled, caller = excluded.caller,
+            trunk_name = excluded.trunk_name, started_at = excluded.started_at WHERE calls.state <> 'settled'
+    )
+    SELECT pg_notify('{CHANNEL}', id::text) FROM said
+    """  # noqa: S608 (a constant)
+).bindparams(
+    bindparam("ids", type_=ARRAY(Uuid)),
+    bindparam("node", type_=Text),
+    bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
+    *(bindparam(name, type_=ARRAY(Text)) for name in ("linkedids", "dialled", "callers", "trunks")),
+)
+
+
+async def calls_arrived(connection: AsyncConnection, node: str, arrived: Sequence[Arrived]) -> None:
+    """Write what CALL events say, one a call; a journal line may have made the call's row before."""
+    values = {
+        "ids": [call_id_of(one.linkedid) for one in arrived],
+        "linkedids": [one.linkedid for one in arrived],
+        "node": node,
+        "dialled": [one.dialled for one in arrived],
+        "callers": [one.caller for one in arrived],
+        "trunks": [one.trunk for one in arrived],
+        "moments": [_instant(one.at_ms) for one in arrived],
+    }
+    await connection.execute(_ARRIVED, values)
+
+
+_ENSURE = text(
+    f"""
+    WITH made AS (
+        INSERT INTO calls (id, linkedid, node, started_at)
+        SELECT id, linkedid, :node, started_at
+        FROM unnest(:ids, :linkedids, :moments) AS s(id, linkedid, started_at) ORDER BY id
+        ON CONFLICT DO NOTHING RETURNING id
+    )
+    SELECT pg_notify('{CHANNEL}', id::text) FROM made
+    """  # noqa: S608 (a constant)
+).bindparams(
+    bindparam("ids", type_=ARRAY(Uuid)),
+    bindparam("node", type_=Text),
+    bindparam("linkedids", type_=ARRAY(Text)),
+    bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
+)
+
+
+async def ensure_calls(
+    connection: AsyncConnection, node: str, first_seen_ms: Mapping[str, int]
+) -> dict[str, UUID]:
+    """Make the rows of calls that are not there, by linkedid and the moment it was first seen; return their ids."""
+    ids = {linkedid: call_id_of(linkedid) for linkedid in first_seen_ms}
+    if ids:
+        values = {
+            "ids": list(ids.values()),
+            "linkedids": list(ids),
+            "node": node,
+            "moments": [_instant(at_ms) for at_ms in first_seen_ms.values()],
+        }
+        await connection.execute(_ENSURE, values)
+    return ids
+
+
+async def ensure_call(connection: AsyncConnection, node: str, linkedid: str, at_ms: int) -> UUID:
+    """Make the call's row when it is not there; return its id."""
+    return (await ensure_calls(connection, node, {linkedid: at_ms}))[linkedid]
+
+
+_INSERT_LEGS = text(
+    """
+    INSERT INTO legs (call_id, attempt, target_id, answered_ms, ended_ms, connected_ms, cause)
+    SELECT s.call_id, s.attempt, t.id, s.answered_ms, s.ended_ms, s.connected_ms, s.cause
+    FROM unnest(:ids, :attempts, :target_ids, :answered, :ended, :connected, :causes)
+        AS s(call_id, attempt, target_id, answered_ms, ended_ms, connected_ms, cause)
+    LEFT JOIN targets t ON t.id = s.target_id
+    ON CONFLICT DO NOTHING
+    """
+).bindparams(
+    bindparam("ids", type_=ARRAY(Uuid)),
+    *(bindparam(name, type_=ARRAY(Integer)) for name in ("attempts", "causes")),
+    *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("target_ids", "answered", "ended", "connected")),
+)
+
+
+async def insert_legs(connection: AsyncConnection, told: Sequence[tuple[UUID, LegRecord]]) -> None:
+    """Write legs of calls; the first that tells of an attempt stands, and a target that has gone is left out."""
+    values = {
+        "ids": [call_id for call_id, _ in told],
+        "attempts": [leg.attempt for _, leg in told],
+        "target_ids": [leg.target_id for _, leg in told],
+        "answered": [leg.answered_ms for _, leg in told],
+        "ended": [leg.ended_ms for _, leg in told],
+        "connected": [leg.connected_ms for _, leg in told],
+        "causes": [leg.cause for _, leg in told],
+    }
+    await connection.execute(_INSERT_LEGS, values)
+
+
+def _instant(epoch_ms: int) -> dt.datetime:
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=epoch_ms)

@@ -1,0 +1,266 @@
+"""What the readers of CEL and journal write to PostgreSQL, and what settlement needs back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Integer,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agi.cel import LeftBehind
+from agi.tail import Line
+from store.call_id import call_id_of
+from store.tables import (
+    answers,
+    asterisk_boots,
+    calls,
+    cel_rows,
+    counters,
+    decisions,
+    file_positions,
+    no_buyer_requests,
+    refused_lines,
+    targets,
+)
+
+_REFUSED_LINES_KEPT = 10_000
+_REFUSED_LINE_BYTES = 2048
+
+# --- positions -----------------------------------------------------------------------------------------------
+
+
+async def lock_position(connection: AsyncConnection, node: str, kind: str, file: str) -> int:
+    """Return how far the file has been read; no other process reads it until this transaction ends."""
+    key = {"node": node, "kind": kind, "file": file}
+    await connection.execute(insert(file_positions).values(**key, position=0).on_conflict_do_nothing())
+    query = select(file_positions.c.position).filter_by(**key).with_for_update()
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def move_position(connection: AsyncConnection, node: str, kind: str, file: str, position: int) -> None:
+    key = {"node": node, "kind": kind, "file": file}
+    await connection.execute(update(file_positions).filter_by(**key).values(position=position))
+
+
+async def drop_position(connection: AsyncConnection, node: str, kind: str, file: str) -> None:
+    await connection.execute(delete(file_positions).filter_by(node=node, kind=kind, file=file))
+
+
+async def refuse_lines(
+    connection: AsyncConnection, node: str, kind: str, file: str, refused: Sequence[tuple[Line, str]]
+) -> None:
+    """Count lines that could not be understood, and keep the first ten thousand of a node to be looked at."""
+    total = await count(connection, node, f"{kind}_lines_refused", len(refused))
+    rows = [
+        {
+            "node": node,
+            "kind": kind,
+            "file": file,
+            "position": line.position,
+            "problem": problem,
+            "line": line.data[:_REFUSED_LINE_BYTES],
+        }
+        for line, problem in refused
+    ]
+    if total <= _REFUSED_LINES_KEPT:
+        await connection.execute(insert(refused_lines).on_conflict_do_nothing(), rows)
+
+
+async def count(connection: AsyncConnection, node: str, name: str, by: int = 1) -> int:
+    """Raise a counter of the node; return its value."""
+    query = insert(counters).values(node=node, name=name, value=by)
+    query = query.on_conflict_do_update(
+        index_elements=["node", "name"], set_={"value": counters.c.value + by, "last_at": func.now()}
+    )
+    return int((await connection.execute(query.returning(counters.c.value))).scalar_one())
+
+
+# --- CEL -----------------------------------------------------------------------------------------------------
+
+
+async def insert_request(
+    connection: AsyncConnection, call_id: UUID, node: str, at_ms: int, left: LeftBehind
+) -> None:
+    """Write a voice message or a wish to be called back. The journal's lines may bring the campaign later."""
+    call = select(calls.c.campaign_id, calls.c.caller).where(calls.c.id == call_id).subquery()
+    query = insert(no_buyer_requests).values(
+        call_id=call_id,
+        campaign_id=select(call.c.campaign_id).scalar_subquery(),
+        caller=select(call.c.caller).scalar_subquery(),
+        kind=left.kind,
+        recording=left.recording,
+        node=node,
+        detail=dict(left.detail),
+        created_at=instant(at_ms),
+    )
+    await connection.execute(query.on_conflict_do_nothing())
+
+
+async def end_calls(connection: AsyncConnection, node: str, linkedids: Sequence[str] | None = None) -> None:
+    """Mark the node's calls ended whose LINKEDID_END is in: of these linkedids, or of all in progress."""
+    query = (
+        update(calls)
+        .where(calls.c.node == node, calls.c.state == "in_progress")
+        .where(cel_rows.c.linkedid == calls.c.linkedid, cel_rows.c.event == "LINKEDID_END")
+        .values(state="ended", ended_at=func.to_timestamp(cel_rows.c.event_us / 1_000_000.0))
+    )
+    if linkedids is not None:
+        query = query.where(calls.c.id.in_([call_id_of(linkedid) for linkedid in linkedids]))
+    await connection.execute(query)
+
+
+# --- Asterisks that died -------------------------------------------------------------------------------------
+
+
+async def newest_boot_ms(connection: AsyncConnection, node: str) -> int | None:
+    """Return when the newest known Asterisk of the node started, epoch milliseconds."""
+    query = select(func.max(asterisk_boots.c.started_ms)).filter_by(node=node)
+    value = (await connection.execute(query)).scalar_one()
+    return None if value is None else int(value)
+
+
+async def close_dead_calls(connection: AsyncConnection, node: str, boot_ms: int, stale_before_ms: int) -> int:
+    """End the calls of Asterisks that are no more, each at its last witness; return how many.
+
+    The witness is the later of the call's last CEL row and its Asterisk's last heartbeat. Calls older than
+    `stale_before_ms` whose end was never told are closed by their last row alone.
+    """
+    found = await connection.execute(
+        text(
+            """
+            WITH dead AS (
+                SELECT c.id, c.linkedid, c.started_at,
+                    CASE WHEN c.started_at < to_timestamp(:boot_ms / 1000.0) THEN (
+                        SELECT b.last_alive_ms FROM asterisk_boots b
+                        WHERE b.node = c.node AND b.started_ms < :boot_ms
+                            AND to_timestamp(b.started_ms / 1000.0) <= c.started_at + interval '1 second'
+                        ORDER BY b.started_ms DESC LIMIT 1
+                    ) END AS alive_ms
+                FROM calls c
+                WHERE c.node = :node AND c.state = 'in_progress'
+                    AND (c.started_at < to_timestamp(:boot_ms / 1000.0)
+                        OR c.started_at < to_timestamp(:stale_ms / 1000.0))
+            )
+            UPDATE calls SET state = 'ended', ended_at = greatest(
+                dead.started_at,
+                to_timestamp(dead.alive_ms / 1000.0),
+                (SELECT to_timestamp(max(r.event_us) / 1000000.0) FROM cel_rows r WHERE r.linkedid = dead.linkedid)
+            )
+            FROM dead WHERE calls.id = dead.id AND calls.state = 'in_progress'
+            RETURNING calls.id
+            """
+        ),
+        {"node": node, "boot_ms": boot_ms, "stale_ms": stale_before_ms},
+    )
+    return len(found.all())
+
+
+async def boot_seen(connection: AsyncConnection, node: str, started_ms: int, alive_ms: int) -> None:
+    query = insert(asterisk_boots).values(node=node, started_ms=started_ms, last_alive_ms=alive_ms)
+    latest = func.greatest(asterisk_boots.c.last_alive_ms, query.excluded.last_alive_ms)
+    await connection.execute(
+        query.on_conflict_do_update(index_elements=["node", "started_ms"], set_={"last_alive_ms": latest})
+    )
+
+
+# --- the journal ---------------------------------------------------------------------------------------------
+
+
+async def call_matched(connection: AsyncConnection, call_id: UUID, match: Mapping[str, Any]) -> None:
+    """Write which number was called; a row that has gone from the market since is left out."""
+    query = text(
+        """
+        UPDATE calls SET
+            tracking_number_id = (SELECT id FROM tracking_numbers WHERE id = CAST(:tracking_number_id AS bigint)),
+            campaign_id = (SELECT id FROM campaigns WHERE id = CAST(:campaign_id AS bigint)),
+            publisher_id = (SELECT id FROM publishers WHERE id = CAST(:publisher_id AS bigint)),
+            flow_name = CAST(:flow_name AS text), flow_version = CAST(:flow_version AS integer)
+        WHERE id = :call_id AND state <> 'settled'
+        """
+    )
+    await connection.execute(query, {"call_id": call_id, **match})
+    matched = select(calls.c.campaign_id).where(calls.c.id == call_id).scalar_subquery()
+    await connection.execute(
+        update(no_buyer_requests)
+        .where(no_buyer_requests.c.call_id == call_id, no_buyer_requests.c.campaign_id.is_(None))
+        .values(campaign_id=matched)
+    )
+
+
+async def set_tags(connection: AsyncConnection, call_id: UUID, tags: Mapping[str, Any]) -> None:
+    await connection.execute(update(calls).where(calls.c.id == call_id).values(tags=dict(tags)))
+
+
+async def insert_answer(
+    connection: AsyncConnection, call_id: UUID, at_ms: int, said: Mapping[str, Any]
+) -> None:
+    query = insert(answers).values(call_id=call_id, answered_at=instant(at_ms), **said)
+    await connection.execute(query.on_conflict_do_nothing())
+
+
+_REJECTIONS = text(
+    """
+    INSERT INTO rejections (call_id, sequence, target_id, code, detail)
+    SELECT :call_id, :sequence, target_id, code, detail
+    FROM jsonb_to_recordset(:rejections) AS r(target_id bigint, code text, detail text)
+    WHERE EXISTS (SELECT FROM targets WHERE id = target_id)
+    ON CONFLICT DO NOTHING
+    """
+).bindparams(
+    bindparam("call_id", type_=Uuid),
+    bindparam("sequence", type_=Integer),
+    bindparam("rejections", type_=JSONB),
+)
+
+
+async def insert_decision(
+    connection: AsyncConnection, call_id: UUID, at_ms: int, said: Mapping[str, Any]
+) -> None:
+    """Write a decision and its rejections; targets that have gone since are left out.
+
+    Survival may decide again about an attempt the router had decided when it was killed: both are kept, in their
+    order.
+    """
+    made_before = await connection.execute(
+        select(decisions.c.sequence, decisions.c.decided_by, decisions.c.decided_at).filter_by(
+            call_id=call_id
+        )
+    )
+    taken = {row.sequence: (row.decided_by, row.decided_at) for row in made_before}
+    if (said["decided_by"], instant(at_ms)) in taken.values():
+        return
+    sequence = said["sequence"] if said["sequence"] not in taken else max(taken) + 1
+    query = insert(decisions).values(
+        call_id=call_id,
+        sequence=sequence,
+        decided_by=said["decided_by"],
+        decided_at=instant(at_ms),
+        target_id=_existing_target(said["target_id"]),
+        duration_us=said["duration_us"],
+        decision=said["decision"],
+    )
+    await connection.execute(query)
+    if said["rejections"]:
+        values = {"call_id": call_id, "sequence": sequence, "rejections": list(said["rejections"])}
+        await connection.execute(_REJECTIONS, values)
+
+
+def _existing_target(target_id: int | None) -> Any:
+    return select(targets.c.id).where(targets.c.id == target_id).scalar_subquery()
+
+
+def instant(epoch_ms: int) -> dt.datetime:
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=epoch_ms)

@@ -1,0 +1,168 @@
+"""The decoder held to a grammar: a beam search through the token automaton of all written answers.
+
+Every path ends in a value of the grammar, so the result is a log-probability for each value that the audio
+could be. A second, free search tells what the model would write without a grammar: how far the two lie apart
+betrays speech that is no answer at all.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agi.speech.moonshine_model import STOP, DecoderState, Floats, MoonshineModel
+from agi.speech.token_automaton import TokenAutomaton
+
+BEAM_PATHS = 14
+BEAM_WIDTH = 14.0
+"""Paths whose log-probability is lower than the best by more than this are dropped."""
+FINISHED_WIDTH = 8.0
+"""Paths that are this far below a finished answer could only become alternatives that nobody would be offered."""
+MAXIMUM_ANSWER_TOKENS = 24
+MAXIMUM_FREE_TOKENS = 24
+_CLEAR_SCORE, _CLEAR_MARGIN = -3.0, 3.0
+_END_MARKS = (b".", b",", b"?", b"!")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A value the audio could be: log-probability of all its written forms, tokens of the likeliest."""
+
+    log_probability: float
+    best_log_probability: float
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreeText:
+    """What the model writes without a grammar. `steps` counts its tokens and the end."""
+
+    text: str
+    log_probability: float
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Path:
+    score: float
+    node: int
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    path: _Path
+    row: int
+
+
+class ConstrainedSearch:
+    """Both searches over one model."""
+
+    def __init__(self, model: MoonshineModel) -> None:
+        self._model = model
+        numbers = model.tokens.numbers
+        self._ends = [STOP, *(numbers[mark] for mark in _END_MARKS if mark in numbers)]
+
+    def answers(self, start: DecoderState, automaton: TokenAutomaton) -> dict[str, Answer]:
+        """Log-probability of each value the beam reached; empty when the beam died."""
+        found: dict[str, Answer] = {}
+        paths, state = [_Path(score=0.0, node=0, tokens=())], start
+        for _ in range(MAXIMUM_ANSWER_TOKENS):
+            self._collect_finished(paths, state.log_probabilities, automaton, found)
+            steps = _best_steps(paths, state.log_probabilities, automaton, found)
+            if not steps:
+                break
+            paths = [step.path for step in steps]
+            rows, tokens = [step.row for step in steps], [path.tokens[-1] for path in paths]
+            state = self._model.advance(state, rows, tokens)
+        return found
+
+    def _collect_finished(
+        self, paths: list[_Path], scores: Floats, automaton: TokenAutomaton, found: dict[str, Answer]
+    ) -> None:
+        for row, path in enumerate(paths):
+            value = automaton.value(path.node, path.tokens)
+            if value is not None:
+                # A comma that may go on to another answer is no end: "Washington, D. C."
+                on = automaton.edges(path.node)
+                ends = [mark for mark in self._ends if mark not in on]
+                score = path.score + float(np.logaddexp.reduce(scores[row, ends]))
+                score -= automaton.cost(value, path.tokens)
+                found[value] = _joined(found.get(value), score, path.tokens)
+
+    def free_text(self, start: DecoderState) -> FreeText:
+        """The likeliest next token, again and again, until the model stops."""
+        state, total, written = start, 0.0, list[int]()
+        while len(written) < MAXIMUM_FREE_TOKENS:
+            token = int(state.log_probabilities[0].argmax())
+            total += float(state.log_probabilities[0, token])
+            if token == STOP:
+                break
+            written.append(token)
+            state = self._model.advance(state, [0], [token])
+        text = self._model.tokens.text(written)
+        return FreeText(text=text, log_probability=total, steps=len(written) + 1)
+
+
+def _joined(known: Answer | None, score: float, tokens: tuple[int, ...]) -> Answer:
+    if known is None:
+        return Answer(log_probability=score, best_log_probability=score, tokens=tokens)
+    better = score > known.best_log_probability
+    return Answer(
+        log_probability=float(np.logaddexp(known.log_probability, score)),
+        best_log_probability=score if better else known.best_log_probability,
+        tokens=tokens if better else known.tokens,
+    )
+
+
+def joined_answers(hearings: Sequence[Mapping[str, Answer]]) -> dict[str, Answer]:
+    """The answers of several hearings of one sound: mean probabilities. A hearing that went wrong makes everything
+    unlikely; mean log-probabilities would let it outvote the one that went well.
+    """
+    hearings = [answers for answers in hearings if answers]
+    joined: dict[str, Answer] = {}
+    for value in dict.fromkeys(value for answers in hearings for value in answers):
+        known = [answers[value] for answers in hearings if value in answers]
+        best = max(known, key=lambda answer: answer.best_log_probability)
+        total = float(np.logaddexp.reduce([answer.log_probability for answer in known]))
+        joined[value] = replace(best, log_probability=total - math.log(len(hearings)))
+    return joined
+
+
+def is_clear(answers: Mapping[str, Answer]) -> bool:
+    """Whether one answer stands out so far that a second hearing would change nothing."""
+    scores = sorted((answer.log_probability for answer in answers.values()), reverse=True)
+    if not scores or scores[0] <= _CLEAR_SCORE:
+        return False
+    return len(scores) == 1 or scores[0] - scores[1] > _CLEAR_MARGIN
+
+
+def _steps(
+    paths: list[_Path], scores: Floats, automaton: TokenAutomaton
+) -> Iterator[tuple[float, int, int, int]]:
+    """Score, row, token and node of every way on. Plain tuples: there are some hundred for each one followed."""
+    for row, path in enumerate(paths):
+        own = scores[row]
+        for token, node in automaton.edges(path.node).items():
+            yield path.score + float(own[token]), row, token, node
+
+
+def _best_steps(
+    paths: list[_Path], scores: Floats, automaton: TokenAutomaton, found: Mapping[str, Answer]
+) -> list[_Step]:
+    """The steps worth following: the best few, none hopeless beside the best step or the best finished
+    answer.
+    """
+    likely = heapq.nlargest(2 * BEAM_PATHS, _steps(paths, scores, automaton))
+    best = [step for step in likely if automaton.leads_on((*paths[step[1]].tokens, step[2]))][:BEAM_PATHS]
+    leading = best[0][0] - BEAM_WIDTH if best else 0.0
+    finished = max((answer.log_probability for answer in found.values()), default=-np.inf) - FINISHED_WIDTH
+    return [
+        _Step(path=_Path(score=score, node=node, tokens=(*paths[row].tokens, token)), row=row)
+        for score, row, token, node in best
+        if score > max(leading, finished)
+    ]

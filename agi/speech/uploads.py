@@ -1,0 +1,117 @@
+"""Sounds somebody recorded: checked, levelled and kept beside the rendered prompts.
+
+Read by miniaudio (MIT): WAV, MP3, FLAC and Ogg Vorbis.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import miniaudio
+import numpy as np
+
+from agi.speech.prompts import (
+    Floats,
+    PromptError,
+    prompt_digest,
+    put_sound,
+)
+from rules.prompt_names import UPLOADS_FOLDER, is_upload_name
+
+MAXIMUM_FILE_BYTES = 60 * 1024 * 1024
+MAXIMUM_SECONDS = 300.0
+"""A caller hangs up long before; the speech service takes no more either."""
+MINIMUM_SECONDS = 0.2
+_QUIETEST = 10 ** (-55 / 20)
+"""Loudest moment (of full scale) below which a file is silence: levelling would only make its noise loud."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A sound that flows may play as `upload:NAME`."""
+
+    name: str
+    seconds: float
+    digest: str
+    """SHA-256 of the 8 kHz file."""
+
+
+def add_upload(prompts_dir: Path, file: Path, name: str) -> Upload:
+    """Take a sound in under `name`, in place of one that had it. Raises PromptError with a sentence for the admin."""
+    if not is_upload_name(name):
+        raise PromptError(
+            f"{name!r} is no name: use small letters, digits, hyphens; begin with a letter or digit."
+        )
+    samples, rate = _checked(file)
+    folder = prompts_dir / UPLOADS_FOLDER
+    path = folder / f"{name}.wav"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".upload-", dir=folder) as unfinished:
+            put_sound(path, samples, rate, folder=Path(unfinished))
+    except PromptError as error:
+        raise PromptError(f"{file.name} is silent: {error}") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise PromptError(f"The sound cannot be written to {folder} ({reason}): free some space.") from error
+    return Upload(name=name, seconds=len(samples) / rate, digest=prompt_digest(path))
+
+
+def uploads(prompts_dir: Path) -> tuple[Upload, ...]:
+    """Every uploaded sound, by name."""
+    files = sorted((prompts_dir / UPLOADS_FOLDER).glob("*.wav"))
+    return tuple(
+        Upload(name=file.stem, seconds=(file.stat().st_size - 44) / 16_000, digest=prompt_digest(file))
+        for file in files
+        if is_upload_name(file.stem)
+    )
+
+
+def _checked(file: Path) -> tuple[Floats, int]:
+    """The sound of a file, one channel, -1 to 1, and its rate. Raises PromptError."""
+    try:
+        size = file.stat().st_size
+        if size > MAXIMUM_FILE_BYTES:
+            raise PromptError(
+                f"{file.name} has {size >> 20} MB: a prompt may have {MAXIMUM_FILE_BYTES >> 20} MB, save it as MP3."
+            )
+        _check_length(file)
+        decoded = _decoded(file)
+    except OSError as error:
+        raise PromptError(f"{file.name} cannot be read: {error.strerror or error}.") from error
+    samples = np.frombuffer(decoded.samples, np.int16).astype(np.float32) / np.float32(32768)
+    if len(samples) < MINIMUM_SECONDS * decoded.sample_rate:
+        raise PromptError(
+            f"{file.name} is shorter than {MINIMUM_SECONDS:g} s: there is nothing to hear in it."
+        )
+    if float(np.abs(samples).max()) < _QUIETEST:
+        raise PromptError(f"{file.name} is silent: nothing in it is louder than -55 dB. Record it again.")
+    return samples, decoded.sample_rate
+
+
+def _check_length(file: Path) -> None:
+    """Before decoding, so that an hour of MP3 does not become an hour of samples in memory."""
+    try:
+        seconds = float(miniaudio.get_file_info(str(file)).duration)
+    except miniaudio.MiniaudioError as error:
+        raise PromptError(_not_audio(file)) from error
+    if seconds > MAXIMUM_SECONDS:
+        raise PromptError(
+            f"{file.name} is {seconds / 60:.0f} minutes long: a prompt may take {MAXIMUM_SECONDS / 60:.0f}, cut it."
+        )
+
+
+def _decoded(file: Path) -> miniaudio.DecodedSoundFile:
+    try:
+        rate = miniaudio.get_file_info(str(file)).sample_rate
+        return miniaudio.decode_file(
+            str(file), output_format=miniaudio.SampleFormat.SIGNED16, nchannels=1, sample_rate=rate
+        )
+    except miniaudio.MiniaudioError as error:
+        raise PromptError(_not_audio(file)) from error
+
+
+def _not_audio(file: Path) -> str:
+    return f"{file.name} is no sound we can read: save it as WAV, MP3, FLAC or Ogg Vorbis."

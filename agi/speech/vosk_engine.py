@@ -1,0 +1,196 @@
+"""Vosk held to the question's grammar: used whenever a model folder is there, in any language.
+
+A model whose vocabulary has `[unk]` rejects speech that is no answer; one without it hears an answer in
+anything. A model in another language brings its own phrases: a file `phrases.json` in its folder, {grammar:
+{value: [phrase]}}.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import vosk
+
+from agi.speech.recogniser import (
+    NO_SYNONYMS,
+    SAMPLE_RATE,
+    Hypothesis,
+    Recognition,
+    Synonyms,
+    Utterance,
+    Verdict,
+    best_alternatives,
+    nothing_heard,
+)
+from agi.speech.vosk_model import is_vosk_model
+from ivr_flows.grammars import (
+    GRAMMARS,
+    RESERVED,
+    Grammar,
+    may_go_on,
+    own_grammar,
+    read_answer,
+    spoken_texts,
+    values_in_text,
+    with_synonyms,
+)
+
+Phrases = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""Grammar -> value -> phrases."""
+
+PHRASES_FILE = "phrases.json"
+UNKNOWN_WORD = "[unk]"
+MAXIMUM_PHRASES = 3000
+"""A closed grammar of more phrases is given to the model as words."""
+_MAXIMUM_READY = 64
+ACCEPT_FROM = 0.85
+UNSURE_FROM = 0.5
+_SURE_FROM = 0.98
+
+
+_Key = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """A question as the decoder wants it."""
+
+    grammar: Grammar
+    word_list: str
+
+
+class VoskEngine:
+    """A Recogniser. Raises FileNotFoundError when the folder holds no model, ValueError when its phrases are
+    no phrases.
+    """
+
+    name = "vosk"
+
+    def __init__(self, model_folder: Path, phrases: Phrases | None = None) -> None:
+        if not is_vosk_model(model_folder):
+            raise FileNotFoundError(f"{model_folder} holds no Vosk model")
+        vosk.SetLogLevel(-1)
+        self._model = vosk.Model(model_path=str(model_folder))
+        own = phrases or _phrases_of_folder(model_folder)
+        self._base = {grammar.name: grammar for grammar in _grammars(own)}
+        self._ready: OrderedDict[_Key, _Ready] = OrderedDict()
+        self.grammars = frozenset(self._base)
+        for name in self.grammars:
+            self.prepare(name)
+
+    def prepare(self, grammar: str, synonyms: Synonyms = NO_SYNONYMS) -> None:
+        self._question(grammar, synonyms)
+
+    def recognise(
+        self, utterance: Utterance, grammar: str, synonyms: Synonyms = NO_SYNONYMS, *, final: bool = True
+    ) -> Recognition:
+        del final  # the samples of a trial are decoded to their end as well
+        question = self._question(grammar, synonyms)
+        decoder = vosk.KaldiRecognizer(self._model, SAMPLE_RATE, question.word_list)
+        decoder.SetWords(True)
+        decoder.AcceptWaveform(utterance.samples.astype("<i2").tobytes())
+        return self._judged(question, json.loads(decoder.FinalResult()))
+
+    def _judged(self, question: _Ready, result: Mapping[str, Any]) -> Recognition:
+        text = str(result.get("text", ""))
+        value = None if _mostly_unknown(text) else _value(question, text)
+        if value is None:
+            return nothing_heard(self.name, text)
+        confidence = _confidence(result)
+        verdict = _verdict(confidence)
+        clear = verdict is Verdict.ACCEPTED
+        if clear and question.grammar.read_back and value not in RESERVED:
+            verdict = Verdict.UNSURE
+        started, ended = _times(result)
+        return Recognition(
+            verdict=verdict,
+            value=None if verdict is Verdict.REJECTED else value,
+            text=text,
+            confidence=round(confidence, 4),
+            alternatives=best_alternatives([Hypothesis(value=value, confidence=round(confidence, 4))]),
+            engine=self.name,
+            sure=clear and confidence >= _SURE_FROM and not may_go_on(question.grammar, text),
+            started_seconds=started,
+            ended_seconds=ended,
+        )
+
+    def _question(self, name: str, synonyms: Synonyms) -> _Ready:
+        key = (name, tuple((value, tuple(spoken)) for value, spoken in sorted(synonyms.items())))
+        if key not in self._ready:
+            grammar = with_synonyms(self._base[name], synonyms)
+            self._ready[key] = _Ready(grammar=grammar, word_list=self._word_list(grammar))
+            if len(self._ready) > _MAXIMUM_READY:
+                self._ready.popitem(last=False)
+        self._ready.move_to_end(key)
+        return self._ready[key]
+
+    def _knows(self, word: str) -> bool:
+        return int(self._model.vosk_model_find_word(word)) >= 0
+
+    def _word_list(self, grammar: Grammar) -> str:
+        """The phrases of a closed grammar, the words of an open one, whatever of them the model knows: it would just
+        drop the others.
+        """
+        texts = () if grammar.is_open else spoken_texts(grammar, MAXIMUM_PHRASES)
+        spoken = [
+            text for text in texts or grammar.spoken_graph.words() if all(map(self._knows, text.split()))
+        ]
+        unknown = [UNKNOWN_WORD] if self._knows(UNKNOWN_WORD) else []
+        return json.dumps([*spoken, *unknown], ensure_ascii=False)
+
+
+def _grammars(phrases: Phrases | None) -> list[Grammar]:
+    """A model's own grammars, in its own language, or ours."""
+    if phrases is None:
+        return list(GRAMMARS.values())
+    return [own_grammar(name, values) for name, values in phrases.items()]
+
+
+def _value(question: _Ready, text: str) -> str | None:
+    """One answer, with hesitations around it; two answers in one breath are none."""
+    known = " ".join(word for word in text.split() if word != UNKNOWN_WORD)
+    value = read_answer(question.grammar, known)
+    if value is not None or question.grammar.is_open:
+        return value
+    values = values_in_text(question.grammar, known)
+    return values[0] if len(values) == 1 else None
+
+
+def _phrases_of_folder(folder: Path) -> Phrases | None:
+    file = folder / PHRASES_FILE
+    if not file.is_file():
+        return None
+    try:
+        return {
+            str(grammar): {str(value): tuple(map(str, spoken)) for value, spoken in values.items()}
+            for grammar, values in json.loads(file.read_text("utf8")).items()
+        }
+    except (AttributeError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{file} is not {{grammar: {{value: [phrase]}}}}: {error}") from error
+
+
+def _mostly_unknown(text: str) -> bool:
+    words = text.split()
+    return words.count(UNKNOWN_WORD) * 2 > len(words)
+
+
+def _confidence(result: Mapping[str, Any]) -> float:
+    """That of the weakest word: one misheard word is enough to change the answer."""
+    words = [word for word in result.get("result", ()) if word.get("word") != UNKNOWN_WORD]
+    return min((float(word.get("conf", 0.0)) for word in words), default=0.0)
+
+
+def _times(result: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    words = result.get("result", ())
+    return (float(words[0]["start"]), float(words[-1]["end"])) if words else (None, None)
+
+
+def _verdict(confidence: float) -> Verdict:
+    if confidence >= ACCEPT_FROM:
+        return Verdict.ACCEPTED
+    return Verdict.UNSURE if confidence >= UNSURE_FROM else Verdict.REJECTED

@@ -1,0 +1,141 @@
+"""Opens and decides disputes: each step one transaction that names what it corrects."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing import dispute_queries as queries
+from billing import ledger_queries
+from billing.disputes import (
+    Disputed,
+    DisputeState,
+    Reason,
+    opening_postings,
+    ruling_of,
+    ruling_postings,
+    why_not_open,
+)
+from billing.money_queries import SettledCall, lock_settled_call
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputeOpened:
+    dispute_id: int
+    price_micros: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputeDecided:
+    dispute_id: int
+    state: DisputeState
+    credit_micros: int
+    claw_back_micros: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputeRefused:
+    """Nothing was written."""
+
+    reason: str
+
+
+async def open_dispute(
+    connection: AsyncConnection, call_id: UUID, *, reason: Reason, note: str, now: dt.datetime
+) -> DisputeOpened | DisputeRefused:
+    """Take a call's price off what the buyer owes until it is decided. The caller commits."""
+    call = await lock_settled_call(connection, call_id)
+    if call is None or call.buyer_id is None:
+        return DisputeRefused(reason="there is no such call, it is not settled yet, or no buyer had it")
+    window = dt.timedelta(hours=call.return_window_hours)
+    why = why_not_open(
+        price_micros=call.price_micros, ended_at=call.ended_at or call.started_at, window=window, now=now
+    )
+    if why is not None:
+        return DisputeRefused(reason=why)
+    if await queries.live_dispute(connection, call_id) is not None:
+        return DisputeRefused(reason="the call is disputed already, or was credited")
+    dispute_id = await queries.insert_dispute(
+        connection,
+        {
+            "call_id": call_id,
+            "buyer_id": call.buyer_id,
+            "reason": reason.value,
+            "note": note,
+            "price_micros": call.price_micros,
+            "evidence": await queries.evidence_of(connection, call_id),
+            "opened_at": now,
+        },
+    )
+    opening_id = await ledger_queries.post(
+        connection,
+        call_id=call_id,
+        kind=f"dispute_opened:{dispute_id}",
+        postings=opening_postings(_disputed(call)),
+        detail={"dispute_id": dispute_id, "reason": reason.value},
+        corrects_id=call.settlement_id,
+    )
+    await queries.update_dispute(connection, dispute_id, {"opening_id": opening_id})
+    return DisputeOpened(dispute_id=dispute_id, price_micros=call.price_micros)
+
+
+async def decide_dispute(
+    connection: AsyncConnection,
+    dispute_id: int,
+    *,
+    credit_micros: int | None,
+    answer: str,
+    now: dt.datetime,
+    claw_back_micros: int | None = None,
+) -> DisputeDecided | DisputeRefused:
+    """Credit so much of the price (None: all; 0: refuse), and claw the publisher's share back. The caller commits."""
+    found = await queries.lock_dispute(connection, dispute_id)
+    if found is None:
+        return DisputeRefused(reason=f"there is no dispute {dispute_id}")
+    if found.state != DisputeState.OPEN:
+        return DisputeRefused(reason=f"dispute {dispute_id} is decided: {found.state}")
+    call = await lock_settled_call(connection, found.call_id)
+    assert call is not None
+    about = _disputed(call)
+    ruling = ruling_of(
+        about, about.price_micros if credit_micros is None else credit_micros, claw_back_micros
+    )
+    if isinstance(ruling, str):
+        return DisputeRefused(reason=ruling)
+    decision_id = await ledger_queries.post(
+        connection,
+        call_id=found.call_id,
+        kind=f"dispute_decided:{dispute_id}",
+        postings=ruling_postings(about, ruling),
+        detail={"dispute_id": dispute_id, "state": ruling.state.value, "answer": answer},
+        corrects_id=found.opening_id,
+    )
+    said: dict[str, Any] = {
+        "state": ruling.state.value,
+        "credit_micros": ruling.credit_micros,
+        "claw_back_micros": ruling.claw_back_micros,
+        "answer": answer,
+        "decided_at": now,
+        "decision_id": decision_id,
+    }
+    await queries.update_dispute(connection, dispute_id, said)
+    return DisputeDecided(
+        dispute_id=dispute_id,
+        state=ruling.state,
+        credit_micros=ruling.credit_micros,
+        claw_back_micros=ruling.claw_back_micros,
+    )
+
+
+def _disputed(call: SettledCall) -> Disputed:
+    return Disputed(
+        buyer_id=call.buyer_id or 0,
+        publisher_id=call.publisher_id,
+        prepaid=call.prepaid,
+        price_micros=call.price_micros,
+        payout_micros=call.payout_micros,
+    )

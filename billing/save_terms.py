@@ -1,0 +1,82 @@
+"""Saves a new version of terms: checked whole, never for a time that is over."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing import terms_queries as queries
+from billing.check_terms import checked_terms
+from billing.read_terms import TermsError
+from billing.terms_document import Fixed, Party, TermsDocument
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermsSaved:
+    """The new version."""
+
+    terms_id: int
+    goes_live_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermsRefused:
+    """Nothing was saved; each problem names its place and reason."""
+
+    problems: tuple[str, ...]
+
+
+async def save_terms(
+    connection: AsyncConnection,
+    *,
+    party: Party,
+    party_id: int,
+    campaign_id: int,
+    document: Mapping[str, Any],
+    goes_live_at: dt.datetime,
+    now: dt.datetime,
+) -> TermsSaved | TermsRefused:
+    """Save terms that go live at `goes_live_at`. The caller commits."""
+    if goes_live_at.tzinfo is None:
+        return TermsRefused(problems=("from: a time without its zone; write 2026-12-01T00:00-05:00",))
+    if goes_live_at < now:
+        reason = "calls since then are judged by the terms of that time; choose a time to come"
+        return TermsRefused(problems=(f"from: {goes_live_at.isoformat()} is over: {reason}",))
+    try:
+        read = checked_terms(document, party)
+    except TermsError as error:
+        return TermsRefused(problems=error.problems)
+    unknown = await queries.unknown_publishers(connection, [one.publisher_id for one in read.overrides])
+    if unknown:
+        return TermsRefused(problems=tuple(f"overrides: there is no publisher {one}" for one in unknown))
+    if await queries.has_version(connection, party, party_id, campaign_id, goes_live_at):
+        return TermsRefused(problems=("from: other terms go live at that very moment; choose another",))
+    terms_id = await queries.insert_terms(
+        connection,
+        party,
+        party_id,
+        {
+            "campaign_id": campaign_id,
+            "goes_live_at": goes_live_at,
+            "document": dict(document),
+            **_listed(read),
+        },
+    )
+    return TermsSaved(terms_id=terms_id, goes_live_at=goes_live_at)
+
+
+def _listed(document: TermsDocument) -> dict[str, int]:
+    """Return the columns by which the router knows the terms before a call."""
+    if document.party is Party.BUYER:
+        return {
+            "minimum_connected_ms": document.rules[0].minimum_connected_ms,
+            "price_micros": document.listed_micros,
+            "highest_micros": document.highest_micros,
+        }
+    # A share is not known before the call: nothing is promised for it.
+    first = document.rules[0].price
+    return {"payout_micros": first.amount_micros if isinstance(first, Fixed) else 0}

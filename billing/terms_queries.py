@@ -1,0 +1,77 @@
+"""The SQL of terms: versions by party, campaign and time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Table, exists, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.terms_document import Party
+from store.tables import buyer_terms, buyers, campaigns, publisher_terms, publishers
+
+_TERMS: dict[Party, tuple[Table, str, Table]] = {
+    Party.BUYER: (buyer_terms, "buyer_id", buyers),
+    Party.PUBLISHER: (publisher_terms, "publisher_id", publishers),
+}
+
+
+async def party_named(connection: AsyncConnection, party: Party, name: str) -> int | None:
+    """Return the id of a buyer or publisher by its exact name."""
+    table = _TERMS[party][2]
+    return await connection.scalar(select(table.c.id).where(table.c.name == name))
+
+
+async def campaign_named(connection: AsyncConnection, name: str) -> int | None:
+    return await connection.scalar(select(campaigns.c.id).where(campaigns.c.name == name))
+
+
+async def unknown_publishers(connection: AsyncConnection, ids: Sequence[int]) -> list[int]:
+    """Return those of the ids that no publisher has."""
+    found = await connection.execute(select(publishers.c.id).where(publishers.c.id.in_(ids)))
+    return sorted(set(ids) - set(found.scalars()))
+
+
+async def has_version(
+    connection: AsyncConnection, party: Party, party_id: int, campaign_id: int, goes_live_at: dt.datetime
+) -> bool:
+    table, column, _ = _TERMS[party]
+    query = exists().where(
+        table.c[column] == party_id, table.c.campaign_id == campaign_id, table.c.goes_live_at == goes_live_at
+    )
+    return bool(await connection.scalar(select(query)))
+
+
+async def insert_terms(connection: AsyncConnection, party: Party, party_id: int, said: dict[str, Any]) -> int:
+    table, column, _ = _TERMS[party]
+    query = insert(table).values({column: party_id, **said}).returning(table.c.id)
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def terms_versions(
+    connection: AsyncConnection, party: Party, *, name: str | None = None, campaign: str | None = None
+) -> Sequence[Any]:
+    """Return id, party, campaign, goes_live_at, document and the plain columns of every version, newest first."""
+    table, column, owners = _TERMS[party]
+    plain = [one for one in table.c if one.name.endswith(("_micros", "_ms"))]
+    query = (
+        select(
+            table.c.id,
+            owners.c.name.label("party"),
+            campaigns.c.name.label("campaign"),
+            table.c.goes_live_at,
+            (table.c.goes_live_at <= func.now()).label("live"),
+            table.c.document,
+            *plain,
+        )
+        .join(owners, owners.c.id == table.c[column])
+        .join(campaigns, campaigns.c.id == table.c.campaign_id)
+        .order_by(owners.c.name, campaigns.c.name, table.c.goes_live_at.desc())
+    )
+    if name is not None:
+        query = query.where(owners.c.name == name)
+    if campaign is not None:
+        query = query.where(campaigns.c.name == campaign)
+    return (await connection.execute(query)).all()

@@ -1,0 +1,120 @@
+"""The SQL of wallets."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import DateTime, bindparam, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.wallets import WalletState
+from store.tables import buyers, wallet_notices
+
+_COLUMNS = """
+    b.id, b.name, b.prepaid, b.credit_limit_micros, b.low_balance_micros,
+    coalesce(w.owed_micros, 0) AS owed_micros, coalesce(w.held_micros, 0) AS held_micros,
+    w.low_since, w.paused_since
+"""
+# Only wallets whose state is not what their money says.
+_CHANGED = text(
+    f"""
+    SELECT {_COLUMNS} FROM wallets w JOIN buyers b ON b.id = w.buyer_id
+    WHERE coalesce(b.credit_limit_micros - w.owed_micros <= 0, false) <> (w.paused_since IS NOT NULL)
+        OR coalesce(b.credit_limit_micros - w.owed_micros < b.low_balance_micros, false)
+            <> (w.low_since IS NOT NULL)
+    ORDER BY b.id LIMIT 500 FOR UPDATE OF w SKIP LOCKED
+    """  # noqa: S608 (constants of this file)
+)
+_ALL = text(f"SELECT {_COLUMNS} FROM buyers b LEFT JOIN wallets w ON w.buyer_id = b.id ORDER BY b.name")  # noqa: S608
+_ONE = text(
+    f"SELECT {_COLUMNS} FROM buyers b LEFT JOIN wallets w ON w.buyer_id = b.id WHERE b.id = :buyer_id"  # noqa: S608
+)
+_NOTE = text(
+    """
+    UPDATE wallets SET
+        low_since = CASE WHEN :low THEN coalesce(low_since, :now) END,
+        paused_since = CASE WHEN :paused THEN coalesce(paused_since, :now) END
+    WHERE buyer_id = :buyer_id
+    """
+).bindparams(bindparam("now", type_=DateTime(timezone=True)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wallet:
+    """One buyer's wallet."""
+
+    buyer_id: int
+    buyer: str
+    prepaid: bool
+    state: WalletState
+
+
+async def changed_wallets(connection: AsyncConnection) -> list[Wallet]:
+    """Return the wallets whose state is to be looked at again, and lock them."""
+    return [_wallet(row) for row in await connection.execute(_CHANGED)]
+
+
+async def all_wallets(connection: AsyncConnection) -> list[Wallet]:
+    """Return every buyer's wallet, by name."""
+    return [_wallet(row) for row in await connection.execute(_ALL)]
+
+
+async def wallet_of(connection: AsyncConnection, buyer_id: int) -> Wallet | None:
+    """Return one buyer's wallet; None when there is no such buyer."""
+    row = (await connection.execute(_ONE, {"buyer_id": buyer_id})).one_or_none()
+    return None if row is None else _wallet(row)
+
+
+def _wallet(row: Any) -> Wallet:
+    state = WalletState(
+        owed_micros=row.owed_micros,
+        held_micros=row.held_micros,
+        credit_limit_micros=row.credit_limit_micros,
+        low_balance_micros=row.low_balance_micros,
+        is_low=row.low_since is not None,
+        is_paused=row.paused_since is not None,
+    )
+    return Wallet(buyer_id=row.id, buyer=row.name, prepaid=row.prepaid, state=state)
+
+
+async def insert_notice(
+    connection: AsyncConnection, buyer_id: int, kind: str, available_micros: int, now: dt.datetime
+) -> None:
+    await connection.execute(
+        insert(wallet_notices).values(
+            buyer_id=buyer_id, kind=kind, available_micros=available_micros, noticed_at=now
+        )
+    )
+
+
+async def note_state(
+    connection: AsyncConnection, buyer_id: int, *, low: bool, paused: bool, now: dt.datetime
+) -> None:
+    """Remember what was told."""
+    await connection.execute(_NOTE, {"buyer_id": buyer_id, "low": low, "paused": paused, "now": now})
+
+
+async def open_notices(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return id, buyer, kind, available_micros and noticed_at of notices that nobody was told of yet."""
+    query = (
+        select(
+            wallet_notices.c.id,
+            buyers.c.name.label("buyer"),
+            wallet_notices.c.kind,
+            wallet_notices.c.available_micros,
+            wallet_notices.c.noticed_at,
+        )
+        .join(buyers, buyers.c.id == wallet_notices.c.buyer_id)
+        .where(wallet_notices.c.told_at.is_(None))
+        .order_by(wallet_notices.c.id)
+        .limit(limit)
+    )
+    return (await connection.execute(query)).all()
+
+
+async def set_limits(connection: AsyncConnection, buyer_id: int, said: dict[str, Any]) -> None:
+    """Change prepaid, credit_limit_micros, low_balance_micros or return_window_hours."""
+    await connection.execute(update(buyers).where(buyers.c.id == buyer_id).values(**said))

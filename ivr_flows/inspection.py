@@ -1,0 +1,243 @@
+"""Questions about a whole flow, answered without running it: what it may say, and what is wrong with it.
+
+An error blocks publishing: callers would be trapped, dropped or told nonsense. A warning does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ivr_flows import answers
+from ivr_flows.commands import NOT_RECORDED
+from ivr_flows.conditions import CALL_FACTS
+from ivr_flows.definition import Flow
+from ivr_flows.events import UPLOAD
+from ivr_flows.nodes.consent_notice import ConsentNoticeNode
+from ivr_flows.nodes.node import Node, Problem
+from ivr_flows.nodes.question import QuestionNode
+from ivr_flows.nodes.return_ import ReturnNode
+from ivr_flows.nodes.route import RouteNode
+from ivr_flows.nodes.sub_flow import SubFlowNode
+from ivr_flows.nodes.transfer import TransferNode
+from ivr_flows.spoken_text import fixed_pieces, tags_in
+
+Stops = Callable[[Flow, Node], bool]
+"""Whether a way ends at a node of a flow."""
+
+
+class Severity(StrEnum):
+    """Whether a finding blocks publishing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What is wrong with a node, and what to do."""
+
+    severity: Severity
+    code: str
+    node: str
+    text: str
+
+    def __str__(self) -> str:
+        where = f"node {self.node!r}: " if self.node else ""
+        return f"{self.severity}: {where}{self.text}"
+
+
+def texts_of(flow: Flow) -> frozenset[str]:
+    """Return every text the flow may ever say, so that all are rendered before a caller needs one."""
+    return frozenset(prompt for prompt in _prompts_of(flow) if not prompt.startswith(UPLOAD))
+
+
+def uploads_of(flow: Flow) -> frozenset[str]:
+    """Return the names of the uploaded sounds the flow may play."""
+    return frozenset(prompt.removeprefix(UPLOAD) for prompt in _prompts_of(flow) if prompt.startswith(UPLOAD))
+
+
+def _prompts_of(flow: Flow) -> frozenset[str]:
+    nodes = flow.nodes.values()
+    asks = any(isinstance(node, QuestionNode) for node in nodes)
+    own = {NOT_RECORDED, *fixed_pieces(flow.commands.stop_calling_text)} if asks else set()
+    values = (answers.spoken_texts(flow.spoken_as[tag]) for tag in _tags_spoken(flow) & set(flow.spoken_as))
+    inner = (_prompts_of(one) for one in flow.subflows.values())
+    return frozenset[str](own).union(*(node.texts() for node in nodes), *values, *inner)
+
+
+def _tags_spoken(flow: Flow) -> frozenset[str]:
+    said = (node.tags_spoken() for node in flow.nodes.values())
+    return tags_in(flow.commands.stop_calling_text).union(*said)
+
+
+def unreachable_nodes(flow: Flow) -> list[Problem]:
+    """Return a problem for every node that no way from the entry leads to."""
+    seen = _reached_from(flow, _starts(flow))
+    return [Problem(node=name, text="no way leads here") for name in flow.nodes if name not in seen]
+
+
+def inspect(flow: Flow, uploads: Iterable[str] = ()) -> list[Finding]:
+    """Return everything that is wrong with the flow, errors first. `uploads` are the sounds that are there."""
+    looks: tuple[Callable[[Flow], Iterator[Finding]], ...] = (
+        _dead_ends,
+        _loops_without_wait,
+        _unknown_tags,
+        _routes_without_notice,
+        _missing_subflows,
+        _nodes_no_way_leads_to,
+    )
+    found = [finding for look in looks for finding in look(flow)]
+    found += _missing_uploads(flow, frozenset(uploads))
+    return sorted(found, key=lambda finding: finding.severity is not Severity.ERROR)
+
+
+def blocking(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that stand in the way of publishing."""
+    return [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+def _starts(flow: Flow) -> list[str]:
+    """Callers come to the operator's node from any question."""
+    asks = any(isinstance(node, QuestionNode) for node in flow.nodes.values())
+    return [flow.entry, *([flow.commands.operator] if flow.commands.operator and asks else [])]
+
+
+def _reached_from(flow: Flow, starts: Iterable[str], stops: Stops = lambda flow, node: False) -> set[str]:
+    """Return the nodes that some way leads to. A way ends at a node that `stops`, which counts as reached."""
+    seen: set[str] = set()
+    ahead = list(starts)
+    while ahead:
+        name = ahead.pop()
+        if name not in seen:
+            seen.add(name)
+            if not stops(flow, flow.nodes[name]):
+                ahead += flow.nodes[name].exits.values()
+    return seen
+
+
+def _every_way_through(flow: Flow, node: Node, stops: Stops) -> bool:
+    """Say whether a sub-flow node is one whose flow comes back by no way without passing a node that `stops`."""
+    inner = flow.subflows.get(node.flow) if isinstance(node, SubFlowNode) else None
+    return inner is not None and not any(
+        isinstance(inner.nodes[name], ReturnNode) for name in _reached_from(inner, [inner.entry], stops)
+    )
+
+
+def _waits(flow: Flow, node: Node) -> bool:
+    return node.WAITS or _every_way_through(flow, node, _waits)
+
+
+def _says_notice(flow: Flow, node: Node) -> bool:
+    return isinstance(node, ConsentNoticeNode) or _every_way_through(flow, node, _says_notice)
+
+
+def _ends(flow: Flow, node: Node) -> bool:
+    """Say whether a call may end well here, or in the sub-flow it goes into."""
+    inner = flow.subflows.get(node.flow) if isinstance(node, SubFlowNode) else None
+    if inner is None:
+        return node.ENDS
+    return any(_ends(inner, one) and not isinstance(one, ReturnNode) for one in inner.nodes.values())
+
+
+def _nodes_no_way_leads_to(flow: Flow) -> Iterator[Finding]:
+    for problem in unreachable_nodes(flow):
+        text = "no way leads here: lead an exit to it, or remove it"
+        yield Finding(severity=Severity.WARNING, code="unreachable", node=problem.node, text=text)
+
+
+def _dead_ends(flow: Flow) -> Iterator[Finding]:
+    """A node is a dead end when no way from it comes to where a call may end well."""
+    good = {name for name, node in flow.nodes.items() if _ends(flow, node)}
+    grown = True
+    while grown:
+        more = {n for n, node in flow.nodes.items() if n not in good and good & set(node.exits.values())}
+        grown = bool(more)
+        good |= more
+    for name in flow.nodes:
+        if name not in good:
+            text = (
+                "a dead end: no way from here comes to a route, a transfer, a return or a hang up:"
+                " lead one of its exits there"
+            )
+            yield Finding(severity=Severity.ERROR, code="dead_end", node=name, text=text)
+
+
+def _loops_without_wait(flow: Flow) -> Iterator[Finding]:
+    for name, node in flow.nodes.items():
+        way = () if _waits(flow, node) else _way_back(flow, name)
+        # Told once a loop, at its first node in the flow's own order.
+        if way and name == min(way, key=list(flow.nodes).index):
+            text = (
+                f"a loop in which nobody waits ({' → '.join((*way, name))}): put a question, a hold or a"
+                " voicemail into it, or lead it elsewhere"
+            )
+            yield Finding(severity=Severity.ERROR, code="loop", node=name, text=text)
+
+
+def _way_back(flow: Flow, start: str) -> tuple[str, ...]:
+    """Return the shortest way from a node to itself that passes no node that waits, () when there is none."""
+    ways: list[tuple[str, ...]] = [(start,)]
+    seen: set[str] = set()
+    for way in ways:
+        for to in flow.nodes[way[-1]].exits.values():
+            if to == start:
+                return way
+            if to not in seen and not _waits(flow, flow.nodes[to]):
+                seen.add(to)
+                ways.append((*way, to))
+    return ()
+
+
+def _unknown_tags(flow: Flow) -> Iterator[Finding]:
+    known = _tags_set(flow) | flow.given | set(CALL_FACTS)
+    is_part = any(isinstance(node, ReturnNode) for node in flow.nodes.values())
+    severity = Severity.WARNING if is_part else Severity.ERROR
+    for name, node in flow.nodes.items():
+        for tag in sorted(node.tags_read() - known):
+            text = (
+                f"the tag {tag!r} is set nowhere: correct its name, ask for it, or list it under 'given'"
+                " when it comes with the call"
+            )
+            yield Finding(severity=severity, code="unknown_tag", node=name, text=text)
+
+
+def _tags_set(flow: Flow) -> frozenset[str]:
+    inner = (_tags_set(one) for one in flow.subflows.values())
+    return frozenset[str]().union(*(node.tags_set() for node in flow.nodes.values()), *inner)
+
+
+def _routes_without_notice(flow: Flow) -> Iterator[Finding]:
+    """A way round a notice is an error; a flow without any notice is never recorded, which may be meant."""
+    has_notice = _has_notice(flow)
+    severity = Severity.ERROR if has_notice else Severity.WARNING
+    for name in sorted(_reached_from(flow, [flow.entry], _says_notice)):
+        if isinstance(flow.nodes[name], RouteNode | TransferNode):
+            text = (
+                "a way leads here round the consent notice: lead it through the notice"
+                if has_notice
+                else "no consent notice comes before this: put one at the entry, or the call is never recorded"
+            )
+            yield Finding(severity=severity, code="no_notice", node=name, text=text)
+
+
+def _has_notice(flow: Flow) -> bool:
+    return any(isinstance(node, ConsentNoticeNode) for node in flow.nodes.values()) or any(
+        _has_notice(one) for one in flow.subflows.values()
+    )
+
+
+def _missing_subflows(flow: Flow) -> Iterator[Finding]:
+    for name, node in flow.nodes.items():
+        if isinstance(node, SubFlowNode) and node.flow not in flow.subflows:
+            text = f"the flow {node.flow!r} is not published: publish it first, or name another"
+            yield Finding(severity=Severity.ERROR, code="missing_sub_flow", node=name, text=text)
+
+
+def _missing_uploads(flow: Flow, there: frozenset[str]) -> Iterator[Finding]:
+    for name, node in flow.nodes.items():
+        wanted = {text.removeprefix(UPLOAD) for text in node.texts() if text.startswith(UPLOAD)}
+        for upload in sorted(wanted - there):
+            text = f"the sound {upload!r} is not there: upload it, or write a text instead"
+            yield Finding(severity=Severity.ERROR, code="missing_prompt", node=name, text=text)

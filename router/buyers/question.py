@@ -1,0 +1,119 @@
+"""What a bidder may know of a call, and how the exchange is written down. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from router.buyers.dialect import Endpoint, HttpAnswer, HttpRequest, Question
+from router.buyers.tollbridge.signing import caller_hash
+from router.domain.decision import STATE_CANDIDATES_TAG, STATE_TAG, RouteRequest
+from router.domain.hops import HOPS_TAG, hops_of
+
+MAXIMUM_TEXT = 4_000
+MAXIMUM_ANSWERS = 40
+MAXIMUM_ANSWER_CHARACTERS = 200
+_OURS = frozenset({STATE_TAG, STATE_CANDIDATES_TAG, HOPS_TAG})
+_SECRET_SETTINGS = ("campaign_key",)
+
+
+def attempt_of(request: RouteRequest) -> int:
+    """Return which attempt of the call this is, from 1."""
+    return len(request.tried) + 1
+
+
+def ping_id_of(asked_as: UUID, target_id: int) -> str:
+    """Return the name of one question: the same for the post as for the ping, and whenever it is asked again.
+
+    `asked_as`: the call, or the publisher's ping for which the bidder was asked before there was a call.
+    """
+    return str(uuid5(asked_as, f"ping:{target_id}"))
+
+
+def asked_as_of(request: RouteRequest, target_id: int) -> UUID:
+    """Return what a bidder was asked about: the publisher's ping it bid on, or else the call itself."""
+    reserved = request.reserved
+    if reserved is not None and reserved.target_id == target_id and reserved.asked_as:
+        return UUID(reserved.asked_as)
+    return UUID(request.call_id)
+
+
+def hops_before(request: RouteRequest) -> tuple[str, ...]:
+    """Return the houses the call came through before ours."""
+    return tuple(request.hops) or hops_of(request.tags)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What is known of a call and the same for every bidder: worked out once, however many are asked."""
+
+    asked_as: UUID
+    campaign: str
+    caller: str | None
+    state: str | None
+    answers: Mapping[str, str]
+    hops: tuple[str, ...]
+    """Every house this call came through, ours last."""
+
+
+def known_of(request: RouteRequest, *, own_hop: str, asked_as: UUID | None = None) -> Known:
+    """Return what bidders are told of a call; what only some may see is `question_for`'s business."""
+    return Known(
+        asked_as=asked_as or UUID(request.call_id),
+        campaign=str(request.campaign_id),
+        caller=request.caller,
+        state=request.tags.get(STATE_TAG),
+        answers=_answers(request),
+        hops=(*hops_before(request), own_hop),
+    )
+
+
+def question_for(
+    endpoint: Endpoint, known: Known, *, deadline_ms: int, now: datetime, sold: bool = False
+) -> Question:
+    """Return what this bidder is told. The caller's number only when the contract shows it, or when it is `sold`."""
+    caller = known.caller
+    return Question(
+        ping_id=ping_id_of(known.asked_as, endpoint.target_id),
+        campaign=known.campaign,
+        caller=caller if sold or endpoint.expose_caller else None,
+        caller_hash=caller_hash(endpoint.secret, caller) if caller and endpoint.secret else None,
+        state=known.state,
+        answers=known.answers,
+        hops=known.hops,
+        deadline_ms=deadline_ms,
+        now=now,
+    )
+
+
+def request_text(endpoint: Endpoint, request: HttpRequest) -> str:
+    """Return a request as it is stored: bounded, and without the secrets in it."""
+    text = f"{request.method} {request.url}\n{_readable(request.body)}"
+    secrets = [endpoint.secret, *(str(endpoint.settings.get(name, "")) for name in _SECRET_SETTINGS)]
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return text[:MAXIMUM_TEXT]
+
+
+def answer_text(answer: HttpAnswer) -> str:
+    """Return an answer as it is stored, bounded."""
+    return f"{answer.status}\n{_readable(answer.body)}"[:MAXIMUM_TEXT]
+
+
+def _answers(request: RouteRequest) -> dict[str, str]:
+    """What the caller answered, without what would give the caller away: a number said aloud is a number."""
+    digits = (request.caller or "").removeprefix("+1").removeprefix("+")
+    told = (
+        (name, value[:MAXIMUM_ANSWER_CHARACTERS])
+        for name, value in sorted(request.tags.items())
+        if name not in _OURS and not (digits and digits in "".join(filter(str.isdigit, value)))
+    )
+    return dict(list(told)[:MAXIMUM_ANSWERS])
+
+
+def _readable(body: bytes) -> str:
+    # PostgreSQL's text holds no NUL.
+    return body[: MAXIMUM_TEXT * 4].decode("utf-8", "replace").replace("\0", "\ufffd")

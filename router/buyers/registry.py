@@ -1,0 +1,40 @@
+"""Every ping-post dialect. To add one: a folder with `dialect.py` and `cases/`, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from router.buyers.addresses import AddressRules, url_problem
+from router.buyers.dialect import Dialect, Endpoint, Problem
+from router.buyers.leadspedia_like.dialect import DIALECT as LEADSPEDIA_LIKE
+from router.buyers.retreaver.dialect import DIALECT as RETREAVER
+from router.buyers.ringba.dialect import DIALECT as RINGBA
+from router.buyers.template.dialect import DIALECT as TEMPLATE
+from router.buyers.tollbridge.dialect import DIALECT as TOLLBRIDGE
+
+DIALECTS: Mapping[str, Dialect] = {
+    dialect.name: dialect for dialect in (TOLLBRIDGE, RINGBA, RETREAVER, LEADSPEDIA_LIKE, TEMPLATE)
+}
+
+
+def endpoint_problems(endpoint: Endpoint, rules: AddressRules) -> list[Problem]:
+    """Return everything that cannot be right about an endpoint, each with its place; empty when it can be saved."""
+    dialect = DIALECTS.get(endpoint.dialect)
+    if dialect is None:
+        return [f"dialect: {endpoint.dialect!r} is not one of {', '.join(sorted(DIALECTS))}"]
+    judged = [(place, url_problem(url, rules)) for place, url in _urls(endpoint)]
+    found = [f"{place}: {wrong}" for place, wrong in judged if wrong]
+    if endpoint.budget_per_minute is not None and endpoint.budget_per_minute < 0:
+        found.append("budget_per_minute: negative")
+    if endpoint.cost_micros < 0:
+        found.append("cost_micros: negative")
+    return found + dialect.problems(endpoint)
+
+
+def _urls(endpoint: Endpoint) -> Iterator[tuple[str, str]]:
+    """Every URL of an endpoint with its place: a template may have one of its own for each request."""
+    yield "url", endpoint.url
+    for name in ("ping", "post"):
+        request = endpoint.settings.get(name)
+        if isinstance(request, dict) and isinstance(request.get("url"), str):
+            yield f"settings.{name}.url", request["url"]

@@ -1,0 +1,352 @@
+"""The decision: who gets this call. Pure: the same snapshot, request and counts give the same answer, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from router.domain.counts import Counts
+from router.domain.decision import (
+    WANT_OF_ROOM,
+    Decision,
+    Offer,
+    Rejection,
+    RejectionCode,
+    Rejections,
+    Reserved,
+    RouteRequest,
+)
+from router.domain.distribution import METHODS, NO_TURN, PING_POST, Contest
+from router.domain.eligibility import Situation, judge, situation_of
+from router.domain.market import Campaign, Entry, Snapshot
+from router.domain.plan import Plan, PlannedStage, bits_of, plan_of
+from router.domain.verdicts import Verdicts, judge_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from router.domain.auction import AuctionResult, AuctionWanted, Bid
+
+NO_AUCTIONS: Mapping[int, AuctionResult] = {}
+NOWHERE = 1_000_000
+"""A bit no target has."""
+
+
+def decide(
+    snapshot: Snapshot,
+    request: RouteRequest,
+    counts: Counts,
+    auctions: Mapping[int, AuctionResult] = NO_AUCTIONS,
+) -> Decision | AuctionWanted:
+    """Choose the target to ring now. Every target of the campaign's plan is chosen or rejected, exactly once.
+
+    Stages are asked in order: one who may take the call in an earlier stage always goes before those of a later
+    one. A target that stands in several stages counts where it stands first. When it comes to a ping_post stage of
+    which `auctions` holds no result, and nobody before it can take the call, the answer is whom to ask.
+    """
+    campaign = snapshot.campaigns.get(request.campaign_id)
+    if campaign is None:
+        return Decision(
+            chosen=None,
+            order=(),
+            rejections=(),
+            problem=f"campaign {request.campaign_id} is not in the snapshot",
+            request=request,
+            counts=Counts(),
+            snapshot_version=snapshot.version,
+            snapshot_digest=snapshot.digest,
+        )
+    return _Deciding(snapshot, campaign, request, counts, auctions).decide()
+
+
+def decide_unasked(snapshot: Snapshot, request: RouteRequest, counts: Counts) -> Decision:
+    """Decide without asking anybody for bids: nobody in a ping_post stage has made one."""
+    from router.domain.auction import AuctionResult, AuctionWanted  # noqa: PLC0415 (few markets need it)
+
+    silent: dict[int, AuctionResult] = {}
+    while isinstance(decision := decide(snapshot, request, counts, silent), AuctionWanted):
+        silent[decision.stage_id] = AuctionResult(stage_id=decision.stage_id, bids=())
+    return decision
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Place:
+    """A target that may take the call, and where it stands."""
+
+    stage: PlannedStage
+    entry: Entry
+    bid: Bid | None = None
+    promised: Reserved | None = None
+
+
+class _Deciding:
+    """One decision on its way."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        campaign: Campaign,
+        request: RouteRequest,
+        counts: Counts,
+        auctions: Mapping[int, AuctionResult],
+    ) -> None:
+        self._snapshot = snapshot
+        self._campaign = campaign
+        self._request = request
+        self._counts = counts
+        self._auctions = auctions
+        self._plan: Plan = plan_of(snapshot, campaign)
+        self._situation: Situation = situation_of(snapshot, campaign, request, counts)
+        self._verdicts: Verdicts = judge_all(self._plan, self._situation)
+        self._ranked: list[_Place] = []
+        self._at_a_loss: list[_Place] = []
+        """Those who could take the call, but pay less than what is promised for it."""
+        self._own: dict[int, Rejection] = {}
+        """Rejections that are not eligibility's: of bids and of stages."""
+
+    def decide(self) -> Decision | AuctionWanted:
+        self._put_reserved_first()
+        for stage in self._plan.stages:
+            willing = self._willing(stage)
+            if not willing:
+                continue
+            if stage.stage.method == PING_POST and not self._ranked:
+                result = self._auctions.get(stage.stage.id)
+                if result is None:
+                    return self._wanted(stage, willing)
+                self._rank_bids(stage, willing, result)
+            else:
+                self._rank(stage, willing)
+        if not self._ranked and self._campaign.sells_at_loss:
+            self._ranked = self._at_a_loss
+            for place in self._ranked:
+                del self._own[place.entry.target_id]
+        return self._answer()
+
+    def _put_reserved_first(self) -> None:
+        """A target that was promised this call has it before all others, if it may take it at all."""
+        reserved = self._request.reserved
+        bit = None if reserved is None else self._plan.bits.get(reserved.target_id)
+        if bit is None or not self._verdicts.eligible >> bit & 1:
+            return
+        stage = next(one for one in self._plan.stages if bit in one.entries)
+        self._ranked.append(_Place(stage=stage, entry=stage.entries[bit], promised=reserved))
+        self._verdicts.eligible ^= 1 << bit
+
+    def _willing(self, stage: PlannedStage) -> list[Entry]:
+        """Return the entries of a stage whose targets may take the call."""
+        eligible = self._verdicts.eligible & stage.targets
+        most = stage.stage.attempts
+        if eligible and most is not None:
+            bits = self._plan.bits
+            used = sum(1 for target in self._request.tried if stage.targets >> bits.get(target, NOWHERE) & 1)
+            if used >= most:
+                detail = f"{used} of {most} attempts of stage {stage.stage.position} used"
+                for bit in bits_of(eligible):
+                    self._reject(self._plan.targets[bit].id, RejectionCode.STAGE_ATTEMPTS_USED, detail)
+                return []
+        return [stage.entries[bit] for bit in bits_of(eligible)]
+
+    def _reject(self, target_id: int, code: RejectionCode, detail: str) -> None:
+        self._own[target_id] = Rejection(target_id=target_id, code=code, detail=detail)
+
+    def _rank(self, stage: PlannedStage, willing: Sequence[Entry]) -> None:
+        if self._request.promised_payout_micros is not None:
+            dear = [entry for entry in willing if self._pays_too_little(stage, entry)]
+            self._at_a_loss.extend(self._places(stage, dear))
+            willing = [entry for entry in willing if entry.target_id not in self._own]
+        self._ranked.extend(self._places(stage, willing))
+
+    def _places(self, stage: PlannedStage, entries: Sequence[Entry]) -> Iterable[_Place]:
+        ranked = METHODS[stage.stage.method](entries, self._contest(stage, entries)) if entries else ()
+        return (_Place(stage=stage, entry=entry) for entry in self._again_first(ranked))
+
+    def _pays_too_little(self, stage: PlannedStage, entry: Entry, bid_micros: int | None = None) -> bool:
+        """Refuse who pays less than the publisher was promised, and our margin. A call that costs nobody is no loss."""
+        promised, target = self._request.promised_payout_micros, self._snapshot.targets[entry.target_id]
+        pays = self._price(target.id) if bid_micros is None else bid_micros
+        if promised is None or pays >= promised + stage.stage.margin_micros:
+            return False
+        if self._situation.goes_for_nothing(target):
+            return False
+        self._reject(target.id, RejectionCode.BELOW_PAYOUT, _loss(pays, promised, stage.stage.margin_micros))
+        return True
+
+    def _again_first(self, ranked: Sequence[Entry]) -> Sequence[Entry]:
+        """Put the target that had this caller before in front, where the campaign's policy says so."""
+        again = self._situation.target_to_have_it_again
+        if again is None:
+            return ranked
+        return sorted(ranked, key=lambda entry: entry.target_id != again)
+
+    def _contest(self, stage: PlannedStage, willing: Sequence[Entry]) -> Contest:
+        return Contest(
+            call_id=self._request.call_id,
+            turn=self._counts.turns.get(stage.stage.id, NO_TURN),
+            history=self._counts.history,
+            prices={entry.target_id: self._price(entry.target_id) for entry in willing}
+            if self._snapshot.terms
+            else {},
+        )
+
+    def _price(self, target_id: int) -> int:
+        buyer_id = self._snapshot.targets[target_id].buyer_id
+        return self._snapshot.price_micros(buyer_id, self._campaign.id, self._request.now) or 0
+
+    def _wanted(self, stage: PlannedStage, willing: Sequence[Entry]) -> AuctionWanted:
+        from router.domain.auction import AuctionWanted  # noqa: PLC0415 (few markets need it)
+
+        offers = (self._offer(_Place(stage=stage, entry=entry)) for entry in willing)
+        return AuctionWanted(
+            stage_id=stage.stage.id,
+            deadline_ms=stage.stage.deadline_ms,
+            floor_micros=stage.stage.floor_micros,
+            margin_micros=stage.stage.margin_micros,
+            payout_micros=self._payout(),
+            offers=tuple(offer for offer in offers if offer is not None),
+        )
+
+    def _payout(self) -> int:
+        """Return what the publisher earns: what its ping was promised, else by its terms."""
+        request = self._request
+        if request.promised_payout_micros is not None:
+            return request.promised_payout_micros
+        return self._snapshot.payout_micros(request.publisher_id, self._campaign.id, request.now)
+
+    def _rank_bids(self, stage: PlannedStage, willing: Sequence[Entry], result: AuctionResult) -> None:
+        from router.domain.auction import ranked  # noqa: PLC0415 (few markets need it)
+        from router.domain.bids import rejection_of  # noqa: PLC0415
+
+        bids = {bid.target_id: bid for bid in result.bids}
+        last = {entry.target_id: self._last_offered(entry.target_id) for entry in willing}
+        standing: dict[int, Bid] = {}
+        for entry in willing:
+            refusal = rejection_of(entry.target_id, bids.get(entry.target_id), self._request.now)
+            if refusal is None:
+                standing[entry.target_id] = bids[entry.target_id]
+            else:
+                self._own[entry.target_id] = refusal
+        entries = {entry.target_id: entry for entry in willing}
+        for bid in ranked(standing.values(), self._request.call_id, last):
+            entry = entries[bid.target_id]
+            too_little = self._pays_too_little(stage, entry, bid.bid_micros)
+            (self._at_a_loss if too_little else self._ranked).append(
+                _Place(stage=stage, entry=entry, bid=bid)
+            )
+
+    def _last_offered(self, target_id: int) -> int:
+        known = self._counts.history.get(target_id)
+        return 0 if known is None else known.last_offered_ms
+
+    def _offer(self, place: _Place) -> Offer | None:
+        """Return what `place` is offered; None when eligibility finds against it after all, which has the last word."""
+        target = self._snapshot.targets[place.entry.target_id]
+        verdict = judge(target, self._situation)
+        if isinstance(verdict, Rejection):
+            self._own[target.id] = verdict
+            return None
+        bid, stage = place.promised or place.bid, place.stage.stage
+        return replace(
+            verdict,
+            ring_timeout_seconds=stage.ring_timeout_seconds or target.ring_timeout_seconds,
+            press_to_accept=target.press_to_accept,
+            whisper_text=target.whisper_text,
+            recovery_seconds=target.recovery_seconds,
+            bid_micros=None if bid is None else bid.bid_micros,
+            minimum_connected_ms=None if bid is None else bid.minimum_connected_ms,
+            dial=None if bid is None else bid.dial,
+        )
+
+    def _answer(self) -> Decision:
+        chosen, winner = None, None
+        while self._ranked and chosen is None:
+            winner = self._ranked[0]
+            chosen = self._offer(winner)
+            if chosen is None:
+                self._ranked.pop(0)
+        order = tuple(place.entry.target_id for place in self._ranked)
+        count = len(self._plan.targets) - (chosen is not None)
+        return Decision(
+            chosen=chosen,
+            order=order,
+            rejections=Rejections(count, self._write_rejections, want_of_room=self._somebody_had_no_room()),
+            problem=""
+            if self._plan.targets
+            else f"the plan of campaign {self._campaign.name!r} has no targets",
+            request=self._request,
+            counts=self._counts_of_the_plan(),
+            snapshot_version=self._snapshot.version,
+            snapshot_digest=self._snapshot.digest,
+            why="" if winner is None or chosen is None else self._why(winner),
+            stage_id=None if winner is None or chosen is None else winner.stage.stage.id,
+            together=() if chosen is None or winner is None else self._together(winner),
+            auctions=tuple(self._auctions.values()),
+        )
+
+    def _counts_of_the_plan(self) -> Counts:
+        """Return the counts without what is nought or somebody else's."""
+        if self._counts.full is not None and self._counts.full.plan is self._plan:
+            return self._counts  # they were gathered for this plan
+        bits, seen = self._plan.bits, self._counts.concurrency
+        if seen.keys() <= bits.keys() and 0 not in seen.values():
+            return self._counts
+        concurrency = {target: used for target, used in seen.items() if used and target in bits}
+        return replace(self._counts, concurrency=concurrency)
+
+    def _somebody_had_no_room(self) -> bool:
+        return any(code in WANT_OF_ROOM for code, _ in self._verdicts.refused) or any(
+            one.code in WANT_OF_ROOM for one in self._own.values()
+        )
+
+    def _together(self, winner: _Place) -> tuple[Offer, ...]:
+        most = winner.stage.stage.simultaneous
+        if most == 1:
+            return ()
+        others = [place for place in self._ranked[1:] if place.stage is winner.stage][: most - 1]
+        return tuple(offer for offer in map(self._offer, others) if offer is not None)
+
+    def _why(self, winner: _Place) -> str:
+        stage = winner.stage.stage
+        if winner.promised is not None:
+            return f"stage {stage.position}: promised to a publisher's ping"
+        of_how_many = f"first of {sum(place.stage is winner.stage for place in self._ranked)}"
+        at_a_loss = ""
+        if self._ranked is self._at_a_loss:
+            pays = self._price(winner.entry.target_id) if winner.bid is None else winner.bid.bid_micros
+            at_a_loss = f", at a loss: {_loss(pays or 0, self._payout(), stage.margin_micros)}"
+        return f"stage {stage.position}, {stage.method}: {of_how_many}{at_a_loss}"
+
+    def _write_rejections(self) -> tuple[Rejection, ...]:
+        ranks = {place.entry.target_id: rank for rank, place in enumerate(self._ranked, 1)}
+        bidders = {
+            place.entry.target_id
+            for place in self._ranked
+            if place.bid is not None or place.promised is not None
+        }
+        return tuple(
+            self._write_rejection(bit, ranks, bidders)
+            for bit, target in enumerate(self._plan.targets)
+            if ranks.get(target.id) != 1
+        )
+
+    def _write_rejection(self, bit: int, ranks: Mapping[int, int], bidders: set[int]) -> Rejection:
+        target = self._plan.targets[bit]
+        own = self._own.get(target.id)
+        if own is not None:
+            return own
+        rank = ranks.get(target.id)
+        if rank is not None:
+            code = RejectionCode.LOWER_BID if target.id in bidders else RejectionCode.LOWER_RANK
+            return Rejection(target_id=target.id, code=code, detail=f"rank {rank} of {len(ranks)}")
+        verdict = judge(target, self._situation)
+        if isinstance(verdict, Offer):  # the sets were wrong about it; nobody is passed over without a reason
+            detail = self._verdicts.code_of(bit)
+            return Rejection(target_id=target.id, code=detail, detail="")
+        return verdict
+
+
+def _loss(pays_micros: int, promised_micros: int, margin_micros: int) -> str:
+    from rules.money import format_dollars  # noqa: PLC0415 (few calls need it)
+
+    promised = f"promised {format_dollars(promised_micros)} to the publisher"
+    margin = f", and {format_dollars(margin_micros)} are ours" if margin_micros else ""
+    return f"pays {format_dollars(pays_micros)}, {promised}{margin}"

@@ -1,0 +1,82 @@
+"""What a buyer's filter may ask about a call, and of which kind each is. Flows may add tags of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from router.domain.decision import RouteRequest
+from rules.fact_kinds import Kind, read_fact, to_json_value
+from rules.known_tags import TAG_KINDS
+
+OWN_FACTS: Mapping[str, Kind] = {
+    "publisher": Kind.NUMBER,
+    "campaign": Kind.NUMBER,
+    "number": Kind.TEXT,
+    "caller": Kind.TEXT,
+    "area_code": Kind.TEXT,
+    "score": Kind.NUMBER,
+    "attempt": Kind.NUMBER,
+}
+"""Known of every call without anybody asking: publisher and campaign by id, the number dialled, the caller's number."""
+
+CLOCK_FACTS: Mapping[str, Kind] = {
+    "day": Kind.DAY,
+    "time": Kind.TIME,
+    "weekday": Kind.TEXT,
+}
+"""On the wall clock of the target; weekday is mon, tue, wed, thu, fri, sat or sun."""
+
+KNOWN_FACTS: Mapping[str, Kind] = {
+    **TAG_KINDS,
+    **OWN_FACTS,
+    **CLOCK_FACTS,
+}
+"""Every fact a filter may name without saying its kind."""
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def facts_of_call(request: RouteRequest) -> dict[str, str]:
+    """Return what is known of a call whatever the hour: its tags, the equity that follows from them, and OWN_FACTS.
+
+    A tag that bears the name of a fact of our own is not believed.
+    """
+    told = {name: value for name, value in request.tags.items() if name not in _OURS}
+    own = {
+        "publisher": request.publisher_id,
+        "campaign": request.campaign_id,
+        "number": request.dialled or None,
+        "caller": request.caller,
+        "area_code": _area_code(request.caller),
+        "score": request.score,
+        "attempt": len(request.tried) + 1,
+    }
+    return with_equity(told) | {name: str(value) for name, value in own.items() if value is not None}
+
+
+def facts_of_clock(local: datetime) -> dict[str, str]:
+    """Return CLOCK_FACTS at the wall clock time `local`."""
+    return {
+        "day": local.date().isoformat(),
+        "time": f"{local:%H:%M}",
+        "weekday": WEEKDAYS[local.weekday()],
+    }
+
+
+def with_equity(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return `tags` with the equity a home holds, where the caller said what it is worth and what is owed."""
+    told = dict(tags)
+    if "equity" not in told and "home_value" in told and "loan_balance" in told:
+        worth = read_fact(Kind.MONEY, told["home_value"])
+        owed = read_fact(Kind.MONEY, told["loan_balance"])
+        if isinstance(worth, int) and isinstance(owed, int):
+            told["equity"] = str(to_json_value(Kind.MONEY, worth - owed))
+    return told
+
+
+_OURS = frozenset({*OWN_FACTS, *CLOCK_FACTS})
+
+
+def _area_code(caller: str | None) -> str | None:
+    return caller[2:5] if caller is not None and len(caller) == 12 and caller.startswith("+1") else None

@@ -1,0 +1,227 @@
+"""Every counter of the market in memory, and of each plan what its decisions look at, kept up to date change by change.
+
+Reading nine hundred counters for one decision takes far longer than deciding. What stands here may be a moment old:
+it can cost a decision another try, and never lets anybody in, for only the lease says who has room. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from router.domain.caps import SPACING, Claim, Moment, concurrency_key
+from router.domain.counts import Counts, Facts, FullCaps, History, Turn
+from router.domain.market import Campaign, Cap, Snapshot
+from router.domain.plan import Plan, PlannedCap, plan_of
+
+QUARTER_SECONDS = 900
+"""Every hour, day, week and month begins at one of these, in every time zone of today."""
+
+NOTHING = (0, 0)
+NEVER = -1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """Counters and histories as they were read, whatever of them has changed."""
+
+    counters: Iterable[tuple[str, int, int]]
+    """Key, used, period_start."""
+    histories: Iterable[tuple[int, int, int, int]]
+    """Target id, last_offered_ms, connected, converted."""
+
+
+class LiveCounts:
+    """Counters by key, histories by target, and readings of the plans that are in use."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, tuple[int, int]] = {}
+        self._guesses: dict[str, tuple[tuple[int, int], int]] = {}
+        """What was read of counters that were moved by note_taken since, and the number of the last reading then."""
+        self._readings_begun = 0
+        self._histories: dict[int, History] = {}
+        self._readings: dict[int, _Reading] = {}
+        self._by_key: dict[str, list[_Reading]] = {}
+        self._by_target: dict[int, list[_Reading]] = {}
+
+    def begin_reading(self) -> int:
+        """Return the number of a reading that is asked for now. One comes after the other."""
+        self._readings_begun += 1
+        return self._readings_begun
+
+    def replace_all(self, changes: Changes) -> None:
+        """Go by `changes` alone: they are everything there is."""
+        self._counters, self._guesses, self._histories = {}, {}, {}
+        for reading in self._readings.values():
+            reading.quarter = NEVER
+        self.apply(changes, self._readings_begun)
+
+    def apply(self, changes: Changes, reading: int) -> None:
+        """Take over what was read; what was guessed before it began and was not read has not changed after all."""
+        for key, used, began in changes.counters:
+            self._guesses.pop(key, None)
+            if self._counters.get(key) != (used, began):
+                self._set(key, used, began)
+        for key in [key for key, (_, then) in self._guesses.items() if then < reading]:
+            self._set(key, *self._guesses.pop(key)[0])
+        for target_id, last_offered_ms, connected, converted in changes.histories:
+            history = History(last_offered_ms=last_offered_ms, connected=connected, converted=converted)
+            self._set_history(target_id, history)
+
+    def note_taken(self, claims: Iterable[Claim], target_id: int, now_ms: int) -> None:
+        """Count what was leased just now, as take_leases did, before it is read again."""
+        for claim in claims:
+            used, began = known = self._counters.get(claim.key, NOTHING)
+            read, _ = self._guesses.get(claim.key, (known, 0))
+            self._guesses[claim.key] = (read, self._readings_begun)
+            if claim.kind == SPACING:
+                used = max(used, claim.amount)
+            elif began < claim.period_start:
+                used = claim.amount
+            else:
+                used += claim.amount
+            self._set(claim.key, used, max(began, claim.period_start))
+        before = self._histories.get(target_id, History())
+        history = replace(before, last_offered_ms=max(before.last_offered_ms, now_ms))
+        self._set_history(target_id, history)
+
+    def counts(
+        self,
+        snapshot: Snapshot,
+        campaign: Campaign,
+        publisher_id: int | None,
+        now: datetime,
+        turns: Mapping[int, Turn],
+        facts: Facts,
+    ) -> Counts:
+        """Return what is in use of everything a decision on the campaign looks at, at `now`, and what is full of it."""
+        reading = self._reading(snapshot, campaign, now)
+        used = reading.used.copy()
+        for cap in snapshot.publisher_caps.get(publisher_id or 0, ()):
+            amount, began = self._counters.get(cap.key, NOTHING)
+            if amount and began >= reading.moment.period_start(cap):
+                used[cap.key] = amount
+        counts = Counts(
+            concurrency=reading.concurrency.copy(),
+            used=used,
+            turns=turns,
+            history=reading.history.copy(),
+            facts=facts,
+        )
+        # Counts are frozen: this is part of making them.
+        full = FullCaps(plan=reading.plan, caps=tuple(reading.full.values()))
+        object.__setattr__(counts, "full", full)
+        return counts
+
+    def make_reading(self, snapshot: Snapshot, campaign: Campaign, now: datetime) -> None:
+        """Do what the first decision on a campaign would have to wait for."""
+        self._reading(snapshot, campaign, now)
+
+    def _reading(self, snapshot: Snapshot, campaign: Campaign, now: datetime) -> _Reading:
+        plan, known = plan_of(snapshot, campaign), self._readings.get(campaign.id)
+        if known is None or known.plan is not plan or known.campaign_caps != campaign.caps:
+            known = self._begin_reading_of(plan, campaign, known)
+        quarter = int(now.timestamp()) // QUARTER_SECONDS
+        if known.quarter != quarter:
+            known.begin(quarter, self._counters, self._histories)
+        return known
+
+    def _begin_reading_of(self, plan: Plan, campaign: Campaign, older: _Reading | None) -> _Reading:
+        """Begin with a plan that is new, or was edited."""
+        if older is not None:
+            for key in older.caps:
+                self._by_key[key].remove(older)
+            for target in older.plan.targets:
+                self._by_target[target.id].remove(older)
+        reading = self._readings[campaign.id] = _Reading(plan, campaign.caps)
+        for key in reading.caps:
+            self._by_key.setdefault(key, []).append(reading)
+        for target in plan.targets:
+            self._by_target.setdefault(target.id, []).append(reading)
+        return reading
+
+    def _set(self, key: str, used: int, began: int) -> None:
+        self._counters[key] = (used, began)
+        for reading in self._by_key.get(key, ()):
+            reading.set(key, used, began)
+
+    def _set_history(self, target_id: int, history: History) -> None:
+        self._histories[target_id] = history
+        for reading in self._by_target.get(target_id, ()):
+            reading.history[target_id] = history
+
+
+class _Reading:
+    """What is in use of one plan in one quarter of an hour. Counters that are nought, or of a period that is over, are
+    left out."""
+
+    def __init__(self, plan: Plan, campaign_caps: tuple[Cap, ...]) -> None:
+        self.plan = plan
+        self.campaign_caps = campaign_caps
+        own = (one.cap for one in plan.own_concurrency.values())
+        caps = (*own, *(one.cap for one in plan.caps.values()), *campaign_caps)
+        clocks = Moment(now=datetime(1970, 1, 1, tzinfo=UTC))
+        self.caps: dict[str, Cap] = {cap.key: cap for cap in caps if _has_a_clock(cap, clocks)}
+        self.quarter = NEVER
+        self.moment = clocks
+        self.concurrency: dict[int, int] = {}
+        self.used: dict[str, int] = {}
+        self.history: dict[int, History] = {}
+        self.full: dict[str, PlannedCap] = {}
+        self._whose = {concurrency_key(target.id): target.id for target in plan.targets}
+
+    def begin(
+        self, quarter: int, counters: Mapping[str, tuple[int, int]], histories: Mapping[int, History]
+    ) -> None:
+        """Start a quarter of an hour with everything that is known."""
+        self.quarter = quarter
+        self.moment = Moment(now=datetime.fromtimestamp(quarter * QUARTER_SECONDS, UTC))
+        for kept in (self.concurrency, self.used, self.history, self.full):
+            kept.clear()
+        for key in self.caps:
+            known = counters.get(key)
+            if known is not None:
+                self.set(key, *known)
+        for target in self.plan.targets:
+            history = histories.get(target.id)
+            if history is not None:
+                self.history[target.id] = history
+
+    def set(self, key: str, used: int, began: int) -> None:
+        """Take over one counter."""
+        target_id = self._whose.get(key)
+        if target_id is not None:
+            self._set_concurrency(target_id, key, used)
+            return
+        counting = used if began == 0 or began >= self.moment.period_start(self.caps[key]) else 0
+        if counting:
+            self.used[key] = counting
+        else:
+            self.used.pop(key, None)
+        limit = self.plan.limits.get(key)
+        if limit is not None:
+            self._mark(key, self.plan.caps[key], counting >= limit and counting != 0)
+
+    def _set_concurrency(self, target_id: int, key: str, used: int) -> None:
+        if used:
+            self.concurrency[target_id] = used
+        else:
+            self.concurrency.pop(target_id, None)
+        planned = self.plan.own_concurrency[target_id]
+        self._mark(key, planned, used >= planned.cap.at_most and used != 0)
+
+    def _mark(self, key: str, planned: PlannedCap, full: bool) -> None:
+        if full:
+            self.full[key] = planned
+        else:
+            self.full.pop(key, None)
+
+
+def _has_a_clock(cap: Cap, clocks: Moment) -> bool:
+    """Say whether a cap's time zone is one. Where it is not, its target is switched off and counts nothing."""
+    try:
+        clocks.period_start(cap)
+    except (KeyError, ValueError):
+        return False
+    return True

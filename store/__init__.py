@@ -1,0 +1,1 @@
+"""Ground floor: the tables and the way to reach them. No logic lives here."""

@@ -1,0 +1,259 @@
+"""What the router keeps while it works: caps in use, turns, auctions, reservations, and the markets it decided on."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from store.columns import Instant, enabled, identity, metadata, reference
+
+# --- caps and turns ------------------------------------------------------------------------------------------
+
+cap_counters = Table(
+    "cap_counters",
+    metadata,
+    # router.domain.caps: target:12:concurrency, buyer:3:conversions:day
+    Column("key", Text, primary_key=True),
+    # Calls, millionths of a dollar, or (spacing) the epoch ms of the last call.
+    Column("used", BigInteger, nullable=False),
+    # Epoch seconds at which the period being counted began, on the owner's wall clock; 0 when there is none. A
+    # counter of an older period counts as nought: one row a cap, whatever time passes.
+    Column("period_start", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint("used >= 0", name="used"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    identity(),
+    Column("call_id", Uuid, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    # A key of cap_counters; no foreign key, which would lock the hot row once more.
+    Column("counter_key", Text, nullable=False),
+    # The cap's kind: says what is given back when the attempt is over.
+    Column("kind", Text, nullable=False, server_default=text("'concurrency'")),
+    Column("amount", BigInteger, nullable=False, server_default=text("1")),
+    Column("period_start", BigInteger, nullable=False, server_default=text("0")),
+    Column("target_id", BigInteger),
+    Column("taken_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("released_at", Instant),
+    UniqueConstraint("call_id", "attempt", "counter_key"),
+    Index("ix_leases_held", "expires_at", postgresql_where=text("released_at is null")),
+)
+
+# Whose turn it is in a round-robin or weighted stage. `turn` is raised with every call given, so that a decision
+# made on an older reading is noticed.
+stage_turns = Table(
+    "stage_turns",
+    metadata,
+    Column("stage_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("turn", BigInteger, nullable=False, server_default=text("0")),
+    # The pass of the target served last: one who comes back from a pause starts from here, not from where it left.
+    Column("reached", BigInteger, nullable=False, server_default=text("0")),
+)
+
+stage_passes = Table(
+    "stage_passes",
+    metadata,
+    Column("stage_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("target_id", BigInteger, primary_key=True, autoincrement=False),
+    # Calls given so far, each worth distribution.ONE_PASS divided by the target's weight.
+    Column("pass", BigInteger, nullable=False),
+)
+
+# What became of a target's calls: its conversion rate, and who has waited longest.
+target_history = Table(
+    "target_history",
+    metadata,
+    Column("target_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_offered_ms", BigInteger, nullable=False, server_default=text("0")),
+    Column("connected", BigInteger, nullable=False, server_default=text("0")),
+    Column("converted", BigInteger, nullable=False, server_default=text("0")),
+)
+
+# --- callers -------------------------------------------------------------------------------------------------
+
+# A buyer's book of business: callers it does not buy again.
+buyer_suppressions = Table(
+    "buyer_suppressions",
+    metadata,
+    Column("buyer_id", BigInteger, ForeignKey("buyers.id"), primary_key=True),
+    Column("caller", Text, primary_key=True),
+    Column("reason", Text, nullable=False, server_default=text("''")),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    Column("expires_at", Instant),
+    CheckConstraint(r"caller ~ '^\+[0-9]{5,15}$'", name="caller"),
+    Index(None, "caller"),
+)
+
+# What a caller left whom nobody took.
+no_buyer_requests = Table(
+    "no_buyer_requests",
+    metadata,
+    identity(),
+    Column("call_id", Uuid, nullable=False),
+    reference("campaign_id", "campaigns", nullable=True),
+    # voicemail, call_back
+    Column("kind", Text, nullable=False),
+    Column("caller", Text),
+    # Where the voice message lies on `node`.
+    Column("recording", Text),
+    Column("node", Text, nullable=False, server_default=text("''")),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    Column("done_at", Instant),
+    UniqueConstraint("call_id", "kind"),
+    Index("ix_no_buyer_requests_open", "created_at", postgresql_where=text("done_at is null")),
+)
+
+# --- auctions ------------------------------------------------------------------------------------------------
+
+# Every question to a bidder and its answer, those that came too late included.
+pings = Table(
+    "pings",
+    metadata,
+    identity(),
+    # Made where the question was asked: a row written again after a lost answer stays one row, and one cost.
+    Column("entry", Uuid, nullable=False, unique=True, server_default=text("gen_random_uuid()")),
+    # The call's id, or the reservation's reference when a publisher asked; the call row may come later.
+    Column("call_id", Uuid, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default=text("1")),
+    Column("stage_id", BigInteger, nullable=False),
+    Column("target_id", BigInteger, nullable=False),
+    # ping, post
+    Column("kind", Text, nullable=False, server_default=text("'ping'")),
+    # router.domain.auction.BidOutcome
+    Column("outcome", Text, nullable=False),
+    Column("bid_micros", BigInteger),
+    Column("minimum_connected_ms", Integer),
+    Column("reference", Text, nullable=False, server_default=text("''")),
+    Column("sent_at", Instant, nullable=False),
+    # After sent_at; null when nothing came.
+    Column("arrived_us", BigInteger),
+    # The first few thousand characters of both.
+    Column("request", Text, nullable=False, server_default=text("''")),
+    Column("answer", Text, nullable=False, server_default=text("''")),
+    Column("detail", Text, nullable=False, server_default=text("''")),
+    Column("cost_micros", BigInteger, nullable=False, server_default=text("0")),
+    # The ledger transaction that holds the cost; null: not yet posted.
+    Column("cost_transaction_id", BigInteger),
+    Index(None, "call_id"),
+    Index(None, "target_id", "sent_at"),
+    Index(
+        "ix_pings_cost_open", "id", postgresql_where=text("cost_micros > 0 and cost_transaction_id is null")
+    ),
+)
+
+# The breaker's memory: one row a bidder, shared by all nodes.
+endpoint_health = Table(
+    "endpoint_health",
+    metadata,
+    Column("target_id", BigInteger, ForeignKey("targets.id", ondelete="CASCADE"), primary_key=True),
+    Column("window_started_at", Instant, nullable=False),
+    Column("asked", Integer, nullable=False, server_default=text("0")),
+    Column("failed", Integer, nullable=False, server_default=text("0")),
+    Column("rested_until", Instant),
+    # One question is on its way to find out whether the bidder is well again.
+    Column("probing", Boolean, nullable=False, server_default=text("false")),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("changed_at", Instant, nullable=False, server_default=func.now()),
+)
+
+# --- publishers who ask before they send a call --------------------------------------------------------------
+
+rtb_keys = Table(
+    "rtb_keys",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False, server_default=text("''")),
+    # sha256 of the key in the URL: a stolen table asks nothing.
+    Column("key_digest", LargeBinary, nullable=False, unique=True),
+    reference("publisher_id", "publishers"),
+    reference("campaign_id", "campaigns"),
+    # tollbridge, ringba, retreaver
+    Column("dialect", Text, nullable=False, server_default=text("'tollbridge'")),
+    Column("rate_per_minute", Integer, nullable=False, server_default=text("600")),
+    Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    enabled(),
+    CheckConstraint("rate_per_minute >= 0", name="rate_per_minute"),
+)
+
+rtb_reservations = Table(
+    "rtb_reservations",
+    metadata,
+    # Also the call_id of its leases and pings until the call comes.
+    Column("id", Uuid, primary_key=True),
+    reference("rtb_key_id", "rtb_keys"),
+    reference("campaign_id", "campaigns"),
+    reference("publisher_id", "publishers"),
+    reference("tracking_number_id", "tracking_numbers", nullable=True),
+    # E.164, or what stands for it where the publisher hides it.
+    Column("caller", Text),
+    reference("target_id", "targets", nullable=True),
+    # deciding, open (a bid without room), confirmed (its room is leased), used (the call came), expired, refused
+    Column("state", Text, nullable=False, server_default=text("'open'")),
+    # What we promised the publisher, and what the buyer promised us.
+    Column("payout_micros", BigInteger),
+    Column("bid_micros", BigInteger),
+    Column("minimum_connected_ms", Integer),
+    Column("dial", Text),
+    # The offer, the answers told, the decision: what the arriving call goes on with.
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    Column("expires_at", Instant, nullable=False),
+    Column("call_id", Uuid),
+    Index("ix_rtb_reservations_arrival", "tracking_number_id", "caller", "expires_at"),
+    Index("ix_rtb_reservations_repeat", "rtb_key_id", "caller", "expires_at"),
+    # One live reservation a caller: the second of two pings at once waits for the first.
+    Index(
+        "uq_rtb_reservations_live",
+        "publisher_id",
+        "campaign_id",
+        "caller",
+        unique=True,
+        postgresql_where=text("state in ('deciding', 'open', 'confirmed')"),
+    ),
+    Index(
+        "ix_rtb_reservations_ending",
+        "expires_at",
+        postgresql_where=text("state in ('deciding', 'open', 'confirmed')"),
+    ),
+    Index("ix_rtb_reservations_call", "call_id", postgresql_where=text("call_id is not null")),
+)
+
+# --- markets that decisions were made on ---------------------------------------------------------------------
+
+# A market is kept as the digests of its parts, so that an edit costs one part, not the whole again.
+market_snapshots = Table(
+    "market_snapshots",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    # Compressed.
+    Column("document", LargeBinary, nullable=False),
+    Column("stored_at", Instant, nullable=False, server_default=func.now()),
+)
+
+market_parts = Table(
+    "market_parts",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("document", LargeBinary, nullable=False),
+)

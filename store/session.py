@@ -1,0 +1,64 @@
+"""How a process reaches PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+CONNECT_TIMEOUT_SECONDS = 3
+STATEMENT_TIMEOUT_MS = 15_000
+# A frozen server answers nothing, not even "timed out": the client gives up by itself a little later.
+COMMAND_TIMEOUT_SECONDS = 20
+
+_NAME = "application_name"
+_SQLALCHEMY_ONLY = frozenset(
+    {"async_fallback", "async_creator_fn", "prepared_statement_cache_size", "prepared_statement_name_func"}
+)
+
+
+def async_url(database_url: str) -> str:
+    """Return `database_url` in the form that names the asyncpg driver."""
+    return database_url.replace("postgresql://", "postgresql+asyncpg://", 1)
+
+
+def open_engine(database_url: str, *, application_name: str, pool_size: int = 5) -> AsyncEngine:
+    """Return an engine for `database_url` (postgresql+asyncpg://…, or the plain postgresql:// form).
+
+    Connections are checked before use, because PostgreSQL may restart under us at any time.
+    """
+    return create_async_engine(
+        async_url(database_url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_timeout=CONNECT_TIMEOUT_SECONDS,
+        connect_args=_arguments(application_name),
+        execution_options={_NAME: application_name},
+    )
+
+
+async def connect_plainly(engine: AsyncEngine) -> asyncpg.Connection:
+    """Return a connection of the driver's own to where `engine` points, with the same settings; the caller closes it.
+
+    Raises what the driver raises. Plans are made once a statement, not once a call: nothing it is for asks otherwise.
+    """
+    _, found = engine.dialect.create_connect_args(engine.url)
+    name = engine.get_execution_options().get(_NAME, "tollbridge")
+    arguments = _arguments(name)
+    settings = {**arguments.pop("server_settings"), "plan_cache_mode": "force_generic_plan"}
+    ours = {key: value for key, value in found.items() if key not in _SQLALCHEMY_ONLY}
+    return await asyncpg.connect(**ours, **arguments, server_settings=settings)
+
+
+def _arguments(application_name: str) -> dict[str, Any]:
+    return {
+        "timeout": CONNECT_TIMEOUT_SECONDS,
+        "command_timeout": COMMAND_TIMEOUT_SECONDS,
+        "server_settings": {
+            "application_name": application_name,
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            "timezone": "UTC",
+        },
+    }

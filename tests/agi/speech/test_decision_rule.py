@@ -1,0 +1,76 @@
+"""Accept, ask back or reject."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agi.speech.decision_rule import (
+    DecisionRule,
+    Evidence,
+    GrammarRule,
+    features,
+    load_decision_rule,
+    margin_of,
+)
+from agi.speech.recogniser import Verdict
+from ivr_flows.grammars import GRAMMARS
+
+CLEAR = Evidence(
+    answer=-0.2, answer_tokens=2, answer_phones=4, free=-0.2, free_steps=2, margin=10.0, sound_distance=0.0,
+    speech_seconds=0.55, agreement=1,
+)  # fmt: skip
+RULE = DecisionRule(
+    weights={"margin": 1.0},
+    grammars={"yes_no": GrammarRule(bias=0.0, accept_above=3.0, reject_below=-1.0)},
+)
+
+
+def verdict(margin: float, *, share: float = 1.0, agreement: int = 1, read_back: bool = False) -> Verdict:
+    evidence = replace(CLEAR, margin=margin, agreement=agreement)
+    return RULE.judge("yes_no", evidence, share=share, read_back=read_back).verdict
+
+
+@pytest.mark.parametrize(
+    ("margin", "expected"),
+    [(3.1, Verdict.ACCEPTED), (3.0, Verdict.UNSURE), (-0.9, Verdict.UNSURE), (-1.0, Verdict.REJECTED)],
+)
+def test_the_thresholds_part_the_verdicts(margin: float, expected: Verdict) -> None:
+    assert verdict(margin) is expected
+
+
+def test_doubt_turns_acceptance_into_a_question_back() -> None:
+    assert verdict(9.0, share=0.5) is Verdict.UNSURE
+    assert verdict(9.0, agreement=-1) is Verdict.UNSURE
+    assert verdict(9.0, read_back=True) is Verdict.UNSURE
+    judged = RULE.judge("yes_no", replace(CLEAR, margin=9.0), share=1.0, read_back=True)
+    assert judged.sure
+
+
+@given(st.floats(-20, 20), st.floats(0, 1), st.sampled_from([-1, 0, 1]), st.booleans())
+def test_what_is_sure_would_have_been_accepted(
+    margin: float, share: float, agreement: int, read_back: bool
+) -> None:
+    evidence = replace(CLEAR, margin=margin, agreement=agreement)
+    judged = RULE.judge("yes_no", evidence, share=share, read_back=read_back)
+    if judged.sure:
+        assert RULE.judge("yes_no", evidence, share=share, read_back=False).verdict is Verdict.ACCEPTED
+
+
+def test_the_committed_rule_knows_every_grammar_and_says_how_it_was_made() -> None:
+    rule = load_decision_rule()
+    assert set(rule.grammars) == set(GRAMMARS)
+    assert set(rule.weights) == set(features(CLEAR))
+    assert all(each.reject_below < each.accept_above for each in rule.grammars.values())
+    for name in GRAMMARS:
+        assert rule.judge(name, CLEAR, share=1.0, read_back=False).verdict is Verdict.ACCEPTED
+        poor = replace(CLEAR, answer=-25.0, margin=0.1, sound_distance=0.9, speech_seconds=4.0, agreement=0)
+        assert rule.judge(name, poor, share=1.0, read_back=False).verdict is Verdict.REJECTED
+
+
+def test_a_single_answer_stands_as_far_above_the_rest_as_can_be() -> None:
+    assert margin_of({"yes": -3.0}) == margin_of({"yes": -1.0, "no": -99.0}) == 12.0
+    assert margin_of({"yes": -1.0, "no": -1.5}) == 0.5

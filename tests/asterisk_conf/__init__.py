@@ -1,0 +1,1 @@
+"""Asterisk's configuration, installation and front door."""

@@ -1,0 +1,92 @@
+"""A publisher that asked for a bid earns what it was promised, also when nobody saw the call come."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.settle_call import Settlement
+from store.call_id import call_id_of
+from store.tables import rtb_keys, rtb_reservations, tracking_numbers
+from tests.billing.test_settle_call import START_MS, a_call, arrived, settle
+from tests.market import CALLER, Market, make_market
+
+PROMISED = 33_000_000
+STARTED = dt.datetime.fromtimestamp(START_MS / 1000, dt.UTC)
+
+
+@pytest.fixture
+async def market(engine: AsyncEngine) -> Market:
+    return await make_market(engine)
+
+
+async def reserve(engine: AsyncEngine, **changes: Any) -> None:
+    """A reservation made ten seconds before the call, for a minute."""
+    async with engine.begin() as connection:
+        number = (await connection.execute(select(tracking_numbers).limit(1))).one()
+        owners = {"publisher_id": number.publisher_id, "campaign_id": number.campaign_id}
+        key = await connection.scalar(
+            insert(rtb_keys).values(key_digest=uuid4().bytes, **owners).returning(rtb_keys.c.id)
+        )
+        values = {
+            "id": uuid4(),
+            "rtb_key_id": key,
+            "tracking_number_id": number.id,
+            "caller": CALLER,
+            "state": "confirmed",
+            "payout_micros": PROMISED,
+            "bid_micros": PROMISED,
+            "minimum_connected_ms": 0,
+            "created_at": STARTED - dt.timedelta(seconds=10),
+            "expires_at": STARTED + dt.timedelta(seconds=50),
+            **owners,
+        }
+        await connection.execute(insert(rtb_reservations).values(**{**values, **changes}))
+
+
+async def payout(engine: AsyncEngine, market: Market, serial: int = 1) -> int:
+    settled = await settle(engine, await arrived(engine, a_call(market, serial=serial)))
+    assert isinstance(settled, Settlement) and settled.conversion.converted, settled
+    return settled.conversion.payout_micros
+
+
+async def used_by(engine: AsyncEngine) -> UUID | None:
+    async with engine.connect() as connection:
+        found: UUID | None = await connection.scalar(select(rtb_reservations.c.call_id))
+        return found
+
+
+async def test_the_promise_goes_before_the_terms(engine: AsyncEngine, market: Market) -> None:
+    call_id = call_id_of(a_call(market).linkedid)
+    await reserve(engine, state="used", call_id=call_id)
+    assert await payout(engine, market) == PROMISED
+
+
+async def test_a_call_that_nobody_saw_come_has_its_promise_found_afterwards(
+    engine: AsyncEngine, market: Market
+) -> None:
+    await reserve(engine, state="expired")
+    assert await payout(engine, market) == PROMISED
+    assert await used_by(engine) == call_id_of(a_call(market).linkedid)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"caller": "+16145559999"},
+        {"expires_at": STARTED - dt.timedelta(seconds=1)},
+        {"created_at": STARTED + dt.timedelta(seconds=1)},
+        {"state": "refused"},
+        {"state": "used", "call_id": uuid4()},
+    ],
+)
+async def test_no_other_reservation_pays_for_it(
+    engine: AsyncEngine, market: Market, changes: dict[str, Any]
+) -> None:
+    await reserve(engine, **changes)
+    assert await payout(engine, market) != PROMISED

@@ -1,0 +1,119 @@
+"""`ledger verify` finds what somebody with all rights did to the tables behind our back."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.ledger import Posting
+from billing.ledger_queries import post
+from billing.seal import seal_next_batch
+from billing.verify import Problem, verify_ledger
+from tests.billing.test_settle_call import START_MS, a_call, settled
+from tests.market import Market, make_market
+
+
+@pytest.fixture
+async def market(engine: AsyncEngine) -> Market:
+    """A market with six settled calls, sealed in batches of two."""
+    market = await make_market(engine)
+    for serial in range(6):
+        await settled(engine, a_call(market, serial=serial, start_ms=START_MS + serial * 1000))
+    while await seal(engine, 2):
+        pass
+    return market
+
+
+async def seal(engine: AsyncEngine, limit: int) -> int:
+    async with engine.begin() as connection:
+        return await seal_next_batch(connection, limit)
+
+
+async def tamper(engine: AsyncEngine, *statements: str) -> None:
+    """Do as a superuser can: with all triggers and foreign keys off."""
+    async with engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
+async def problems(engine: AsyncEngine) -> set[Problem]:
+    return {finding.problem for finding in (await verify_ledger(engine)).findings}
+
+
+@pytest.mark.usefixtures("market")
+async def test_an_honest_ledger_holds(engine: AsyncEngine) -> None:
+    verification = await verify_ledger(engine)
+    assert (verification.holds, verification.batches, verification.transactions) == (True, 3, 6)
+    assert await seal(engine, 2) == 0
+
+
+@pytest.mark.usefixtures("market")
+@pytest.mark.parametrize(
+    ("statements", "problem"),
+    [
+        (
+            # Both sides moved by the same amount: it balances, only the seal knows.
+            [
+                "UPDATE ledger_postings SET amount_micros = amount_micros - 1"
+                " WHERE transaction_id = 3 AND account = 'carrier_cost'",
+                "UPDATE ledger_postings SET amount_micros = amount_micros + 1"
+                " WHERE transaction_id = 3 AND account = 'carrier:Carrier:payable'",
+            ],
+            Problem.BATCH_CHANGED,
+        ),
+        (["UPDATE ledger_transactions SET detail = '{}' WHERE id = 1"], Problem.BATCH_CHANGED),
+        (
+            ["UPDATE ledger_sealed_transactions SET position = 1 - position + 10 WHERE batch = 1"],
+            Problem.BATCH_CHANGED,
+        ),
+        (["DELETE FROM ledger_transactions WHERE id = 4"], Problem.TRANSACTION_MISSING),
+        (["DELETE FROM ledger_sealed_transactions WHERE transaction_id = 4"], Problem.TRANSACTION_MISSING),
+        (["DELETE FROM ledger_seals WHERE batch = 2"], Problem.CHAIN_BROKEN),
+        (["UPDATE ledger_seals SET batch = 9 WHERE batch = 2"], Problem.CHAIN_BROKEN),
+        (["UPDATE ledger_seals SET previous_root = root WHERE batch = 2"], Problem.CHAIN_BROKEN),
+        (["UPDATE ledger_postings SET amount_micros = 1 WHERE account = 'revenue'"], Problem.UNBALANCED),
+        (["DELETE FROM ledger_transactions"], Problem.NOT_SETTLED_ONCE),
+        (["UPDATE calls SET state = 'ended'"], Problem.NOT_SETTLED_ONCE),
+        (
+            ["UPDATE calls SET conversion = jsonb_set(conversion, '{price_micros}', '1') WHERE converted"],
+            Problem.NOT_AS_SETTLED,
+        ),
+        (["UPDATE legs SET answered_ms = NULL"], Problem.CHARGED_WITHOUT_LEG),
+        (
+            ["UPDATE calls SET conversion = jsonb_set(conversion, '{verdict}', '\"not_connected\"')"],
+            Problem.ANSWERED_WITHOUT_EFFECT,
+        ),
+        (["UPDATE wallets SET owed_micros = owed_micros - 1"], Problem.WALLET_OUT_OF_STEP),
+        (["UPDATE wallets SET held_micros = 1"], Problem.WALLET_OUT_OF_STEP),
+    ],
+)
+async def test_tampering_is_found(engine: AsyncEngine, statements: list[str], problem: Problem) -> None:
+    await tamper(engine, *statements)
+    assert problem in await problems(engine)
+
+
+@pytest.mark.usefixtures("market")
+async def test_an_answered_call_that_ended_long_ago_must_be_settled(engine: AsyncEngine) -> None:
+    await tamper(
+        engine,
+        "DELETE FROM ledger_transactions WHERE id = 1",
+        "DELETE FROM ledger_postings WHERE transaction_id = 1",
+        "UPDATE calls SET state = 'ended' WHERE id NOT IN (SELECT call_id FROM ledger_transactions)",
+    )
+    assert Problem.NOT_SETTLED_ONCE in await problems(engine)
+
+
+async def test_what_is_committed_late_is_sealed_in_a_later_batch(engine: AsyncEngine) -> None:
+    postings = (Posting(account="a", amount_micros=1), Posting(account="b", amount_micros=-1))
+    async with engine.connect() as slow:
+        await post(slow, call_id=None, kind="test", postings=postings, detail={})
+        async with engine.begin() as quick:
+            await post(quick, call_id=None, kind="test", postings=postings, detail={})
+        assert await seal(engine, 10) == 1
+        await slow.commit()
+    assert (await verify_ledger(engine)).unsealed == 1
+    assert await seal(engine, 10) == 1
+    verification = await verify_ledger(engine)
+    assert (verification.holds, verification.unsealed, verification.batches) == (True, 0, 2)

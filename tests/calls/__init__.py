@@ -1,0 +1,1 @@
+"""Whole calls on real parts: a node of real processes, SIPp as buyers, our telephone as caller."""

@@ -1,0 +1,34 @@
+"""Fixtures every room's tests may use: a real PostgreSQL, migrated, one fresh database for each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from store.session import open_engine
+from tests.postgres import cloned_database, server_for_tests
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """URL of the `postgres` database of this test session's own server (one for each xdist worker)."""
+    with server_for_tests() as server_url:
+        yield server_url
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """URL of a fresh, migrated database that no other test sees."""
+    with cloned_database(postgres_url) as url:
+        yield url
+
+
+@pytest_asyncio.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on `database_url`, as a process of a node opens it."""
+    engine = open_engine(database_url, application_name="test")
+    yield engine
+    await engine.dispose()

@@ -1,0 +1,189 @@
+"""What is said of a flow before it is published: with the node's name, and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ivr_flows import library
+from ivr_flows.definition import parse_flow
+from ivr_flows.inspection import Finding, Severity, blocking, inspect, texts_of, uploads_of
+
+NOTICE = {"kind": "consent_notice", "text": "This call may be recorded.", "exits": {"next": "route"}}
+ROUTE = {"kind": "route", "exits": {"no_buyer": "bye"}}
+BYE = {"kind": "hang_up"}
+GOOD = {"notice": NOTICE, "route": ROUTE, "bye": BYE}
+
+
+def found(
+    nodes: dict[str, Any], entry: str = "notice", uploads: tuple[str, ...] = (), **more: Any
+) -> list[Finding]:
+    return inspect(parse_flow({"entry": entry, "nodes": nodes, **more}), uploads)
+
+
+def ask(to: str, **more: Any) -> dict[str, Any]:
+    return {
+        "kind": "ask", "tag": "state", "grammar": "state", "prompt": "Which state?", "retry": "Which state?",
+        "exits": {"answered": to, "unanswered": to}, **more,
+    }  # fmt: skip
+
+
+def play(to: str, text: str = "Hello.") -> dict[str, Any]:
+    return {"kind": "play", "text": text, "exits": {"next": to}}
+
+
+def test_a_good_flow_has_nothing_to_say_about() -> None:
+    assert found(GOOD) == []
+
+
+@pytest.mark.parametrize("name", ["mortgage", "mortgage_refinance_qualify"])
+def test_the_librarys_flows_are_good(name: str) -> None:
+    assert inspect(parse_flow(library.load(name))) == []
+
+
+def test_the_librarys_flow_without_a_question_warns_that_it_is_never_recorded() -> None:
+    (finding,) = inspect(parse_flow(library.load("direct")))
+    assert str(finding) == (
+        "warning: node 'route': no consent notice comes before this: put one at the entry, or the call is never"
+        " recorded"
+    )
+
+
+def test_a_node_that_no_way_leads_to_is_a_warning() -> None:
+    (finding,) = found({**GOOD, "lost": play("bye")})
+    assert str(finding) == "warning: node 'lost': no way leads here: lead an exit to it, or remove it"
+
+
+def test_the_operators_node_is_reached_from_every_question() -> None:
+    desk = {"kind": "transfer", "number": "+16145550100", "exits": {"failed": "bye"}}
+    nodes = {
+        "notice": {**NOTICE, "exits": {"next": "ask"}},
+        "ask": ask("route"),
+        "route": ROUTE,
+        "bye": BYE,
+        "desk": desk,
+    }
+    assert found(nodes, commands={"operator": "desk"}) == []
+    assert [finding.code for finding in found(nodes)] == ["unreachable"]
+
+
+def test_a_loop_of_questions_that_never_ends_is_a_dead_end() -> None:
+    findings = found({"notice": {**NOTICE, "exits": {"next": "a"}}, "a": ask("b"), "b": ask("a")})
+    assert {(finding.code, finding.node) for finding in findings} == {
+        ("dead_end", "notice"), ("dead_end", "a"), ("dead_end", "b"),
+    }  # fmt: skip
+    assert "lead one of its exits there" in findings[0].text
+
+
+def test_a_loop_without_a_wait_is_told_once_with_its_way() -> None:
+    tag = {"kind": "set_tag", "tag": "x", "value": "1", "exits": {"next": "b"}}
+    branch = {"kind": "branch", "arms": [{"exit": "go", "when": {"fact": "state", "=": "OH"}}]}
+    nodes = {
+        "notice": {**NOTICE, "exits": {"next": "a"}}, "a": tag,
+        "b": {**branch, "exits": {"go": "route", "else": "a"}}, "route": ROUTE, "bye": BYE,
+    }  # fmt: skip
+    (finding,) = found(nodes, given=["state"])
+    assert (finding.severity, finding.code, finding.node) == (Severity.ERROR, "loop", "a")
+    assert "(a → b → a): put a question, a hold or a voicemail into it" in finding.text
+
+
+def test_a_loop_in_which_somebody_waits_is_none() -> None:
+    nodes = {**GOOD, "route": {"kind": "route", "exits": {"no_buyer": "hold"}},
+             "hold": {"kind": "hold", "exits": {"over": "route"}}}  # fmt: skip
+    assert [finding.code for finding in found({k: v for k, v in nodes.items() if k != "bye"})] == []
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"kind": "say", "text": "In {stat}.", "exits": {"next": "route"}},
+        {"kind": "branch", "arms": [{"exit": "a", "when": {"fact": "stat", "kind": "text", "=": "OH"}}],
+         "exits": {"a": "route", "else": "route"}},
+        {"kind": "webhook", "url": "https://example.com/", "body": {"s": "{stat}"},
+         "exits": {"done": "route", "failed": "route"}},
+    ],
+)  # fmt: skip
+def test_a_tag_that_is_set_nowhere_is_an_error_where_it_is_asked_for(node: dict[str, Any]) -> None:
+    nodes = {**GOOD, "notice": {**NOTICE, "exits": {"next": "asks"}}, "asks": node}
+    (finding,) = found(nodes)
+    assert finding.severity is Severity.ERROR and finding.node == "asks"
+    assert finding.text.startswith("the tag 'stat' is set nowhere: correct its name")
+    assert found(nodes, given=["stat"]) == []
+
+
+def test_in_a_sub_flow_an_unknown_tag_may_come_from_outside() -> None:
+    nodes = {
+        "say": {"kind": "say", "text": "In {state}.", "exits": {"next": "back"}},
+        "back": {"kind": "return"},
+    }
+    (finding,) = found(nodes, entry="say")
+    assert (finding.severity, finding.code) == (Severity.WARNING, "unknown_tag")
+
+
+def test_a_sound_that_is_not_there_is_an_error() -> None:
+    nodes = {**GOOD, "notice": {**NOTICE, "text": "upload:notice"}}
+    (finding,) = found(nodes)
+    assert str(finding) == (
+        "error: node 'notice': the sound 'notice' is not there: upload it, or write a text instead"
+    )
+    assert found(nodes, uploads=("notice",)) == []
+    assert uploads_of(parse_flow({"entry": "notice", "nodes": nodes})) == {"notice"}
+
+
+def test_a_way_round_the_notice_is_an_error() -> None:
+    menu = {
+        "kind": "menu", "prompt": "Press 1.", "retry": "Press 1.", "choices": {"now": "1"},
+        "exits": {"now": "route", "unanswered": "notice"},
+    }  # fmt: skip
+    (finding,) = found({"menu": menu, **GOOD}, entry="menu")
+    assert (finding.severity, finding.node) == (Severity.ERROR, "route")
+    assert finding.text == "a way leads here round the consent notice: lead it through the notice"
+
+
+@pytest.mark.parametrize(("inner", "codes"), [(NOTICE, []), (play("route"), ["no_notice"])])
+def test_a_notice_in_a_sub_flow_counts(inner: dict[str, Any], codes: list[str]) -> None:
+    part = {"entry": "in", "nodes": {"in": {**inner, "exits": {"next": "back"}}, "back": {"kind": "return"}}}
+    nodes = {
+        "part": {"kind": "sub_flow", "flow": "part", "exits": {"next": "route"}},
+        "route": ROUTE,
+        "bye": BYE,
+    }
+    pinned = {"part": {"version": 1, "definition": part}}
+    assert [finding.code for finding in found(nodes, entry="part", subflows=pinned)] == codes
+
+
+def test_a_sub_flow_that_is_not_published_is_an_error() -> None:
+    nodes = {"part": {"kind": "sub_flow", "flow": "part", "exits": {"next": "notice"}}, **GOOD}
+    (finding,) = blocking(found(nodes, entry="part"))
+    assert finding.text == "the flow 'part' is not published: publish it first, or name another"
+
+
+def test_errors_come_first() -> None:
+    findings = found({**GOOD, "lost": play("bye"), "notice": {**NOTICE, "text": "upload:x"}})
+    assert [finding.severity for finding in findings] == [Severity.ERROR, Severity.WARNING]
+
+
+def test_what_reads_a_tag_back_is_rendered_too() -> None:
+    flow = {"entry": "ask", "nodes": {"ask": ask("say"), "say": {
+        "kind": "say", "text": "In {state}.", "exits": {"next": "bye"}}, "bye": BYE}}  # fmt: skip
+    assert {"In", "Ohio", "Which state?", "Did you say"} <= texts_of(parse_flow(flow))
+
+
+def test_a_sub_flow_that_asks_something_is_a_wait_and_one_that_says_something_is_not() -> None:
+    again = {"kind": "sub_flow", "flow": "part", "exits": {"next": "more"}}
+    more = {"kind": "branch", "arms": [{"exit": "on", "when": {"fact": "state", "known": True}}]}
+    nodes = {**GOOD, "notice": {**NOTICE, "exits": {"next": "again"}}, "again": again,
+             "more": {**more, "exits": {"on": "route", "else": "again"}}}  # fmt: skip
+    for first, codes in ((ask("back"), []), (play("back"), ["loop"])):
+        part = {"entry": "in", "nodes": {"in": first, "back": {"kind": "return"}}}
+        pinned = {"part": {"version": 1, "definition": part}}
+        assert [one.code for one in found(nodes, subflows=pinned, given=["state"])] == codes
+
+
+def test_a_sub_flow_that_ends_the_call_itself_is_no_dead_end() -> None:
+    part = {"entry": "bye", "nodes": {"bye": BYE}}
+    nodes = {"notice": {**NOTICE, "exits": {"next": "part"}},
+             "part": {"kind": "sub_flow", "flow": "part", "exits": {"next": "part"}}}  # fmt: skip
+    pinned = {"part": {"version": 1, "definition": part}}
+    assert [one.code for one in found(nodes, subflows=pinned)] == []

@@ -1,0 +1,88 @@
+"""One embedded PostgreSQL for a test session, a migrated template in it, and a clone of that for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil
+from sqlalchemy import make_url
+
+from store.migrate import upgrade
+from tollbridge.postgres import start_embedded_postgres, stop_embedded_postgres
+
+_PREFIX = "tbpg-"
+_TEMPLATE = "tollbridge_template"
+# Nothing here must outlive a power cut.
+_FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "32MB"}
+
+
+@contextmanager
+def server_for_tests(settings: Mapping[str, str] = _FAST) -> Iterator[str]:
+    """Run a server with a migrated template database; yield the URL of its `postgres` database.
+
+    With no `settings` it is set as a node sets it: what is committed is on the disk.
+    """
+    _stop_left_over_servers()
+    data_dir = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    try:
+        server_url = start_embedded_postgres(data_dir, settings)
+        execute(server_url, f"CREATE DATABASE {_TEMPLATE}")
+        upgrade(database_of(server_url, _TEMPLATE))
+        yield server_url
+    finally:
+        stop_embedded_postgres(data_dir)
+        shutil.rmtree(data_dir, ignore_errors=True)
+
+
+@contextmanager
+def cloned_database(server_url: str) -> Iterator[str]:
+    """Clone the template; yield the clone's URL; drop it afterwards, whoever is still connected."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY FILE_COPY")
+    try:
+        yield database_of(server_url, name)
+    finally:
+        execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def database_of(server_url: str, name: str) -> str:
+    """Return the URL of database `name` on the same server."""
+    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+def execute(database_url: str, statement: str) -> None:
+    """Run one statement on a connection of its own, outside any transaction. Blocks."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(database_url, timeout=10)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    _in_a_thread(run())
+
+
+def _in_a_thread(work: Coroutine[Any, Any, None]) -> None:
+    # Fixtures may run while the test's event loop is there: a loop in a thread of its own disturbs nobody.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
+def _stop_left_over_servers() -> None:
+    """Stop the servers of test sessions that were killed before they could."""
+    for data_dir in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = data_dir.name.removeprefix(_PREFIX).split("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            stop_embedded_postgres(data_dir)
+            shutil.rmtree(data_dir, ignore_errors=True)

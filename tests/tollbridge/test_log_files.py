@@ -1,0 +1,23 @@
+"""Logs stay small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tollbridge.log_files import trim
+
+
+def test_a_large_log_is_moved_aside_and_its_writer_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "agi.log"
+    with file.open("ab", buffering=0) as writer:
+        writer.write(b"x" * 100)
+        assert trim([file, tmp_path / "none.log"], largest_bytes=99) == [file]
+        writer.write(b"y")
+    assert file.read_bytes() == b"y"
+    assert (tmp_path / "agi.log.1").read_bytes() == b"x" * 100
+
+
+def test_a_small_log_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "agi.log"
+    file.write_bytes(b"x" * 99)
+    assert trim([file], largest_bytes=99) == []

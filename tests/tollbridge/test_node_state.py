@@ -1,0 +1,46 @@
+"""One node on one data directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tollbridge.faults import CannotRun
+from tollbridge.layout import Layout
+from tollbridge.node_state import NodeState, is_locked, locked, read_state, write_state
+
+STATE = NodeState(
+    pid=1, started_ms=2, database_url="postgresql://x", processes={"agi": 3}, restarts={"agi": 0}
+)
+
+
+def test_a_second_node_is_refused_and_told_how_to_stop_the_first(tmp_path: Path) -> None:
+    layout = Layout(data_dir=tmp_path)
+    with locked(layout), pytest.raises(CannotRun, match="tollbridge down"), locked(layout):
+        pass
+
+
+def test_the_state_is_there_while_the_node_runs_and_gone_afterwards(tmp_path: Path) -> None:
+    layout = Layout(data_dir=tmp_path)
+    assert read_state(layout) is None
+    with locked(layout):
+        write_state(layout, STATE)
+        assert read_state(layout) == STATE and is_locked(layout)
+        assert layout.state_file.stat().st_mode & 0o777 == 0o600
+    assert read_state(layout) is None and not layout.state_file.exists()
+
+
+def test_the_state_of_a_node_that_was_killed_is_not_believed(tmp_path: Path) -> None:
+    layout = Layout(data_dir=tmp_path)
+    write_state(layout, STATE)
+    assert read_state(layout) is None
+
+
+def test_a_data_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(CannotRun, match="TOLLBRIDGE_DATA_DIR"),
+        locked(Layout(data_dir=tmp_path / "file" / "x")),
+    ):
+        pass

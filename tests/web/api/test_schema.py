@@ -1,0 +1,87 @@
+"""What the OpenAPI document says, the API does: made-up requests, right and wrong ones, to every operation."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import (
+    content_type_conformance,
+    not_a_server_error,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.web.api.conftest import Served
+from web.api.openapi import openapi
+from web.api.operation import JSON, Operation
+from web.api.operations import OPERATIONS
+from web.api.routes import PREFIX
+
+EXAMPLES = int(os.environ.get("TOLLBRIDGE_TEST_API_EXAMPLES", "4"))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+STREAM = "text/event-stream"
+"""Never ends by itself: opened by tests of its own."""
+
+SCHEMA = schemathesis.openapi.from_dict(openapi(OPERATIONS))
+BY_LABEL = {result.ok().label: result.ok() for result in SCHEMA.get_all_operations()}
+
+
+def _tried() -> list[Operation]:
+    return [operation for operation in OPERATIONS if operation.media != STREAM]
+
+
+@pytest.mark.parametrize("operation", _tried(), ids=lambda operation: operation.name)
+def test_made_up_requests_get_documented_answers(operation: Operation, served: Served) -> None:
+    described = BY_LABEL[f"{operation.method} {operation.path}"]
+    headers = {"Authorization": f"Bearer {served.token}"}
+
+    with requests.Session() as session:
+        for mode in schemathesis.GenerationMode:
+
+            @settings(
+                max_examples=EXAMPLES,
+                deadline=None,
+                derandomize=True,
+                database=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            @given(case=described.as_strategy(generation_mode=mode))
+            def ask(case: schemathesis.Case) -> None:
+                case.call_and_validate(
+                    base_url=served.address + PREFIX, session=session, headers=headers, checks=CHECKS
+                )
+
+            try:
+                ask()
+            except schemathesis.errors.SchemathesisError:
+                # An operation that takes nothing can be asked nothing wrong.
+                if mode != schemathesis.GenerationMode.NEGATIVE:
+                    raise
+
+
+def test_every_operation_has_a_name_of_its_own_and_a_summary() -> None:
+    names = [operation.name for operation in OPERATIONS]
+    assert len(set(names)) == len(names)
+    assert all(operation.summary and operation.tag for operation in OPERATIONS)
+    assert all(
+        operation.answer is not None or operation.status == 204 or operation.media != JSON
+        for operation in OPERATIONS
+    )
+
+
+def test_the_document_is_served_and_is_openapi(served: Served) -> None:
+    found = requests.get(f"{served.address}{PREFIX}/openapi.json", timeout=20).json()
+    assert found["openapi"].startswith("3.1")
+    assert len(found["paths"]) >= len({operation.path for operation in OPERATIONS})

@@ -1,0 +1,93 @@
+"""The portals and the money pages in a browser: readable by everybody, in both palettes, on a phone."""
+
+from __future__ import annotations
+
+from aiohttp.test_utils import TestServer
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from store import tables
+from tests.web.browser import Visit, open_browser, open_visit
+from tests.web.buyer.conftest import BUYER, PUBLISHER, House
+from tests.web.conftest import EMAIL, PASSWORD, Client
+
+WAIT_MS = 20_000
+
+
+async def look(visit: Visit, *paths: str) -> None:
+    """See that pages are accessible and fit a phone."""
+    for path in paths:
+        name = path.strip("/").replace("/", "-").partition("?")[0]
+        await visit.go(path)
+        assert await visit.page.locator("h1").count() == 1, path
+        await visit.picture(name)
+        assert await visit.axe_violations() == [], path
+        await visit.page.set_viewport_size({"width": 360, "height": 740})
+        assert await visit.overflow_px() == 0, (path, await visit.wide_elements())
+        await visit.picture(f"{name}-360")
+        await visit.page.set_viewport_size({"width": 1280, "height": 800})
+
+
+async def test_a_buyers_day(site: TestServer, buyer: Client, house: House, engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        for sequence, code in enumerate(("closed", "lower_bid", "duplicate"), 1):
+            row = {"call_id": house.others, "sequence": sequence, "target_id": house.market.targets[0]}
+            await connection.execute(insert(tables.rejections).values(**row, code=code, detail=""))
+    base = str(site.make_url("")).rstrip("/")
+    async with open_browser() as browser:
+        async with open_visit(browser, base, timezone_id="UTC") as visit:
+            await visit.sign_in(BUYER, PASSWORD, "/sign-in?next=/buyer")
+            page = visit.page
+            await page.get_by_role("link", name="Calls", exact=True).click()
+            await page.locator(f"#call-{house.billed} th a").click()
+            await page.get_by_label("What was wrong").select_option("spam")
+            await page.get_by_label("What we should listen for").fill("nothing but noise")
+            await page.get_by_role("button", name="Send the call back").click()
+            await page.get_by_text("Being looked at").wait_for(timeout=WAIT_MS)
+            await page.get_by_role("link", name="Targets").click()
+            await page.get_by_role("button", name="Pause Columbus desk").click()
+            await page.get_by_text("Paused by you").wait_for(timeout=WAIT_MS)
+            day = house.started_at.date().isoformat()
+            await look(
+                visit,
+                "/buyer",
+                "/buyer/calls",
+                f"/buyer/calls/{house.short}",
+                "/buyer/wallet",
+                "/buyer/targets",
+                f"/buyer/targets/{house.market.targets[0]}",
+                f"/buyer/fewer-calls?day={day}",
+                "/buyer/disputes",
+                "/buyer/settings",
+            )
+            assert visit.complaints == []
+        async with open_visit(browser, base, color_scheme="dark") as visit:
+            await visit.sign_in(BUYER, PASSWORD, "/sign-in?next=/buyer")
+            for path in ("/buyer", "/buyer/targets", f"/buyer/fewer-calls?day={day}"):
+                await visit.go(path)
+                await visit.picture(f"dark{path.partition('?')[0].replace('/', '-')}")
+                assert await visit.axe_violations() == [], path
+
+
+async def test_a_publisher_and_the_house_look_at_money(
+    site: TestServer, publisher: Client, house: House
+) -> None:
+    base = str(site.make_url("")).rstrip("/")
+    async with open_browser() as browser:
+        async with open_visit(browser, base) as visit:
+            await visit.sign_in(PUBLISHER, PASSWORD, "/sign-in?next=/publisher")
+            await look(
+                visit,
+                "/publisher",
+                "/publisher/calls",
+                f"/publisher/calls/{house.short}",
+                "/publisher/numbers",
+                "/publisher/sources",
+                "/publisher/payouts",
+                "/publisher/pings",
+            )
+            assert visit.complaints == []
+        async with open_visit(browser, base, color_scheme="dark") as visit:
+            await visit.sign_in(EMAIL, PASSWORD, "/sign-in?next=/money/wallets")
+            await look(visit, "/money/wallets", "/money/invoices", "/money/disputes", "/money/adjustments")
+            assert visit.complaints == []

@@ -1,0 +1,78 @@
+"""The web over a real database: a stranger at the door, and an admin inside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import ClientSession, CookieJar, web
+from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from router import kept_data
+from tests.web.market import Market, add_market
+from web.app import make_app
+from web.auth import UserCreated, create_user
+
+EMAIL = "ada@example.com"
+PASSWORD = "correct horse battery"
+
+Client = TestClient[web.Request, web.Application]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_data_is_read_once() -> Iterator[None]:
+    """The tables of area codes, ZIP codes and holidays, as they are, but not anew for the application of each test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("read_area_codes", "read_zip_codes", "holidays_of"):
+            patch.setattr(kept_data, name, cache(getattr(kept_data, name)))
+        yield
+
+
+@pytest_asyncio.fixture
+async def market(engine: AsyncEngine) -> Market:
+    return await add_market(engine)
+
+
+@pytest_asyncio.fixture
+async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[TestServer]:
+    """The pages on a free port of 127.0.0.1, and one admin who may come in."""
+    assert isinstance(await create_user(engine, EMAIL, PASSWORD, "admin"), UserCreated)
+    market_file, prompts_dir = tmp_path / "market.json", tmp_path / "prompts"
+    app = make_app(engine, secure_cookies=False, snapshot_file=market_file, prompts_dir=prompts_dir)
+    server = TestServer(app)
+    await server.start_server()
+    yield server
+    await server.close()
+
+
+@pytest_asyncio.fixture
+async def stranger(site: TestServer) -> AsyncIterator[Client]:
+    async with open_client(site) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def admin(site: TestServer) -> AsyncIterator[Client]:
+    async with open_client(site) as client:
+        answer = await sign_in(client)
+        assert answer == 303
+        yield client
+
+
+def open_client(site: TestServer) -> Client:
+    """Return a client that behaves like a browser on one of our own pages."""
+    # The jar keeps cookies of an IP address only when told so.
+    return TestClient(site, cookie_jar=CookieJar(unsafe=True), headers={"Sec-Fetch-Site": "same-origin"})
+
+
+async def sign_in(
+    client: Client | ClientSession, email: str = EMAIL, password: str = PASSWORD, **more: str
+) -> int:
+    """Post the sign-in form and return the answer's status."""
+    form = {"email": email, "password": password, **more}
+    async with client.post("/sign-in", data=form, allow_redirects=False) as answer:
+        return answer.status

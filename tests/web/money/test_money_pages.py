@@ -1,0 +1,172 @@
+"""The house's money: recorded by hand, invoiced, disputed, adjusted; each step once and in the audit log."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from store import tables
+from tests.web.buyer.conftest import House, buyer, house, payments, publisher, site, till
+from tests.web.buyer.test_money import GOOD, post
+from tests.web.buyer.test_own_calls import read
+from tests.web.conftest import EMAIL, Client
+
+__all__ = ["buyer", "house", "payments", "publisher", "site", "till"]
+
+PAGES = ("/money/wallets", "/money/invoices", "/money/disputes", "/money/adjustments")
+
+
+async def notes(engine: AsyncEngine) -> list[tuple[str, str, str]]:
+    log = tables.audit_log.c
+    query = select(log.actor, log.action, log.kind).where(log.kind.not_in(["users", "sessions"]))
+    async with engine.connect() as connection:
+        return [tuple(row) for row in await connection.execute(query.order_by(log.id))]
+
+
+async def test_money_is_recorded_by_hand_once(admin: Client, house: House, engine: AsyncEngine) -> None:
+    first, publisher = str(house.market.buyers[0]), str(house.market.publisher)
+    wire = {"way": "topup", "party": first, "amount": "500", "key": "wire-1", "note": "Monday"}
+    await post(admin, "/money/payments", 303, **wire)
+    await post(admin, "/money/payments", 303, **wire)
+    assert "before with another amount" in await post(
+        admin, "/money/payments", 422, **(wire | {"amount": "501"})
+    )
+    wrong = await post(admin, "/money/payments", 422, **(wire | {"amount": "much", "note": "<i>"}))
+    assert "Write an amount" in wrong and "&lt;i&gt;" in wrong and 'value="wire-1"' in wrong
+    assert "above zero" in await post(admin, "/money/payments", 422, **(wire | {"amount": "-1", "key": "k"}))
+    assert "no such buyer" in await post(
+        admin, "/money/payments", 422, **(wire | {"party": "999", "key": "k"})
+    )
+    paid = {"way": "payout", "party": publisher, "amount": "20", "key": "out-1"}
+    await post(admin, "/money/payments", 303, **paid)
+    page = await read(admin, "/money/wallets?done")
+    assert "$455.00" in page and "$40.00" in page and "Recorded." in page
+    assert await notes(engine) == [(EMAIL, "topup", "buyers"), (EMAIL, "payout", "publishers")]
+
+
+async def test_an_invoice_is_drafted_issued_and_paid(
+    admin: Client, buyer: Client, house: House, engine: AsyncEngine
+) -> None:
+    form = {"party": f"buyer:{house.market.buyers[0]}", "month": f"{house.started_at:%Y-%m}"}
+    assert "Choose a buyer" in await post(admin, "/money/invoices", 422, **(form | {"month": "soon"}))
+    where = await post(admin, "/money/invoices", 303, **form)
+    assert "Issue it" in await read(admin, where) and "No invoices yet" in await read(
+        buyer, "/buyer/invoices"
+    )
+    assert "nothing to invoice" in await post(admin, "/money/invoices", 409, **form)
+    await post(admin, f"{where}/issue", 303)
+    assert "INV-" in await read(buyer, "/buyer/invoices")
+    assert (await (await admin.get(f"{where}.pdf")).read()).startswith(b"%PDF")
+    await post(admin, f"{where}/pay", 303)
+    assert "cannot become" in await post(admin, f"{where}/void", 409)
+    assert "Paid" in await read(admin, "/money/invoices?state=paid")
+    await post(admin, f"{where}/burn", 404)
+    await read(admin, "/money/invoices/999", 404)
+    assert [action for _, action, kind in await notes(engine) if kind == "invoices"] == [
+        "draft",
+        "issue",
+        "pay",
+    ]
+
+
+async def test_a_dispute_is_ruled_on(admin: Client, buyer: Client, house: House, engine: AsyncEngine) -> None:
+    await post(buyer, f"/buyer/calls/{house.billed}/dispute", 303, **GOOD)
+    page = await read(admin, "/money/disputes")
+    (address,) = set(re.findall(r"/money/disputes/\d+", page))
+    assert "nothing but noise" in await read(admin, address) and "heard “ohio”" in await read(admin, address)
+    wrong = await post(admin, address, 422, ruling="partly", credit="lots", answer="kept <b>")
+    assert "how much" in wrong and "kept &lt;b&gt;" in wrong
+    assert "between nothing and the price" in await post(admin, address, 409, ruling="partly", credit="45.01")
+    await post(admin, address, 303, ruling="partly", credit="18", answer="half")
+    page = await read(admin, address)
+    assert "$18.00 credited" in page and "$12.00 taken back" in page
+    assert "is decided" in await post(admin, address, 409, ruling="accept")
+    assert "Nothing to rule on" in await read(admin, "/money/disputes")
+    assert "half" in await read(buyer, address.replace("/money", "/buyer"))
+    assert (EMAIL, "rule", "disputes") in await notes(engine)
+
+
+async def test_adjustments_one_and_by_a_file_that_is_looked_at_first(
+    admin: Client, house: House, engine: AsyncEngine
+) -> None:
+    one = {"party": f"buyer:{house.market.buyers[0]}", "amount": "5", "key": "a-1", "reason": "goodwill"}
+    await post(admin, "/money/adjustments", 303, **one)
+    assert "other than nothing" in await post(
+        admin, "/money/adjustments", 422, **(one | {"amount": "0", "key": "b"})
+    )
+    file = "party,name,amount,key,note\nbuyer,Buckeye Lending,7,f-1,x\npublisher,ads,-3,f-2,y\n"
+    said = {"kind": "adjustments", "text": file}
+    broken = await post(admin, "/money/adjustments/file", 422, **(said | {"text": file + "buyer,Nobody,x"}))
+    assert "line 4" in broken
+    preview = await post(admin, "/money/adjustments/file", 200, **said)
+    assert "2 would be posted" in preview and "$7.00" in preview and "-$3.00" in preview
+    async with engine.connect() as connection:
+        count = text("SELECT count(*) FROM ledger_transactions WHERE kind LIKE 'adjustment:f-%'")
+        assert await connection.scalar(count) == 0
+    await post(admin, "/money/adjustments/file", 303, **said, write="yes")
+    async with engine.connect() as connection:
+        assert await connection.scalar(count) == 2
+    huge = await post(admin, "/money/adjustments/file", 413, kind="adjustments", text="x" * 1_200_000)
+    assert "Too much" in huge or "larger than" in huge
+    assert [(action, kind) for _, action, kind in await notes(engine)] == [
+        ("adjust", "buyers"),
+        ("import", "adjustments"),
+    ]
+
+
+async def test_the_house_says_between_what_a_buyer_sets_its_price(
+    admin: Client, buyer: Client, house: House, engine: AsyncEngine
+) -> None:
+    address = f"/money/bid-limits/{house.market.buyers[0]}/{house.market.campaign}"
+    wrong = await post(admin, address, 422, floor="60", ceiling="40")
+    assert "not above the ceiling" in wrong and 'value="60"' in wrong
+    assert "Write both amounts" in await post(admin, address, 422, floor="60", ceiling="")
+    await post(admin, address, 303, floor="40", ceiling="60")
+    assert "$40.00 to $60.00" in await read(buyer, "/buyer/targets")
+    await post(buyer, f"/buyer/prices/{house.market.campaign}", 303, price="50")
+    assert "$50.00" in await read(admin, "/money/bid-limits")
+    await post(admin, address, 303, floor="", ceiling="")
+    assert "agreed with us" in await read(buyer, "/buyer/targets")
+    await post(admin, "/money/bid-limits/999/1", 404, floor="40", ceiling="60")
+    await post(buyer, address, 403, floor="40", ceiling="60")
+    assert [action for _, action, kind in await notes(engine) if kind == "bid_limits"] == ["limit", "limit"]
+
+
+async def test_prices_of_thousands_are_shown_by_pages(
+    admin: Client, house: House, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.money.bid_limits.PAGE_LENGTH", 1)
+    async with engine.connect() as connection:
+        in_force = await connection.scalar(
+            text("SELECT count(DISTINCT (buyer_id, campaign_id)) FROM buyer_terms")
+        )
+    seen, address = [], "/money/bid-limits"
+    while address:
+        page = await read(admin, address)
+        seen += re.findall(r'data-label="Buyer">([^<]+)<', page)
+        more = re.search(r'rel="next" href="([^"]+)"', page)
+        address = more[1].replace("&amp;", "&") if more else ""
+        assert len(seen) <= in_force
+    assert len(seen) == in_force > 1
+    found = await read(admin, "/money/bid-limits?q=" + seen[0][:5].lower())
+    assert f'data-label="Buyer">{seen[0]}<' in found
+    assert "Nothing matches" in await read(admin, "/money/bid-limits?q=%25")
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_money_is_the_houses_and_an_analyst_only_reads(
+    stranger: Client, buyer: Client, publisher: Client, engine: AsyncEngine, admin: Client, path: str
+) -> None:
+    assert (await stranger.get(path, allow_redirects=False)).status == 303
+    await read(buyer, path, 403)
+    await read(publisher, path, 403)
+    await read(admin, path)
+    async with engine.begin() as connection:
+        await connection.execute(
+            update(tables.users).where(tables.users.c.email == EMAIL).values(role="analyst")
+        )
+    await read(admin, path, 403 if path.endswith("adjustments") else 200)
+    await post(admin, "/money/payments", 403, way="topup")

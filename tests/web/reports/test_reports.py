@@ -1,0 +1,150 @@
+"""The house's reports: the numbers of `tollbridge reports`, as rows, pivot, plot, funnel, files and calls."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from aiohttp.test_utils import TestServer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.rollups_queries import fold_pending
+from tests.web.browser import open_browser, open_visit
+from tests.web.buyer.conftest import House, buyer, house, payments, publisher, site, till
+from tests.web.buyer.test_money import post
+from tests.web.buyer.test_own_calls import read
+from tests.web.conftest import EMAIL, PASSWORD, Client
+from web.reports.asked import read_asked
+
+__all__ = ["buyer", "house", "payments", "publisher", "site", "till"]
+
+ALL = "by=publisher&then=buyer"
+
+
+async def test_rows_pivot_files_and_the_calls_behind_a_figure(
+    admin: Client, house: House, engine: AsyncEngine
+) -> None:
+    page = await read(admin, f"/reports?{ALL}&compare=yes")
+    assert page.count("$90.00") == 1 and page.count("$45.00") == 2, "a total, and two buyers"
+    assert "Buckeye Lending" in page and "new" in page
+    first = str(house.market.buyers[0])
+    one = await read(admin, f"/reports?by=target&only_buyer={first}")
+    assert "Columbus desk" in one and "Lakeside" not in re.sub(r"<select.*?</select>", "", one, flags=re.S)
+    pivot = await read(admin, "/reports?by=buyer&then=hour&table=pivot&figure=calls")
+    assert "shade-6" in pivot and pivot.count('<th scope="col" class="amount">') == 24
+    rows = list(csv.reader(io.StringIO(await read(admin, f"/reports/report.csv?{ALL}"))))
+    assert rows[0][:3] == ["publisher", "buyer", "calls"] and rows[-1][:3] == ["total", "", "3"]
+    book = await admin.get(f"/reports/report.xlsx?{ALL}")
+    assert (await book.read()).startswith(b"PK")
+    async with engine.begin() as connection:
+        await fold_pending(connection)
+    calls = await read(admin, f"/reports/calls?only_buyer={first}")
+    assert str(house.billed) in calls and str(house.others) not in calls
+    assert "+1 614-555-0111" in calls
+    funnel = await read(admin, "/reports/funnel")
+    assert re.search(r"<b>3</b>", funnel) and re.search(r"<b>2</b> <span class=\"muted\">67 %", funnel)
+    assert "total alone" in await read(admin, "/reports?by=&from=2001-01-01&to=2001-01-02")
+    for wrong in ("from=2026-02-02&to=2026-02-01", "from=2001-01-01&to=2199-01-01"):
+        assert 'role="alert"' in await read(admin, f"/reports?{wrong}", 422)
+    assert await read(admin, "/reports?only_buyer=x&by=nonsense&only_state=%00&figure=y&after=z")
+    await read(admin, "/reports/report.exe", 404)
+
+
+async def test_the_pages_numbers_are_the_commands(
+    admin: Client, buyer: Client, house: House, database_url: str
+) -> None:
+    day = house.started_at.date()
+    first, last = day - dt.timedelta(days=1), day + dt.timedelta(days=1)
+    environment = {"TOLLBRIDGE_DATABASE_URL": database_url, "PATH": "/usr/bin:/bin"}
+    told = _run(
+        ["reports", "show", "--by", "buyer", "--from", str(first), "--to", str(last), "--json"], environment
+    )
+    rows = list(
+        csv.reader(io.StringIO(await read(admin, f"/reports/report.csv?by=buyer&from={first}&to={day}")))
+    )
+    head = rows[0]
+    for row, line in zip(told["rows"], rows[1:-1], strict=True):
+        assert line[0] == row["names"][0]
+        for figure in ("calls", "connected", "converted"):
+            assert int(line[head.index(figure)]) == row[figure]
+        assert float(line[head.index("revenue")]) * 1_000_000 == row["revenue_micros"]
+        assert float(line[head.index("payout")]) * 1_000_000 == row["payout_micros"]
+    own = next(row for row in told["rows"] if row["names"] == ["Buckeye Lending"])
+    spent = f"${own['revenue_micros'] / 1_000_000:.2f}"
+    assert spent in await read(buyer, f"/buyer/spend?from={first}&to={day}")
+    wallets = {one["wallet"]["buyer"]: one for one in _run(["wallet", "show", "--json"], environment)}
+    owed = wallets["Buckeye Lending"]["wallet"]["state"]["owed_micros"]
+    assert f"${owed / 1_000_000:.2f}" in await read(buyer, "/buyer/wallet")
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "tollbridge", *command],
+        env={**environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+async def test_a_report_is_kept_found_and_forgotten_by_its_owner(admin: Client, house: House) -> None:
+    await post(admin, "/reports/views", 303, name="My <week>", query="?by=day")
+    page = await read(admin, "/reports")
+    assert "My &lt;week&gt;" in page and 'href="/reports?by=day"' in page
+    number = re.search(r'name="id" value="(\d+)"', page)
+    assert number is not None
+    await post(admin, "/reports/views/delete", 303, id=number[1])
+    assert "My &lt;week&gt;" not in await read(admin, "/reports")
+    await post(admin, "/reports/views", 303, name="x", query="https://elsewhere.example")
+    assert "elsewhere" not in await read(admin, "/reports")
+
+
+@pytest.mark.parametrize("path", ["/reports", "/reports/funnel", "/reports/calls", "/reports/report.csv"])
+async def test_reports_are_the_houses(stranger: Client, buyer: Client, publisher: Client, path: str) -> None:
+    assert (await stranger.get(path, allow_redirects=False)).status == 303
+    await read(buyer, path, 403)
+    await read(publisher, path, 403)
+
+
+def test_an_address_is_read_and_written_alike() -> None:
+    today = dt.date(2026, 11, 24)
+    said = {
+        "by": "state",
+        "then": "day",
+        "compare": "yes",
+        "only_buyer": "3",
+        "only_state": "-",
+        "table": "pivot",
+    }
+    asked = read_asked(said, today)
+    assert read_asked(dict(parse_qsl(asked.query()[1:])), today) == asked
+
+
+async def test_a_report_by_day_is_drawn_and_readable_in_both_palettes(site: TestServer, house: House) -> None:
+    async with open_browser() as browser:
+        for scheme in ("light", "dark"):
+            async with open_visit(browser, str(site.make_url("")).rstrip("/"), color_scheme=scheme) as visit:
+                await visit.sign_in(EMAIL, PASSWORD, "/sign-in")
+                await visit.go("/reports?by=day")
+                await visit.page.locator("[data-plot] canvas").wait_for(timeout=20_000)
+                await visit.picture(f"reports-day-{scheme}")
+                assert await visit.axe_violations() == []
+                await visit.go("/reports?by=day&then=hour&table=pivot&figure=calls")
+                await visit.picture(f"reports-heat-{scheme}")
+                assert await visit.axe_violations() == []
+                await visit.page.set_viewport_size({"width": 360, "height": 700})
+                assert await visit.overflow_px() == 0, await visit.wide_elements()
+                await visit.go("/reports")
+                assert await visit.overflow_px() == 0, await visit.wide_elements()
+                await visit.picture(f"reports-360-{scheme}")
+                assert visit.complaints == []

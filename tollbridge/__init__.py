@@ -1,0 +1,1 @@
+"""Top floor: the command line, the settings and the processes of one node."""

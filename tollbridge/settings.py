@@ -1,0 +1,151 @@
+"""Every setting of a node, read once from the environment and passed down. `tollbridge doctor` lists them."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "TOLLBRIDGE_"
+
+
+def _default_cache_dir() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tollbridge"
+
+
+class Settings(BaseSettings):
+    """Settings of one node. Every field is an environment variable with the prefix `TOLLBRIDGE_`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    node_name: str = Field(
+        "a", pattern=r"^[a-z0-9-]{1,16}$", description="name of this node; part of every call's id"
+    )
+    data_dir: Path = Field(
+        Path(".tollbridge"), description="everything a node writes: database, Asterisk, logs"
+    )
+    cache_dir: Path = Field(
+        default_factory=_default_cache_dir, description="shared downloads: Asterisk's private root, models"
+    )
+
+    database_url: str = Field(
+        "", description="postgresql://… ; empty starts the embedded PostgreSQL in the data directory"
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: str) -> str:
+        """The message must not hold the value: a password may be in it."""
+        if value and not value.startswith(("postgresql://", "postgresql+asyncpg://")):
+            raise ValueError("must begin with postgresql://, or be empty for the embedded PostgreSQL")
+        return value
+
+    sip_address: str = Field("127.0.0.1", description="address Asterisk listens on for SIP and media")
+    sip_port: int = Field(5060, ge=1, le=65535)
+    sip_external_address: str = Field("", description="public address put into SDP when behind NAT")
+    rtp_port_first: int = Field(10000, ge=1024, le=65000, description="4 ports a bridged call")
+    rtp_port_last: int = Field(19998, ge=1024, le=65535)
+
+    agi_port: int = Field(4573, ge=1, le=65535, description="FastAGI, loopback")
+    ami_port: int = Field(5038, ge=1, le=65535, description="Asterisk manager, loopback")
+    speech_port: int = Field(4580, ge=1, le=65535, description="speech control, loopback; one port a process")
+    audiosocket_port: int = Field(
+        4590, ge=1, le=65535, description="AudioSocket, loopback; one port a process"
+    )
+    speech_processes: int = Field(0, ge=0, le=64, description="0 = one per core")
+    speech_engine: str = Field("auto", pattern=r"^(auto|vosk|moonshine)$")
+    vosk_model_dir: Path | None = Field(None, description="folder of a Vosk model; auto prefers it when set")
+
+    web_hook_networks: str = Field(
+        "",
+        description="networks of your own that web hooks of flows may go to, by plain http too: 10.1.2.0/24,…",
+    )
+
+    @field_validator("web_hook_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for text in filter(None, value.split(",")):
+            ip_network(text.strip())
+        return value
+
+    softphone: bool = Field(True, description="let admins and managers call drafts and listen in by browser")
+    softphone_address: str = Field(
+        "127.0.0.1", description="address at which Asterisk takes the web process's WebSockets"
+    )
+    softphone_port: int = Field(8088, ge=1, le=65535)
+    softphone_certificate: Path | None = Field(
+        None, description="certificate (PEM) for TLS on that way, when it is not the loopback"
+    )
+    softphone_private_key: Path | None = Field(None, description="private key (PEM) of that certificate")
+    softphone_media_address: str = Field(
+        "", description="address at which sound of browsers is taken; empty: sip_address"
+    )
+    softphone_external_address: str = Field(
+        "",
+        description="public address browsers send media to, when behind NAT; empty: that of sip_external_address",
+    )
+
+    web_address: str = Field("127.0.0.1", description="address of the web pages")
+    web_port: int = Field(8080, ge=1, le=65535)
+    web_url: str = Field(
+        "",
+        description="how people reach the pages, https://switch.example; with https cookies never go without it",
+    )
+
+    @field_validator("web_url")
+    @classmethod
+    def _is_origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (
+            parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/")
+        ):
+            raise ValueError("must be https://host or http://host, with a port if need be, and no path")
+        return f"{parts.scheme}://{parts.netloc}" if value else ""
+
+    # Invitations and forgotten passwords by mail; no host: admins hand links on themselves.
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_encryption: str = Field(
+        "starttls", pattern=r"^(starttls|tls|none)$", description="tls is port 465; none is for the loopback"
+    )
+    smtp_username: str = Field("", description="empty: the server asks for none")
+    smtp_password: SecretStr = Field(SecretStr(""))
+    smtp_sender: str = Field("", description="whom mails are from: Tollbridge <switch@switch.example>")
+    smtp_host: str = Field(
+        "", description="SMTP server for invitations and forgotten passwords; empty: no mail"
+    )
+
+    @field_validator("smtp_host")
+    @classmethod
+    def _has_what_mail_needs(cls, value: str, info: ValidationInfo) -> str:
+        """Links in a mail must not follow what a stranger's request calls us."""
+        missing = [
+            f"{PREFIX}{name.upper()}" for name in ("web_url", "smtp_sender") if not info.data.get(name)
+        ]
+        if value and missing:
+            raise ValueError(f"needs {' and '.join(missing)} too")
+        return value
+
+    house: str = Field(
+        "tollbridge",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="our name in the lists of houses that resold a call: the same on every node, nobody else's",
+    )
+
+    # Shared by the processes of one node; made at the first start when empty and kept in data_dir/secret.
+    secret: SecretStr = Field(SecretStr(""), description="token between Asterisk and our services")
+
+    # Money through a payment provider; empty: payments are recorded by hand and by file only.
+    stripe_api_key: SecretStr = Field(SecretStr(""), description="Stripe's key; test keys only, see the next")
+    stripe_webhook_secret: SecretStr = Field(SecretStr(""), description="signs what Stripe sends")
+    stripe_live: bool = Field(False, description="take live money: the key must be a live one then")
+
+    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+
+
+def read_settings() -> Settings:
+    """Read the environment. Raises pydantic.ValidationError that names each variable that cannot be right."""
+    return Settings()

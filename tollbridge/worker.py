@@ -1,0 +1,291 @@
+"""The worker process of a node: brings what happened to PostgreSQL and settles it.
+
+Every loop waits when PostgreSQL is down and goes on when it is back. Being killed anywhere loses nothing: each step is
+one transaction that can be done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from agi import cel_queries
+from agi import queries as agi_queries
+from agi.cel import CelRow, call_record
+from agi.cel_reader import CelReader
+from agi.journal_reader import JournalReader
+from agi.recordings import Recordings
+from billing import queries as billing_queries
+from billing.call_record import CallRecord
+from billing.number_costs import post_number_costs
+from billing.ping_costs import post_ping_costs
+from billing.rollups_queries import AT_ONCE as FOLD_TRANSACTIONS
+from billing.rollups_queries import fold_pending
+from billing.seal import BATCH_TRANSACTIONS, seal_next_batch
+from billing.settle_batch import settle_batch
+from billing.settle_call import NotSettled, Settlement, settle_call
+from billing.wallet_watch import watch_wallets
+from router.inbound_arrival import expire_reservations, forget_reservations
+from router.reservations import expire_leases, release_leases
+from router.wallet_holds import expire_holds, release_unanswered
+from store.faults import is_deadlock, is_fault_of_data
+from store.session import open_engine
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.05
+SWEEP_SECONDS = 1.0
+RECORDINGS_SECONDS = 1.0
+TIDY_SECONDS = 60.0
+RETRY_SECONDS = 0.5
+RETRY_AT_MOST_SECONDS = 5.0
+SETTLE_AT_ONCE = 4
+SETTLE_BATCH = 200
+SETTLE_TOGETHER = 40
+"""Calls in one transaction of the database when many wait: what is locked is not locked for long."""
+UNMATCHED_WAIT = dt.timedelta(seconds=2)
+"""How long an ended call without a matched number waits for a late journal line."""
+STALE_AFTER_MS = 24 * 3_600_000
+"""No call lasts longer; one whose end was never told is closed then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerConfig:
+    """What the worker needs to know of its node."""
+
+    node: str
+    database_url: str
+    cel_file: Path
+    journal_dir: Path
+    recordings_dir: Path
+    # Touched each second while the worker lives: the supervisor looks at its time.
+    alive_file: Path
+
+
+async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) -> None:
+    """Run until `stop` is set (for ever without one). Never ends because of an outside fault."""
+    stop = stop or asyncio.Event()
+    engine = open_engine(
+        config.database_url, application_name=f"worker-{config.node}", pool_size=SETTLE_AT_ONCE + 3
+    )
+    worker = Worker(engine, config)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_stay_alive(config.alive_file, stop))
+            tasks.create_task(_repeat(worker.read_and_settle, POLL_SECONDS, stop))
+            tasks.create_task(_repeat(worker.seal, SWEEP_SECONDS, stop))
+            tasks.create_task(_repeat(worker.recordings.tend, RECORDINGS_SECONDS, stop))
+            tasks.create_task(_repeat(worker.fold, SWEEP_SECONDS, stop))
+            tasks.create_task(_repeat(worker.tidy, TIDY_SECONDS, stop))
+    finally:
+        await engine.dispose()
+
+
+class Worker:
+    """The steps of the loops. Each may be called at any time and again."""
+
+    def __init__(self, engine: AsyncEngine, config: WorkerConfig) -> None:
+        self._engine = engine
+        self._node = config.node
+        self._cel = CelReader(engine, node=config.node, file=config.cel_file, release=_release_attempt)
+        self._journal = JournalReader(engine, node=config.node, directory=config.journal_dir)
+        self.recordings = Recordings(engine, node=config.node, directory=config.recordings_dir)
+        self._next_sweep = 0.0
+
+    async def read_and_settle(self) -> None:
+        """Read both files, then settle what has ended; sweep once a second.
+
+        The journal is read after Asterisk's file: whatever our services wrote of a call was written before its end.
+        """
+        sweep = time.monotonic() >= self._next_sweep
+        boot_ms = await self._newest_boot() if sweep else None
+        before = self._cel.stored + self._journal.stored
+        cel_read = await self._cel.read()
+        journal_read = await self._journal.read()
+        if sweep:
+            await self._sweep(boot_ms, files_read=cel_read and journal_read)
+            self._next_sweep = time.monotonic() + SWEEP_SECONDS
+        if journal_read and (sweep or self._cel.stored + self._journal.stored != before):
+            while await self.settle_ready() == SETTLE_BATCH:
+                pass
+
+    async def settle_ready(self) -> int:
+        """Settle the calls whose time has come, a few at once; return how many were tried."""
+        async with self._engine.connect() as connection:
+            ready = await billing_queries.calls_to_settle(
+                connection, node=self._node, limit=SETTLE_BATCH, unmatched_after=UNMATCHED_WAIT
+            )
+        waiting = iter(ready)
+        lanes = (self._settle_lane(waiting) for _ in range(min(SETTLE_AT_ONCE, len(ready))))
+        # All have ended before one's fault is told, so that no settlement is left running on its own.
+        faults = [
+            fault for fault in await asyncio.gather(*lanes, return_exceptions=True) if fault is not None
+        ]
+        if faults:
+            raise faults[0]
+        return len(ready)
+
+    async def seal(self) -> None:
+        """Chain what was posted since the last time."""
+        sealed = BATCH_TRANSACTIONS
+        while sealed == BATCH_TRANSACTIONS:
+            async with self._engine.begin() as connection:
+                sealed = await seal_next_batch(connection)
+
+    async def fold(self) -> None:
+        """Add what was posted since the last time to the sums that reports read."""
+        folded = FOLD_TRANSACTIONS
+        while folded == FOLD_TRANSACTIONS:
+            async with self._engine.begin() as connection:
+                folded = await fold_pending(connection, FOLD_TRANSACTIONS)
+
+    async def tidy(self) -> None:
+        """Rename and drop files that are fully read; post what pings cost; forget old ones that came to nothing."""
+        await self._cel.tidy()
+        async with self._engine.begin() as connection:
+            await post_ping_costs(connection, dt.datetime.now(dt.UTC))
+        async with self._engine.begin() as connection:
+            await post_number_costs(connection, dt.datetime.now(dt.UTC))
+        async with self._engine.begin() as connection:
+            await forget_reservations(connection, dt.datetime.now(dt.UTC))
+        await self._journal.tidy(time.time_ns() // 1_000_000)
+
+    async def _newest_boot(self) -> int | None:
+        async with self._engine.connect() as connection:
+            return await agi_queries.newest_boot_ms(connection, self._node)
+
+    async def _sweep(self, boot_ms: int | None, *, files_read: bool) -> None:
+        """Repair what no row told of. `boot_ms` was looked up before Asterisk's file was read: every row an older
+        Asterisk wrote is in by now."""
+        async with self._engine.begin() as connection:
+            await agi_queries.end_calls(connection, self._node)
+            if files_read:
+                stale_before_ms = time.time_ns() // 1_000_000 - STALE_AFTER_MS
+                closed = await agi_queries.close_dead_calls(
+                    connection, self._node, boot_ms or 0, stale_before_ms
+                )
+                if closed:
+                    log.warning("%d calls of an Asterisk that died were closed at their last witness", closed)
+        async with self._engine.begin() as connection:
+            await expire_reservations(connection, dt.datetime.now(dt.UTC))
+        if files_read:
+            async with self._engine.begin() as connection:
+                await expire_leases(connection, dt.datetime.now(dt.UTC))
+                await expire_holds(connection, dt.datetime.now(dt.UTC))
+        async with self._engine.begin() as connection:
+            await watch_wallets(connection, dt.datetime.now(dt.UTC))
+
+    async def _settle_lane(self, waiting: Iterator[Any]) -> None:
+        """Settle on one connection, several calls in a transaction; what does not go together is settled singly."""
+        async with self._engine.connect() as connection:
+            while calls := list(islice(waiting, SETTLE_TOGETHER)):
+                left: Sequence[Any] = calls
+                tried = 0
+                while (
+                    len(left) > 1 and len(left) != tried
+                ):  # of one caller's calls each goes with the next round
+                    tried, left = len(left), await self._settle_together(connection, left)
+                for call in left:
+                    await self._settle_singly(connection, call)
+
+    async def _settle_together(self, connection: AsyncConnection, calls: Sequence[Any]) -> Sequence[Any]:
+        """Settle the ordinary ones of these calls at once; return the others."""
+        try:
+            async with connection.begin():
+                rows = await cel_queries.rows_of_all(connection, [call.linkedid for call in calls])
+                records = [_record(rows.get(call.linkedid, []), call) for call in calls]
+                done = await settle_batch(connection, records)
+        except DBAPIError as error:
+            # One call's data must not hold up the others, and batches that met in a deadlock go on one by one.
+            if not (is_fault_of_data(error) or is_deadlock(error)):
+                raise
+            log.warning("%d calls cannot be settled together: %s", len(calls), str(error)[:200])
+            return calls
+        except ValueError as error:
+            log.warning("%d calls cannot be settled together: %s", len(calls), error)
+            return calls
+        for settled in done.settled:
+            _log(settled)
+        left = {record.linkedid for record in done.left}
+        return [call for call in calls if call.linkedid in left]
+
+    async def _settle_singly(self, connection: AsyncConnection, call: Any) -> None:
+        try:
+            async with connection.begin():
+                rows = await cel_queries.rows_of(connection, call.linkedid)
+                settled = await settle_call(connection, _record(rows, call))
+        except Exception as error:
+            if not is_fault_of_data(error):
+                raise
+            log.exception("call %s cannot be settled", call.linkedid)
+            async with connection.begin():
+                await billing_queries.push_back(connection, call.id)
+        else:
+            _log(settled)
+
+
+def _record(rows: Sequence[CelRow], call: Any) -> CallRecord:
+    ended_ms = round(call.ended_at.timestamp() * 1000)
+    # Without any row (a full disk) only our journal knows of the call: nobody can be billed for it.
+    unseen = CallRecord(linkedid=call.linkedid, started_ms=ended_ms, ended_ms=ended_ms, complete=False)
+    return call_record(rows, died_ms=ended_ms) or unseen
+
+
+def _log(settled: Settlement | NotSettled) -> None:
+    if isinstance(settled, Settlement):
+        log.info("settled %s: %s, %s", settled.call_id, settled.outcome.value, settled.conversion.detail)
+
+
+async def _release_attempt(connection: AsyncConnection, call_id: UUID, attempt: int) -> None:
+    await release_leases(connection, call_id, attempt)
+    await release_unanswered(connection, call_id, attempt)
+
+
+async def _repeat(step: Callable[[], Awaitable[None]], seconds: float, stop: asyncio.Event) -> None:
+    """Do `step` again and again; after a fault wait a little longer each time, and say so once."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            await step()
+            if failures:
+                log.warning("going on after %d failures", failures)
+            failures = 0
+        except Exception as error:
+            failures += 1
+            _report(error, failures)
+        wait = seconds if not failures else min(RETRY_SECONDS * failures, RETRY_AT_MOST_SECONDS)
+        await _sleep(wait, stop)
+
+
+def _report(error: Exception, failures: int) -> None:
+    if is_fault_of_data(error):
+        log.error("the worker failed (%d times)", failures, exc_info=error)
+    elif failures == 1:
+        log.warning("waiting for PostgreSQL: %s", str(error).splitlines()[0] if str(error) else repr(error))
+
+
+async def _stay_alive(file: Path, stop: asyncio.Event) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    while not stop.is_set():
+        try:
+            file.touch()
+        except OSError as problem:
+            log.error("cannot touch %s: %s", file, problem)
+        await _sleep(1.0, stop)
+
+
+async def _sleep(seconds: float, stop: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

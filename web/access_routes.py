@@ -1,0 +1,76 @@
+"""The addresses of everything about who may come in, with who may use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from web.account import views as account
+from web.audit_log import views as audit_log
+from web.keys import EDITORS, Role
+from web.links import views as links
+from web.middleware import only
+from web.passkeys import views as passkeys
+from web.second_factor import views as second_factor
+from web.sign_in import views as sign_in
+from web.tokens import views as tokens
+from web.users import views as users
+
+_admin = only(Role.ADMIN)
+_editor = only(*EDITORS)
+_anybody = only(*Role)
+
+_USER = "/users/{id:[0-9]{1,18}}"
+_NUMBER = "{token_id:[0-9]{1,18}}"
+_FACTOR = "/account/second-factor"
+
+
+def routes() -> Sequence[web.RouteDef]:
+    return [
+        # For who is not signed in yet.
+        web.get("/sign-in", sign_in.show),
+        web.post("/sign-in", sign_in.submit),
+        web.get("/sign-in/code", sign_in.show_code),
+        web.post("/sign-in/code", sign_in.submit_code),
+        web.post("/sign-in/passkey/question", passkeys.begin_sign_in),
+        web.post("/sign-in/passkey", passkeys.finish_sign_in),
+        web.get("/forgotten", links.show_forgotten),
+        web.post("/forgotten", links.submit_forgotten),
+        web.get("/link/{token}", links.show),
+        web.post("/link/{token}", links.submit),
+        # For everybody who is.
+        web.post("/sign-out", _anybody(sign_in.leave)),
+        web.get("/account", _anybody(account.show)),
+        web.post("/account/name", _anybody(account.submit_name)),
+        web.post("/account/password", _anybody(account.submit_password)),
+        web.post("/account/sessions/end-others", _anybody(account.end_others)),
+        web.post("/account/sessions/{id}/end", _anybody(account.end_one)),
+        web.post(_FACTOR, _anybody(second_factor.begin)),
+        web.post(f"{_FACTOR}/renew", _anybody(second_factor.renew)),
+        web.post(f"{_FACTOR}/remove", _anybody(second_factor.remove)),
+        web.get(f"{_FACTOR}/{{token}}", _anybody(second_factor.show_setup)),
+        web.post(f"{_FACTOR}/{{token}}", _anybody(second_factor.finish)),
+        web.get(f"{_FACTOR}/{{token}}/qr.svg", _anybody(second_factor.picture)),
+        web.post("/account/passkeys/question", _anybody(passkeys.begin_adding)),
+        web.post("/account/passkeys", _anybody(passkeys.finish_adding)),
+        web.post("/account/passkeys/{id}/name", _anybody(passkeys.rename)),
+        web.post("/account/passkeys/{id}/remove", _anybody(passkeys.remove)),
+        web.get("/account/tokens", _anybody(tokens.show)),
+        web.post("/account/tokens", _anybody(tokens.make)),
+        web.post(f"/account/tokens/{_NUMBER}/revoke", _anybody(tokens.revoke)),
+        # For who looks after people.
+        web.get("/users", _admin(users.show)),
+        web.get("/users/new", _admin(users.show_invitation)),
+        web.post("/users/new", _admin(users.invite)),
+        web.get(_USER, _admin(users.show_person)),
+        web.post(_USER, _admin(users.change)),
+        web.post(f"{_USER}/link", _admin(users.make_link)),
+        web.post(f"{_USER}/disable", _admin(users.disable)),
+        web.post(f"{_USER}/enable", _admin(users.enable)),
+        web.post(f"{_USER}/end-sessions", _admin(users.end_sessions)),
+        web.post(f"{_USER}/remove-second-factor", _admin(users.take_factor)),
+        web.post(f"{_USER}/tokens/{_NUMBER}/revoke", _admin(users.revoke)),
+        web.get("/audit", _editor(audit_log.show)),
+        web.get("/audit.csv", _editor(audit_log.as_csv)),
+    ]

@@ -1,0 +1,105 @@
+"""Everybody's own page: name, password, second factor, passkeys, sessions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from aiohttp import web
+from webauthn.helpers import bytes_to_base64url
+
+from web.account.account import AccountRefusal, change_password, rename
+from web.account.sessions import end_other_sessions, end_session, sessions_of
+from web.audit import Actor
+from web.keys import ENGINE, USER
+from web.pages import render
+from web.passkeys.keys import passkeys_of
+from web.second_factor.factor import factor_of
+from web.visitors import session_digest, visitor_of
+
+SAID = {
+    "name": "Saved.",
+    "password": "Your password is changed, and you are signed out everywhere else.",
+    "ended": "That session has ended.",
+    "others": "All other sessions have ended.",
+    "factor_gone": "The second factor is gone: your password alone opens.",
+    "passkey": "The passkey is added. At the door, choose “Sign in with a passkey”.",
+    "passkey_name": "The passkey has its new name.",
+    "passkey_gone": "The passkey opens nothing more. Delete it in your browser or on your key too.",
+    "no_name": "A passkey's name has 1 to 60 characters: nothing was changed.",
+}
+
+
+async def show(request: web.Request) -> web.StreamResponse:
+    return await account_page(request, said=SAID.get(request.query.get("done", "")))
+
+
+async def submit_name(request: web.Request) -> web.StreamResponse:
+    form = await request.post()
+    name, user = str(form.get("name", "")), request[USER]
+    refusal = await rename(request.app[ENGINE], Actor(user=user), user, name)
+    if refusal is None:
+        raise web.HTTPSeeOther("/account?done=name")
+    return await account_page(request, refusals={"name": refusal}, name=name)
+
+
+async def submit_password(request: web.Request) -> web.StreamResponse:
+    form = await request.post()
+    user = request[USER]
+    refusal = await change_password(
+        request.app[ENGINE],
+        Actor(user=user),
+        user,
+        old=str(form.get("old", "")),
+        new=str(form.get("new", "")),
+        again=str(form.get("again", "")),
+        own_session_digest=session_digest(request),
+        visitor=visitor_of(request),
+        now=datetime.now(UTC),
+    )
+    if refusal is None:
+        raise web.HTTPSeeOther("/account?done=password")
+    return await account_page(request, refusals={"password": refusal})
+
+
+async def end_one(request: web.Request) -> web.StreamResponse:
+    user = request[USER]
+    try:
+        session_id = UUID(request.match_info["id"])
+    except ValueError as error:
+        raise web.HTTPNotFound from error
+    if not await end_session(request.app[ENGINE], Actor(user=user), user, session_id):
+        raise web.HTTPNotFound
+    raise web.HTTPSeeOther("/account?done=ended")
+
+
+async def end_others(request: web.Request) -> web.StreamResponse:
+    user = request[USER]
+    await end_other_sessions(request.app[ENGINE], Actor(user=user), user, session_digest(request))
+    raise web.HTTPSeeOther("/account?done=others")
+
+
+async def account_page(
+    request: web.Request,
+    *,
+    said: str | None = None,
+    refusals: dict[str, AccountRefusal] | None = None,
+    name: str | None = None,
+) -> web.Response:
+    """Return the page; `refusals` say what was wrong with which part of it."""
+    engine, user = request.app[ENGINE], request[USER]
+    status = 200 if not refusals else 429 if AccountRefusal.LOCKED_OUT in refusals.values() else 422
+    return render(
+        request,
+        "account/account.html",
+        status=status,
+        said=said,
+        refusals=refusals or {},
+        name=user.name if name is None else name,
+        factor=await factor_of(engine, user),
+        passkeys=[
+            (bytes_to_base64url(one.credential_id), one) for one in await passkeys_of(engine, user.user_id)
+        ],
+        sessions=await sessions_of(engine, user.user_id, datetime.now(UTC)),
+        own_session=session_digest(request),
+    )

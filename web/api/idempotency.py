@@ -1,0 +1,78 @@
+"""Idempotency-Key: a POST that is sent again, because its answer got lost, is answered again and not done again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from web.api import queries
+from web.api.operation import Problem
+
+KEY_CHARACTERS_MAXIMUM = 200
+KEPT = timedelta(hours=24)
+KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+
+BAD_KEY = Problem(
+    status=400,
+    title="Idempotency-Key",
+    detail=f"a key has 1 to {KEY_CHARACTERS_MAXIMUM} printable characters",
+)
+OTHER_REQUEST = Problem(
+    status=422,
+    title="Idempotency-Key",
+    detail="this key was used for another request: take a new one for a new request",
+)
+AT_WORK = Problem(
+    status=409,
+    title="Idempotency-Key",
+    detail="the first request of this key is still at work: ask again in a moment",
+    headers={"Retry-After": "1"},
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remembered:
+    """What the first request of a key was answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def begin_post(
+    engine: AsyncEngine, user_id: int, key: str, path: str, body: bytes, now: datetime
+) -> Remembered | Problem | None:
+    """Take a key for a request: None when it is new and ours to do, else its answer or why there is none."""
+    if not 0 < len(key) <= KEY_CHARACTERS_MAXIMUM or not key.isprintable():
+        return BAD_KEY
+    digest = hashlib.sha256(path.encode() + b"\n" + body).digest()
+    async with engine.begin() as connection:
+        await queries.delete_old_answers(connection, user_id, now - KEPT)
+        if await queries.take_key(connection, user_id, key, digest, now):
+            return None
+        found = await queries.answer_of(connection, user_id, key)
+    if found is None:
+        return AT_WORK
+    if found.request_digest != digest:
+        return OTHER_REQUEST
+    if found.status is None:
+        return AT_WORK
+    return Remembered(status=found.status, headers=found.headers, body=found.body)
+
+
+async def finish_post(engine: AsyncEngine, user_id: int, key: str, response: web.Response) -> None:
+    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    body = response.body if isinstance(response.body, bytes) else b""
+    async with engine.begin() as connection:
+        await queries.keep_answer(connection, user_id, key, response.status, headers, body)
+
+
+async def forget_post(engine: AsyncEngine, user_id: int, key: str) -> None:
+    """Give a key back whose request came to nothing: it may be tried again."""
+    async with engine.begin() as connection:
+        await queries.forget_key(connection, user_id, key)

@@ -1,0 +1,175 @@
+"""The web process: pages for admins over the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.payment_provider import PaymentProvider
+from router.auction_house import PUBLIC_ONLY, open_auctions
+from router.inbound_bids import InboundBids
+from router.route_call import Router
+from router.snapshot import CurrentSnapshot
+from store.session import open_engine
+from web.calls.download import AT_ONCE, EXPORTS
+from web.keys import (
+    ENGINE,
+    HOUSE_NAME,
+    INBOUND_BIDS,
+    MARKET,
+    PAYMENTS,
+    PING_RULES,
+    PINGS_AT_WORK,
+    PROMPTS_DIR,
+    RECORDINGS_DIR,
+    ROUTER,
+    SECURE_COOKIES,
+)
+from web.live.stream import add_live_hub
+from web.mail import MAILER, MailConfig, Mailer
+from web.middleware import add_headers, errors_as_pages, refuse_foreign_posts
+from web.pages import TEMPLATES, make_templates
+from web.routes import add_routes
+from web.rtb.views import PINGS_AT_WORK_MOST
+from web.softphone.line import SoftphoneLine
+from web.softphone.setup import add_softphone
+from web.visitors import WEB_URL
+
+# The largest form of ours is a sign-in.
+REQUEST_BYTES_MAXIMUM = 64 * 1024
+SHUTDOWN_SECONDS = 2.0
+PING_DATABASE_SECONDS = 1.5
+"""No caller is listening yet."""
+POOL_SIZE = 20
+"""Pings want a connection each while they are decided; pages are few."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebConfig:
+    """What the web process needs to know. `secure_cookies` when browsers reach it by https."""
+
+    address: str
+    port: int
+    database_url: str
+    # Where this process keeps the market it last saw; its own, the agi process has another.
+    snapshot_file: Path
+    # Rendered prompts, to be listened to.
+    prompts_dir: Path
+    # Our name in the list of houses a call has come through.
+    house: str = "tollbridge"
+    secure_cookies: bool = False
+    # Where this node's Asterisk takes softphones; None: nobody can call from the pages.
+    softphone: SoftphoneLine | None = None
+    # How people reach the pages, such as https://switch.example; empty: as each request says.
+    web_url: str = ""
+    # The SMTP server for invitations and forgotten passwords; None: admins hand links on.
+    mail: MailConfig | None = None
+    # What Asterisk recorded on this node, to be listened to.
+    recordings_dir: Path | None = None
+    # Who takes buyers' money by card; None: they pay by hand.
+    payments: PaymentProvider | None = None
+
+
+def make_app(
+    engine: AsyncEngine,
+    *,
+    secure_cookies: bool,
+    snapshot_file: Path,
+    prompts_dir: Path,
+    house: str = "tollbridge",
+    softphone: SoftphoneLine | None = None,
+    web_url: str = "",
+    mail: MailConfig | None = None,
+    recordings_dir: Path | None = None,
+    payments: PaymentProvider | None = None,
+) -> web.Application:
+    """Return the application over `engine`, which the caller opens and disposes of."""
+    app = web.Application(
+        middlewares=[errors_as_pages, refuse_foreign_posts],
+        client_max_size=REQUEST_BYTES_MAXIMUM,
+    )
+    app[ENGINE] = engine
+    app[SECURE_COOKIES] = secure_cookies
+    app[PROMPTS_DIR] = prompts_dir
+    app[HOUSE_NAME] = house
+    app[PING_RULES] = PUBLIC_ONLY
+    app[RECORDINGS_DIR] = recordings_dir
+    app[PAYMENTS] = payments
+    app[TEMPLATES] = make_templates()
+    app[WEB_URL] = web_url
+    _add_mailer(app, mail)
+    app[EXPORTS] = asyncio.Semaphore(AT_ONCE)
+    add_live_hub(app)
+    add_softphone(app, softphone)
+    _add_bids(app, CurrentSnapshot(engine, snapshot_file), house)
+    app.on_response_prepare.append(add_headers)
+    add_routes(app)
+    return app
+
+
+def _add_mailer(app: web.Application, mail: MailConfig | None) -> None:
+    if mail is None:
+        return
+    mailer = app[MAILER] = Mailer(mail)
+
+    async def finish(app: web.Application) -> None:
+        await mailer.finish(SHUTDOWN_SECONDS)
+
+    app.on_shutdown.append(finish)
+
+
+def _add_bids(app: web.Application, snapshot: CurrentSnapshot, house: str) -> None:
+    """Let publishers ask for bids on the market of `snapshot`, which is kept fresh while the application runs."""
+    engine = app[ENGINE]
+    app[MARKET] = snapshot
+    app[PINGS_AT_WORK] = asyncio.Semaphore(PINGS_AT_WORK_MOST)
+
+    async def answer_pings(app: web.Application) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        keeping = asyncio.create_task(snapshot.keep_fresh(stop))
+        async with open_auctions(engine, own_hop=house) as auction:
+            # The winner is told when the call comes, by the process that routes it.
+            router = Router(
+                engine, snapshot, auction, hands_over=False, database_seconds=PING_DATABASE_SECONDS
+            )
+            app[ROUTER] = router
+            app[INBOUND_BIDS] = InboundBids(engine, snapshot, router, network_name=house)
+            yield
+        stop.set()
+        await asyncio.wait({keeping}, timeout=SHUTDOWN_SECONDS)
+        keeping.cancel()
+
+    app.cleanup_ctx.append(answer_pings)
+
+
+async def serve(config: WebConfig) -> None:
+    """Serve the pages until cancelled. Raises OSError when the port is taken; needs no database to start."""
+    engine = open_engine(config.database_url, application_name="tollbridge-web", pool_size=POOL_SIZE)
+    runner = web.AppRunner(
+        make_app(
+            engine,
+            secure_cookies=config.secure_cookies,
+            snapshot_file=config.snapshot_file,
+            prompts_dir=config.prompts_dir,
+            house=config.house,
+            softphone=config.softphone,
+            web_url=config.web_url,
+            mail=config.mail,
+            recordings_dir=config.recordings_dir,
+            payments=config.payments,
+        ),
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, config.address, config.port).start()
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+        await engine.dispose()

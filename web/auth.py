@@ -1,0 +1,322 @@
+"""Who may come in: passwords, sessions, lock-out.
+
+A session is a random token in the visitor's cookie; the database keeps only its sha256, so a stolen table opens
+nothing. Whoever has a second factor is asked for it after the password (web/second_factor).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from web import passwords, queries
+from web.audit import Actor, Via, write_audit
+from web.challenge_queries import Purpose, delete_challenges_of, insert_challenge
+from web.keys import Role, User
+from web.passwords import PASSWORD_LENGTH_MAXIMUM, PASSWORD_LENGTH_MINIMUM, is_password
+from web.sign_in_limits import WINDOW, Limit, limits_for
+
+SESSION_LIFETIME = timedelta(hours=12)
+SESSIONS_PER_USER = 20
+SECOND_FACTOR_LIFETIME = timedelta(minutes=5)
+"""How long the right password is remembered while the code is looked up."""
+SEEN_EVERY = timedelta(minutes=1)
+"""How often "last seen" is written: not with every request."""
+EMAIL_LENGTH_MAXIMUM = 254
+NAME_LENGTH_MAXIMUM = 100
+USER_AGENT_LENGTH_MAXIMUM = 300
+LOCK_OUT_MINUTES = int(WINDOW.total_seconds() // 60)
+
+
+class SignInRefusal(StrEnum):
+    """Why nobody was let in. A wrong address and a wrong password are not told apart."""
+
+    WRONG = "wrong"
+    LOCKED_OUT = "locked_out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """From where somebody comes: an address, for the lock-out too, and their browser in its own words."""
+
+    address: str
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn:
+    """The token for the cookie; known to nobody else."""
+
+    token: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondFactorAsked:
+    """The password was right; now the code. The token names this sign-in until then."""
+
+    token: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserCreated:
+    user_id: int
+
+
+class UserRefusal(StrEnum):
+    """Why a user was not made."""
+
+    EMAIL = "that is not an e-mail address"
+    EMAIL_TAKEN = "somebody with this e-mail address exists already"
+    PASSWORD_LENGTH = f"a password has {PASSWORD_LENGTH_MINIMUM} to {PASSWORD_LENGTH_MAXIMUM} characters"
+    ROLE = f"a role is one of {', '.join(Role)}"
+    NAME = f"a name has at most {NAME_LENGTH_MAXIMUM} characters"
+    BUYER = "a buyer belongs to a buyer's person, and to nobody else"
+    PUBLISHER = "a publisher belongs to a publisher's person, and to nobody else"
+
+
+def clean_email(text: str) -> str:
+    """Return the address as it is stored and compared: trimmed, in lower case."""
+    return text.strip().lower()
+
+
+def is_email(text: str) -> bool:
+    """Tell whether this may be an address; only mail shows whether it is. No other text reaches the database."""
+    name, _, domain = text.partition("@")
+    printable = text.isprintable() and " " not in text
+    return bool(name and domain) and printable and len(text) <= EMAIL_LENGTH_MAXIMUM
+
+
+def is_name(text: str) -> bool:
+    return text.isprintable() and len(text) <= NAME_LENGTH_MAXIMUM
+
+
+def refusal_of_person(
+    email: str, role: str, *, name: str = "", buyer_id: int | None = None, publisher_id: int | None = None
+) -> UserRefusal | None:
+    """Return why such a person cannot be made, or None. `email` is clean already."""
+    if not is_email(email):
+        return UserRefusal.EMAIL
+    if role not in set(Role):
+        return UserRefusal.ROLE
+    if not is_name(name):
+        return UserRefusal.NAME
+    if buyer_id is not None and role != Role.BUYER:
+        return UserRefusal.BUYER
+    if publisher_id is not None and role != Role.PUBLISHER:
+        return UserRefusal.PUBLISHER
+    return None
+
+
+async def create_user(
+    engine: AsyncEngine,
+    email: str,
+    password: str,
+    role: str,
+    *,
+    name: str = "",
+    buyer_id: int | None = None,
+    publisher_id: int | None = None,
+    actor: Actor | None = None,
+) -> UserCreated | UserRefusal:
+    """Make a user who may sign in at once. Raises SQLAlchemyError when the database is away."""
+    address = clean_email(email)
+    refusal = refusal_of_person(address, role, name=name, buyer_id=buyer_id, publisher_id=publisher_id)
+    if refusal is None and not is_password(password):
+        refusal = UserRefusal.PASSWORD_LENGTH
+    if refusal:
+        return refusal
+    password_hash = await passwords.hash_of(password)
+    belonging = {"role": role, "name": name, "buyer_id": buyer_id, "publisher_id": publisher_id}
+    async with engine.begin() as connection:
+        user_id = await queries.insert_user(
+            connection,
+            email=address,
+            password_hash=password_hash,
+            role=role,
+            name=name,
+            buyer_id=buyer_id,
+            publisher_id=publisher_id,
+        )
+        if user_id is None:
+            return UserRefusal.EMAIL_TAKEN
+        await write_audit(
+            connection,
+            actor or Actor(user=None, via=Via.COMMAND, name="tollbridge"),
+            action="create",
+            kind="users",
+            ref=user_id,
+            after={"email": address, **belonging},
+        )
+    return UserCreated(user_id=user_id)
+
+
+async def set_password(engine: AsyncEngine, email: str, password: str, *, actor: Actor | None = None) -> bool:
+    """Give a user a new password and end all their sessions.
+
+    False when there is nobody of that address, or the password is too short or too long.
+    """
+    if not is_password(password) or not is_email(clean_email(email)):
+        return False
+    password_hash = await passwords.hash_of(password)
+    async with engine.begin() as connection:
+        user_id = await queries.change_password_hash(
+            connection, email=clean_email(email), password_hash=password_hash
+        )
+        if user_id is not None:
+            await queries.delete_sessions_of(connection, user_id)
+            await delete_challenges_of(connection, user_id)
+            await write_audit(
+                connection,
+                actor or Actor(user=None, via=Via.COMMAND, name="tollbridge"),
+                action="set_password",
+                kind="users",
+                ref=user_id,
+            )
+    return user_id is not None
+
+
+async def sign_in(
+    engine: AsyncEngine, *, email: str, password: str, visitor: Visitor, now: datetime
+) -> SignedIn | SecondFactorAsked | SignInRefusal:
+    """Let somebody in by password.
+
+    Attempts are counted before the password is looked at: many at once gain nothing.
+    """
+    email = clean_email(email)
+    limits = limits_for(email=email, address=visitor.address)
+    async with engine.begin() as connection:
+        await queries.delete_forgotten_attempts(connection, now)
+        locked_out = await too_many(connection, limits, now)
+        known = await queries.user_by_email(connection, email) if is_email(email) else None
+    if locked_out:
+        return SignInRefusal.LOCKED_OUT
+    right = await passwords.is_right(known.password_hash if known else None, password)
+    if known is None or not right:
+        if known is not None:
+            await _note_refused(engine, known.user, visitor)
+        return SignInRefusal.WRONG
+    async with engine.begin() as connection:
+        await forgive(connection, limits)
+        if known.has_second_factor:
+            return await _ask_second_factor(connection, known.user, now)
+        return await open_session(connection, known.user, visitor, now, how="password")
+
+
+async def confirm_password(
+    engine: AsyncEngine, user: User, password: str, visitor: Visitor, now: datetime
+) -> SignInRefusal | None:
+    """Ask somebody who is inside for their password again: a computer left alone changes no door.
+
+    Wrong ones count as at the door. None: it was right.
+    """
+    limits = limits_for(email=user.email, address=visitor.address)
+    async with engine.begin() as connection:
+        locked_out = await too_many(connection, limits, now)
+        known = await queries.user_by_id(connection, user.user_id)
+    if locked_out:
+        return SignInRefusal.LOCKED_OUT
+    if known is None or not await passwords.is_right(known.password_hash, password):
+        return SignInRefusal.WRONG
+    async with engine.begin() as connection:
+        await forgive(connection, limits)
+    return None
+
+
+async def open_session(
+    connection: AsyncConnection, user: User, visitor: Visitor, now: datetime, *, how: str
+) -> SignedIn:
+    """Open a session for somebody who has shown who they are; `how` goes to the audit log."""
+    token = secrets.token_urlsafe(32)
+    await queries.insert_session(
+        connection,
+        token_digest=digest_of(token),
+        user_id=user.user_id,
+        address=visitor.address,
+        user_agent=clean_user_agent(visitor.user_agent),
+        now=now,
+        expires_at=now + SESSION_LIFETIME,
+    )
+    await queries.delete_spent_sessions(connection, user_id=user.user_id, now=now, keep=SESSIONS_PER_USER)
+    await write_audit(
+        connection,
+        Actor(user=user),
+        action="sign_in",
+        kind="users",
+        ref=user.user_id,
+        after={"how": how, "address": visitor.address},
+    )
+    return SignedIn(token=token)
+
+
+async def user_of(engine: AsyncEngine, token: str, now: datetime, *, address: str = "") -> User | None:
+    """Return who holds this session token, or None when it is unknown or has expired."""
+    digest = digest_of(token)
+    async with engine.connect() as connection:
+        found = await queries.user_by_session(connection, digest, now)
+    if found is None:
+        return None
+    if now - found.last_seen_at >= SEEN_EVERY:
+        async with engine.begin() as connection:
+            await queries.note_seen(connection, digest, address=address, now=now)
+    return found.user
+
+
+async def sign_out(engine: AsyncEngine, token: str) -> None:
+    """End one session."""
+    async with engine.begin() as connection:
+        await queries.delete_session(connection, digest_of(token))
+
+
+async def too_many(connection: AsyncConnection, limits: Sequence[Limit], now: datetime) -> bool:
+    """Count an attempt under each limit and tell whether one of them has been passed."""
+    counts = [await queries.count_attempt(connection, limit, now) for limit in limits]
+    return any(count > limit.maximum for count, limit in zip(counts, limits, strict=True))
+
+
+async def forgive(connection: AsyncConnection, limits: tuple[Limit, Limit, Limit]) -> None:
+    """Forget a person's wrong passwords after the right one. An address keeps those of other people."""
+    both, account, place = limits
+    await queries.forgive(connection, [both.counter, account.counter])
+    await queries.take_back_attempt(connection, place.counter)
+
+
+def clean_user_agent(text: str) -> str:
+    """Return what a browser calls itself, fit to be stored."""
+    return "".join(character for character in text if character.isprintable())[:USER_AGENT_LENGTH_MAXIMUM]
+
+
+def digest_of(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+async def _ask_second_factor(connection: AsyncConnection, user: User, now: datetime) -> SecondFactorAsked:
+    token = secrets.token_urlsafe(32)
+    await insert_challenge(
+        connection,
+        token_digest=digest_of(token),
+        purpose=Purpose.TOTP,
+        user_id=user.user_id,
+        challenge=None,
+        now=now,
+        expires_at=now + SECOND_FACTOR_LIFETIME,
+    )
+    return SecondFactorAsked(token=token)
+
+
+async def _note_refused(engine: AsyncEngine, user: User, visitor: Visitor) -> None:
+    """The lock-out bounds how many of these a stranger can write."""
+    async with engine.begin() as connection:
+        await write_audit(
+            connection,
+            Actor(user=None, name=user.email),
+            action="sign_in_refused",
+            kind="users",
+            ref=user.user_id,
+            after={"why": "wrong password", "address": visitor.address},
+        )

@@ -1,0 +1,140 @@
+"""One call's page: its whole way, from the number that was dialled to the postings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from router.replay_call import NotSupposed, Replayed, replay_call
+from web.addresses import call_id_in
+from web.audit import Actor, write_audit
+from web.call.details import details, seen_inputs
+from web.call.facts import CallFacts
+from web.call.queries import read_call_facts, read_recordings
+from web.call.spoken import texts_by_sound
+from web.call.suppose import RULES, Outcome, read_rules, what_if
+from web.call.timeline import timeline
+from web.keys import EDITORS, ENGINE, USER
+from web.pages import render, wants_fragment
+from web.recordings import play
+from web.visibility import Field, viewer_of
+from web.zones import zone_of
+
+NOT_REPLAYED: Mapping[int, Replayed] = {}
+
+
+async def show(request: web.Request) -> web.StreamResponse:
+    return await _page(request)
+
+
+async def replay(request: web.Request) -> web.StreamResponse:
+    """Make its decisions again, on the market each was made on, and show whether they are the same."""
+    call_id = _call_id(request)
+    again = await replay_call(request.app[ENGINE], call_id)
+    return await _page(request, replayed={one.sequence: one for one in again})
+
+
+async def suppose(request: web.Request) -> web.StreamResponse:
+    """What if one target had not been held by some of its rules?"""
+    call_id, form = _call_id(request), await request.post()
+    rules = read_rules([str(value) for value in form.getall("rule", [])])
+    sequence, target_id = _number(form.get("sequence")), _number(form.get("target"))
+    if not rules or not target_id or not sequence:
+        return await _page(request, problem="Choose a target and what should not have held it.", status=422)
+    outcome = await what_if(request.app[ENGINE], call_id, sequence, target_id, rules)
+    if isinstance(outcome, NotSupposed):
+        told = f"That cannot be worked out: {outcome.problem}."
+        return await _page(request, problem=told, status=404 if outcome.missing else 409)
+    return await _page(request, supposed=(sequence, outcome))
+
+
+async def recording(request: web.Request) -> web.StreamResponse:
+    """A part of its recording, to those who may hear it."""
+    call_id, part = _call_id(request), _number(request.match_info["part"])
+    if not viewer_of(request[USER]).sees(Field.RECORDINGS):
+        raise web.HTTPForbidden
+    sent = await send_recording(request, Actor(user=request[USER]), call_id, part)
+    if sent is None:
+        raise web.HTTPNotFound
+    return sent
+
+
+async def send_recording(
+    request: web.Request, actor: Actor, call_id: UUID, number: int
+) -> web.StreamResponse | None:
+    """Send a part of a recording, each hearing noted once, as it begins; None: no such part for this actor."""
+    if actor.user is None or not viewer_of(actor.user).sees(Field.RECORDINGS):
+        return None
+    async with request.app[ENGINE].begin() as connection:
+        parts = await read_recordings(connection, call_id)
+        part = next((one for one in parts if one.part == number), None)
+        if part is None or not part.is_playable:
+            return None
+        if begins_at_start(request.headers.get("Range", "")):
+            ref = f"{call_id}-{part.part}"
+            await write_audit(connection, actor, action="hear", kind="recordings", ref=ref)
+    return await play(request, part.file)
+
+
+def begins_at_start(range_header: str) -> bool:
+    """Tell whether a request is for the beginning of a sound: a player that jumps asks for the rest again and again."""
+    return not range_header or range_header.replace(" ", "").startswith("bytes=0-")
+
+
+async def _page(
+    request: web.Request,
+    *,
+    replayed: Mapping[int, Replayed] = NOT_REPLAYED,
+    supposed: tuple[int, Outcome] | None = None,
+    problem: str = "",
+    status: int = 200,
+) -> web.Response:
+    call_id = _call_id(request)
+    facts = await read_call_facts(request.app[ENGINE], call_id)
+    if facts is None:
+        raise web.HTTPNotFound
+    async with request.app[ENGINE].connect() as connection:
+        texts = await texts_by_sound(connection, facts.call.flow_name, facts.call.flow_version)
+    return render(
+        request,
+        "call/way.html" if wants_fragment(request) else "call/call.html",
+        status=status,
+        replayed=replayed,
+        supposed=supposed,
+        problem=problem,
+        rules=RULES,
+        may_act=request[USER].role in EDITORS,
+        **_context(request, facts, texts),
+    )
+
+
+def _context(request: web.Request, facts: CallFacts, texts: Mapping[str, str]) -> dict[str, Any]:
+    zone, viewer = zone_of(request), viewer_of(request[USER])
+    return {
+        "facts": facts,
+        "call": facts.call,
+        "viewer": viewer,
+        "hears": viewer.sees(Field.RECORDINGS),
+        "moments": timeline(facts, viewer, texts),
+        "conversion": details(facts.call.verdict_numbers, zone),
+        "evidence": details(facts.call.evidence, zone),
+        "inputs": {
+            decision.sequence: details(seen_inputs(decision.inputs, viewer), zone)
+            for decision in facts.decisions
+        },
+    }
+
+
+def _call_id(request: web.Request) -> UUID:
+    call_id = call_id_in(request.match_info["call_id"])
+    if call_id is None:
+        raise web.HTTPNotFound
+    return call_id
+
+
+def _number(value: object) -> int:
+    text = value if isinstance(value, str) else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0

@@ -1,0 +1,192 @@
+"""What asks for somebody's attention, with where it is mended. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+from urllib.parse import quote
+
+from router.domain.expiring_licences import Expiring
+from router.domain.market import Licence
+from rules.money import format_dollars
+
+Found = TypeVar("Found")
+
+
+class Urgency(StrEnum):
+    """How much it costs to leave it."""
+
+    NOW = "now"
+    SOON = "soon"
+    SOMETIME = "sometime"
+
+
+ORDER = tuple(Urgency)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One thing to look at. `address` is the page where it is mended; without one, `detail` says how."""
+
+    urgency: Urgency
+    title: str
+    detail: str
+    address: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestedBidder:
+    target_id: int
+    buyer: str
+    target: str
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class LowWallet:
+    buyer_id: int
+    buyer: str
+    left_micros: int
+    is_empty: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailingLine:
+    """Where legs failed for no reason of the buyer's: `failed` of `tried` in the last hour."""
+
+    address: str
+    name: str
+    failed: int
+    tried: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    name: str
+    changed_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """Everything that was found."""
+
+    licences: Sequence[Expiring] = ()
+    rested: Sequence[RestedBidder] = ()
+    wallets: Sequence[LowWallet] = ()
+    disputes: int = 0
+    failing: Sequence[FailingLine] = ()
+    refused_lines: int = 0
+    newest_refusal: str = ""
+    unlisted_invites: int = 0
+    unsettled: int = 0
+    drafts: Sequence[Draft] = ()
+
+
+LINES_A_KIND = 5
+
+
+def items_of(trouble: Trouble) -> list[Item]:
+    """Return what to look at, the most urgent first."""
+    found = [*_money(trouble), *_lines(trouble), *_market(trouble)]
+    return sorted(found, key=lambda item: ORDER.index(item.urgency))
+
+
+def _money(trouble: Trouble) -> Iterator[Item]:
+    for wallet in _first(trouble.wallets):
+        empty = "is empty: the buyer gets no calls" if wallet.is_empty else "runs low"
+        yield Item(
+            urgency=Urgency.NOW if wallet.is_empty else Urgency.SOON,
+            title=f"The wallet of {wallet.buyer} {empty}",
+            detail=f"{format_dollars(wallet.left_micros)} left",
+            address=f"/buyers/{wallet.buyer_id}",
+        )
+    if trouble.disputes:
+        one = trouble.disputes == 1
+        yield Item(
+            urgency=Urgency.SOON,
+            title=f"{trouble.disputes} {'dispute is' if one else 'disputes are'} open",
+            detail="Each waits for an answer, and its price is set aside until then",
+            address="/money/disputes",
+        )
+    if trouble.unsettled:
+        one = trouble.unsettled == 1
+        yield Item(
+            urgency=Urgency.NOW,
+            title=f"{trouble.unsettled} {'call' if one else 'calls'} cannot be settled",
+            detail="The worker tries again and again; its log says why",
+            address="/calls?outcome=in_progress",
+        )
+
+
+def _lines(trouble: Trouble) -> Iterator[Item]:
+    for bidder in _first(trouble.rested):
+        yield Item(
+            urgency=Urgency.NOW,
+            title=f"{bidder.buyer}, {bidder.target} is not asked for bids",
+            detail="It failed too often and rests for a while; then one question tries whether it is well again",
+            address=f"/targets/{bidder.target_id}",
+        )
+    for line in _first(trouble.failing):
+        yield Item(
+            urgency=Urgency.NOW,
+            title=f"{line.name} fails",
+            detail=f"{line.failed} of {line.tried} tries in the last hour ended in a fault of network or equipment",
+            address=line.address,
+        )
+    if trouble.unlisted_invites:
+        yield Item(
+            urgency=Urgency.SOON,
+            title="Somebody calls from an address that is no trunk’s",
+            detail=f"{trouble.unlisted_invites} requests were refused at the door; a carrier may have moved",
+            address="/trunks",
+        )
+    if trouble.refused_lines:
+        yield Item(
+            urgency=Urgency.SOON,
+            title=f"{trouble.refused_lines} lines of a node’s records could not be read",
+            detail=f"Kept in the table refused_lines, each with its reason; the newest: {trouble.newest_refusal}",
+        )
+
+
+def _market(trouble: Trouble) -> Iterator[Item]:
+    for licence in _first(trouble.licences):
+        yield Item(
+            urgency=Urgency.NOW if licence.urgency <= 7 else Urgency.SOON,
+            title=f"A licence of {licence.buyer} {_ends(licence.days_left)}",
+            detail=_licence(licence.licence),
+            address=f"/licences/{licence.licence.id}",
+        )
+    left = len(trouble.licences) - LINES_A_KIND
+    if left > 0:
+        yield Item(
+            urgency=Urgency.SOON,
+            title=f"{left} more {'licence ends' if left == 1 else 'licences end'} within 60 days",
+            detail="See them all among the licences",
+            address="/licences",
+        )
+    for draft in _first(trouble.drafts):
+        yield Item(
+            urgency=Urgency.SOMETIME,
+            title=f"The flow {draft.name} has a draft that callers do not meet yet",
+            detail=f"Last changed by {draft.changed_by}" if draft.changed_by else "Publish it, or let it go",
+            address=f"/flows/{quote(draft.name, safe='')}",
+        )
+
+
+def _licence(licence: Licence) -> str:
+    return f"{licence.state}, {licence.product.replace('_', ' ')}, NMLS {licence.nmls_id}"
+
+
+def _ends(days_left: int) -> str:
+    if days_left < 0:
+        return f"ended {-days_left} {'day' if days_left == -1 else 'days'} ago"
+    if days_left == 0:
+        return "ends today"
+    return f"ends in {days_left} {'day' if days_left == 1 else 'days'}"
+
+
+def _first(found: Sequence[Found]) -> Sequence[Found]:
+    return found[:LINES_A_KIND]

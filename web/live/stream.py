@@ -1,0 +1,62 @@
+"""Server-sent events of the live board over one response."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from web.keys import ENGINE
+from web.live.drawing import RETRY_MS, renderers
+from web.live.hub import HUB, LiveHub, TooManyViewers, Viewer
+from web.pages import TEMPLATES
+
+STREAM_SECONDS = 600.0
+"""Then the viewer comes again by itself, and is looked at anew: a session that was ended sees no more."""
+WRITE_SECONDS = 10.0
+HEADERS = {"X-Accel-Buffering": "no"}
+
+
+def add_live_hub(app: web.Application) -> None:
+    """Give the application its board; it listens only while somebody watches."""
+    app[HUB] = LiveHub(app[ENGINE], renderers(app[TEMPLATES]))
+
+    async def close(app: web.Application) -> None:
+        await app[HUB].close()
+
+    app.on_shutdown.append(close)
+
+
+async def stream(request: web.Request, kind: str) -> web.StreamResponse:
+    """Send the board and every move of it until the viewer leaves, is too slow, or their time is over."""
+    try:
+        async with request.app[HUB].watching(kind) as viewer:
+            response = web.StreamResponse(
+                headers={**HEADERS, "Content-Type": "text/event-stream; charset=utf-8"}
+            )
+            await response.prepare(request)
+            try:
+                await _send(response, viewer)
+            except (TimeoutError, ConnectionError):
+                # Ending it politely would wait for who does not read.
+                if request.transport is not None:
+                    request.transport.abort()
+            return response
+    except TooManyViewers as error:
+        raise web.HTTPServiceUnavailable from error
+
+
+async def _send(response: web.StreamResponse, viewer: Viewer) -> None:
+    await response.write(f"retry: {RETRY_MS}\n\n".encode())
+    # Not all at once, when a hundred came at once.
+    async with asyncio.timeout(STREAM_SECONDS * random.uniform(0.8, 1.2)):  # noqa: S311 (no secret)
+        async for message in _messages(viewer):
+            async with asyncio.timeout(WRITE_SECONDS):
+                await response.write(message)
+
+
+async def _messages(viewer: Viewer) -> AsyncIterator[bytes]:
+    while (message := await viewer.next()) is not None:
+        yield message

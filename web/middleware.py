@@ -1,0 +1,194 @@
+"""What holds for every request: headers, the CSRF check, errors as pages, and who is signed in."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from web import auth
+from web.keys import ENGINE, MICROPHONE, SECURE_COOKIES, USER, Role, User
+from web.pages import render
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+SESSION_COOKIE = "tollbridge_session"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+TOKEN_LENGTH_MAXIMUM = 100
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not no-referrer: that would make browsers send `Origin: null` with our own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Server": "Tollbridge",
+}
+PERMISSIONS_WITH_MICROPHONE = HEADERS["Permissions-Policy"].replace("microphone=()", "microphone=(self)")
+STRICT_TRANSPORT = "max-age=31536000"
+
+EXPLANATIONS = {
+    403: ("Not yours to see", "Your account has no access to this page."),
+    404: ("There is nothing here", "The address may be mistyped, or what was here is gone."),
+    405: ("That cannot be done here", "This address does not take such a request."),
+    413: ("Too much", "What was sent is larger than any form of ours."),
+    500: ("Something broke on our side", "It has been written to the log. Calls are not touched by this."),
+    503: (
+        "The database does not answer",
+        "Calls go on without it and are stored when it is back. Try again in a moment.",
+    ),
+}
+UNEXPLAINED = ("That did not work", "The request could not be understood.")
+
+MACHINES = "/rtb/"
+"""Below here publishers' machines ask, each with a key in the address: no cookie counts, and no page is of use."""
+HOOKS = "/hooks/"
+"""Below here payment providers tell of money; what bears their signature is believed (web/hooks.py)."""
+SECRET_PATHS = (MACHINES, "/link/")
+API = "/api/v1/"
+"""Below here programs ask; web/api looks itself at who they are, and tells them of problems in JSON."""
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Set the headers of every answer; pages are never kept by a cache, versioned files always."""
+    for name, value in HEADERS.items():
+        response.headers[name] = value
+    if request.get(MICROPHONE):
+        response.headers["Permissions-Policy"] = PERMISSIONS_WITH_MICROPHONE
+    if request.app[SECURE_COOKIES]:
+        response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
+    if request.path.startswith("/static/") and response.status == 200:
+        versioned = "v" in request.query
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if versioned else "no-cache"
+    else:
+        response.headers["Cache-Control"] = "no-store"
+
+
+@web.middleware
+async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every failure into a page that says what happened and leads on."""
+    try:
+        return await handler(request)
+    except web.HTTPException as exception:
+        if exception.status < 400:
+            raise
+        return _error_page(request, exception.status)
+    except (SQLAlchemyError, OSError, TimeoutError) as exception:
+        if not _is_outage(exception):
+            log.exception("%s %s", request.method, _path_without_key(request))
+            return _error_page(request, 500)
+        path = _path_without_key(request)
+        log.warning("%s %s: the database does not answer: %s", request.method, path, exception)
+        return _error_page(request, 503)
+    except Exception:
+        log.exception("%s %s", request.method, _path_without_key(request))
+        return _error_page(request, 500)
+
+
+@web.middleware
+async def refuse_foreign_posts(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a changing request that another site made (CSRF)."""
+    if request.path.startswith((MACHINES, HOOKS, API)):
+        return await handler(request)
+    if request.method not in SAFE_METHODS and not is_own_request(request):
+        log.warning("refused a foreign %s %s from %s", request.method, request.path, request.remote)
+        raise web.HTTPForbidden
+    return await handler(request)
+
+
+def is_own_request(request: web.Request) -> bool:
+    """Tell whether one of our own pages made this request.
+
+    Sec-Fetch-Site where the browser sends it (https and localhost), else Origin, which every browser sends
+    with a POST. Neither: refused.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("Origin", "")
+    try:
+        return bool(origin) and urlsplit(origin).netloc == request.host
+    except ValueError:
+        return False
+
+
+def only(*roles: Role) -> Callable[[Handler], Handler]:
+    """Return a decorator: the handler runs for these roles only; strangers are asked to sign in."""
+
+    def guard(handler: Handler) -> Handler:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            user = await signed_in_user(request)
+            if user is None:
+                return _ask_to_sign_in(request)
+            request[USER] = user
+            if user.role not in roles:
+                raise web.HTTPForbidden
+            return await handler(request)
+
+        # Read by the test of every route for every role.
+        guarded.roles = frozenset(roles)  # type: ignore[attr-defined]
+        return guarded
+
+    return guard
+
+
+async def signed_in_user(request: web.Request) -> User | None:
+    token = request.cookies.get(SESSION_COOKIE)
+    if not token or len(token) > TOKEN_LENGTH_MAXIMUM:
+        return None
+    return await auth.user_of(request.app[ENGINE], token, datetime.now(UTC), address=request.remote or "")
+
+
+def _ask_to_sign_in(request: web.Request) -> web.StreamResponse:
+    if request.headers.get("HX-Request") == "true":
+        # A part of a page asked: the whole page must go, so htmx is told where.
+        back = urlsplit(request.headers.get("HX-Current-URL", ""))
+        wanted = back.path + (f"?{back.query}" if back.query else "")
+        return web.Response(status=401, headers={"HX-Redirect": sign_in_address(wanted)})
+    wanted = request.path_qs if request.method in SAFE_METHODS else "/"
+    raise web.HTTPSeeOther(sign_in_address(wanted))
+
+
+def sign_in_address(wanted: str) -> str:
+    return f"/sign-in?next={quote(wanted, safe='/')}" if wanted not in ("", "/") else "/sign-in"
+
+
+def _is_outage(exception: Exception) -> bool:
+    """Tell a database that is away from a query that is wrong."""
+    if isinstance(exception, DBAPIError):
+        code = str(getattr(exception.orig, "sqlstate", "") or "")
+        # 08 connection, 53 resources, 57 operator (shutdown, statement timeout).
+        return exception.connection_invalidated or code[:2] in ("08", "53", "57")
+    return isinstance(exception, (PoolTimeoutError, OSError, TimeoutError))
+
+
+def _path_without_key(request: web.Request) -> str:
+    """Return the path for the log: a publisher's key, or a link that opens an account, must not stand there."""
+    secret = next((place for place in SECRET_PATHS if request.path.startswith(place)), None)
+    return f"{secret}…" if secret else request.path
+
+
+def _error_page(request: web.Request, status: int) -> web.Response:
+    title, explanation = EXPLANATIONS.get(status, UNEXPLAINED)
+    if request.path.startswith((MACHINES, HOOKS)):
+        return web.json_response({"error": title}, status=status)
+    if request.path.startswith(API):
+        content = {"type": "about:blank", "title": title, "status": status, "detail": explanation}
+        return web.Response(
+            status=status, text=json.dumps(content), content_type="application/problem+json", charset="utf-8"
+        )
+    return render(request, "web/error.html", status=status, title=title, explanation=explanation)

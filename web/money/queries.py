@@ -1,0 +1,95 @@
+"""What the house's money pages list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Text, cast, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.terms_document import Party
+from store.tables import buyers, calls, disputes, invoices, ledger_postings, publishers
+
+_TABLES = {Party.BUYER: buyers, Party.PUBLISHER: publishers}
+PARTIES_MAXIMUM = 5_000
+
+
+async def party_exists(connection: AsyncConnection, party: Party, party_id: int) -> bool:
+    table = _TABLES[party]
+    return await connection.scalar(select(table.c.id).where(table.c.id == party_id)) is not None
+
+
+async def read_parties(connection: AsyncConnection, party: Party) -> Sequence[Any]:
+    """Return id and name of every buyer or publisher."""
+    table = _TABLES[party]
+    query = select(table.c.id, table.c.name).order_by(table.c.name).limit(PARTIES_MAXIMUM)
+    return (await connection.execute(query)).all()
+
+
+async def read_payables(connection: AsyncConnection) -> Sequence[Any]:
+    """Return id, name and owed_micros (what we owe) of every publisher."""
+    account = literal("publisher:") + cast(publishers.c.id, Text) + literal(":payable")
+    owed = func.coalesce(cast(-func.sum(ledger_postings.c.amount_micros), BigInteger), 0)
+    query = (
+        select(publishers.c.id, publishers.c.name, owed.label("owed_micros"))
+        .select_from(publishers.outerjoin(ledger_postings, ledger_postings.c.account == account))
+        .group_by(publishers.c.id)
+        .order_by(publishers.c.name)
+        .limit(PARTIES_MAXIMUM)
+    )
+    return (await connection.execute(query)).all()
+
+
+async def read_invoices(
+    connection: AsyncConnection, *, state: str, party: str, below_id: int | None, limit: int
+) -> Sequence[Any]:
+    """Return the newest invoices and statements with their party's name; empty state or party: all."""
+    name = func.coalesce(buyers.c.name, publishers.c.name).label("party_name")
+    of_buyer = (buyers.c.id == invoices.c.party_id) & (invoices.c.party == "buyer")
+    of_publisher = (publishers.c.id == invoices.c.party_id) & (invoices.c.party == "publisher")
+    query = (
+        select(invoices, name)
+        .select_from(invoices.outerjoin(buyers, of_buyer).outerjoin(publishers, of_publisher))
+        .order_by(invoices.c.id.desc())
+        .limit(limit)
+    )
+    if state:
+        query = query.where(invoices.c.state == state)
+    if party:
+        query = query.where(invoices.c.party == party)
+    if below_id is not None:
+        query = query.where(invoices.c.id < below_id)
+    return (await connection.execute(query)).all()
+
+
+async def read_disputes(
+    connection: AsyncConnection, *, state: str, below_id: int | None, limit: int
+) -> Sequence[Any]:
+    """Return the newest disputes with buyer and call; empty state: all."""
+    query = _disputes().order_by(disputes.c.id.desc()).limit(limit)
+    if state:
+        query = query.where(disputes.c.state == state)
+    if below_id is not None:
+        query = query.where(disputes.c.id < below_id)
+    return (await connection.execute(query)).all()
+
+
+async def read_dispute(connection: AsyncConnection, dispute_id: int) -> Any:
+    return (await connection.execute(_disputes().where(disputes.c.id == dispute_id))).one_or_none()
+
+
+def _disputes() -> Any:
+    return (
+        select(
+            disputes,
+            buyers.c.name.label("buyer"),
+            publishers.c.name.label("publisher"),
+            calls.c.started_at,
+            calls.c.caller,
+            calls.c.connected_ms,
+        )
+        .join(buyers, buyers.c.id == disputes.c.buyer_id)
+        .join(calls, calls.c.id == disputes.c.call_id)
+        .outerjoin(publishers, publishers.c.id == calls.c.publisher_id)
+    )

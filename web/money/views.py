@@ -1,0 +1,272 @@
+"""The house's money pages: wallets and pay-outs, invoices and statements, disputes to rule on, adjustments."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from billing.dispute_calls import DisputeRefused
+from billing.invoice_queries import read_invoice
+from billing.make_invoice import InvoiceRefused
+from billing.payments import Direction, Payment
+from billing.post_once import KeyTaken
+from billing.terms_document import Party
+from billing.wallet_queries import all_wallets
+from rules.money import MoneyError, parse_dollars
+from web.audit import Actor
+from web.keys import ENGINE, USER
+from web.money import queries, work
+from web.pages import render
+from web.portal.invoices import FORMATS, LINES_SHOWN, invoice_file
+from web.portal.keyset import id_of, read_below
+from web.visibility import viewer_of
+
+PAGE_LENGTH = 50
+STATES = ("draft", "issued", "paid", "void")
+DISPUTE_STATES = ("open", "accepted", "partly", "refused")
+ANSWER_CHARACTERS_MAXIMUM = 2_000
+
+
+# --- wallets -------------------------------------------------------------------------------------------------
+
+
+async def wallets(request: web.Request) -> web.Response:
+    return await _wallets(request)
+
+
+async def _wallets(request: web.Request, *, status: int = 200, **more: Any) -> web.Response:
+    async with request.app[ENGINE].connect() as connection:
+        found = await all_wallets(connection)
+        payables = await queries.read_payables(connection)
+    said: dict[str, Any] = {"typed": {}, "problem": ""} | more
+    said["typed"] = defaultdict(str, said["typed"])
+    return render(
+        request,
+        "money/wallets.html",
+        status=status,
+        wallets=found,
+        payables=payables,
+        done="done" in request.query,
+        **said,
+    )
+
+
+async def submit_payment(request: web.Request) -> web.Response:
+    """Record money that came from a buyer, went back to one, or was paid out to a publisher."""
+    form = await request.post()
+    typed = {name: str(form.get(name, ""))[:200] for name in ("way", "party", "amount", "key", "note")}
+    party_id, amount = id_of(typed["party"]), _amount(typed["amount"])
+    if typed["way"] not in tuple(Direction) or party_id is None:
+        problem = "Choose who paid or was paid."
+        return await _wallets(request, status=422, typed=typed, problem=problem)
+    if isinstance(amount, str):
+        return await _wallets(request, status=422, typed=typed, problem=amount)
+    payment = Payment(
+        direction=Direction(typed["way"]),
+        party_id=party_id,
+        amount_micros=amount,
+        key=typed["key"].strip(),
+        note=typed["note"].strip(),
+    )
+    async with request.app[ENGINE].begin() as connection:
+        posted = await work.pay(connection, Actor(user=request[USER]), payment)
+    problem = _why(posted)
+    if problem:
+        return await _wallets(request, status=422, typed=typed, problem=problem)
+    raise web.HTTPSeeOther("/money/wallets?done")
+
+
+def _amount(text: str) -> int | str:
+    try:
+        return parse_dollars(text)
+    except MoneyError:
+        return "Write an amount of dollars, like 500 or 250.00."
+
+
+def _why(posted: object) -> str:
+    if isinstance(posted, KeyTaken):
+        return "This reference was recorded before with another amount: take another one."
+    return posted if isinstance(posted, str) else ""
+
+
+# --- invoices and statements -----------------------------------------------------------------------------------
+
+
+async def invoices(request: web.Request) -> web.Response:
+    return await _invoices(request)
+
+
+async def _invoices(request: web.Request, *, status: int = 200, **more: Any) -> web.Response:
+    below, state = read_below(request.query), request.query.get("state", "")
+    state = state if state in STATES else ""
+    party = request.query.get("party", "")
+    party = party if party in tuple(Party) else ""
+    async with request.app[ENGINE].connect() as connection:
+        found = await queries.read_invoices(
+            connection, state=state, party=party, below_id=below, limit=PAGE_LENGTH + 1
+        )
+        parties = {one: await queries.read_parties(connection, one) for one in Party}
+    page = found[:PAGE_LENGTH]
+    last_month = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
+    said = {"typed": {"month": f"{last_month:%Y-%m}"}, "problem": ""} | more
+    said["typed"] = defaultdict(str, said["typed"])
+    return render(
+        request,
+        "money/invoices.html",
+        status=status,
+        invoices=page,
+        parties=parties,
+        state=state,
+        party=party,
+        states=STATES,
+        at_top=below is None,
+        older=page[-1].id if len(found) > PAGE_LENGTH else None,
+        **said,
+    )
+
+
+async def make_draft(request: web.Request) -> web.Response:
+    form = await request.post()
+    typed = {name: str(form.get(name, ""))[:40] for name in ("party", "month")}
+    kind, _, number = typed["party"].partition(":")
+    party_id, month = id_of(number), _month(typed["month"])
+    if kind not in tuple(Party) or party_id is None or month is None:
+        problem = "Choose a buyer or publisher, and a month like 2026-11."
+        return await _invoices(request, status=422, typed=typed, problem=problem)
+    last = (month + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+    async with request.app[ENGINE].begin() as connection:
+        made = await work.draft(connection, Actor(user=request[USER]), Party(kind), party_id, month, last)
+    if isinstance(made, InvoiceRefused):
+        return await _invoices(request, status=409, typed=typed, problem=_sentence(made.reason))
+    raise web.HTTPSeeOther(f"/money/invoices/{made.id}")
+
+
+def _month(text: str) -> date | None:
+    try:
+        month = date.fromisoformat(f"{text}-01")
+    except ValueError:
+        return None
+    return month if 2000 <= month.year < 2200 else None
+
+
+async def invoice(request: web.Request) -> web.Response:
+    return await _invoice(request)
+
+
+async def _invoice(request: web.Request, *, status: int = 200, problem: str = "") -> web.Response:
+    async with request.app[ENGINE].connect() as connection:
+        found = await read_invoice(connection, _id(request))
+    if found is None:
+        raise web.HTTPNotFound
+    return render(
+        request,
+        "money/invoice.html",
+        status=status,
+        invoice=found,
+        lines=found.lines[:LINES_SHOWN],
+        problem=problem,
+    )
+
+
+async def step_invoice(request: web.Request) -> web.Response:
+    """Issue, pay or void: the button that was pressed."""
+    action = request.match_info["action"]
+    if action not in work.STEPS:
+        raise web.HTTPNotFound
+    async with request.app[ENGINE].begin() as connection:
+        done = await work.step(connection, Actor(user=request[USER]), _id(request), action, datetime.now(UTC))
+    if isinstance(done, InvoiceRefused):
+        return await _invoice(request, status=409, problem=_sentence(done.reason))
+    raise web.HTTPSeeOther(f"/money/invoices/{done.id}")
+
+
+async def file_of_invoice(request: web.Request) -> web.Response:
+    kind = request.match_info["format"]
+    async with request.app[ENGINE].connect() as connection:
+        found = await read_invoice(connection, _id(request))
+        if found is None or kind not in FORMATS:
+            raise web.HTTPNotFound
+        return await invoice_file(connection, found, kind)
+
+
+# --- disputes --------------------------------------------------------------------------------------------------
+
+
+async def disputes(request: web.Request) -> web.Response:
+    below, state = read_below(request.query), request.query.get("state", "open")
+    state = state if state in DISPUTE_STATES else ""
+    async with request.app[ENGINE].connect() as connection:
+        found = await queries.read_disputes(connection, state=state, below_id=below, limit=PAGE_LENGTH + 1)
+    page = found[:PAGE_LENGTH]
+    return render(
+        request,
+        "money/disputes.html",
+        disputes=page,
+        state=state,
+        states=DISPUTE_STATES,
+        viewer=viewer_of(request[USER]),
+        at_top=below is None,
+        older=page[-1].id if len(found) > PAGE_LENGTH else None,
+    )
+
+
+async def dispute(request: web.Request) -> web.Response:
+    return await _dispute(request)
+
+
+async def _dispute(request: web.Request, *, status: int = 200, **more: Any) -> web.Response:
+    async with request.app[ENGINE].connect() as connection:
+        found = await queries.read_dispute(connection, _id(request))
+    if found is None:
+        raise web.HTTPNotFound
+    said: dict[str, Any] = {"typed": {}, "problem": ""} | more
+    said["typed"] = defaultdict(str, said["typed"])
+    return render(
+        request,
+        "money/dispute.html",
+        status=status,
+        dispute=found,
+        viewer=viewer_of(request[USER]),
+        **said,
+    )
+
+
+async def rule_on_dispute(request: web.Request) -> web.Response:
+    form = await request.post()
+    typed = {name: str(form.get(name, ""))[:40] for name in ("ruling", "credit", "claw_back")}
+    answer = str(form.get("answer", "")).replace("\x00", "")[:ANSWER_CHARACTERS_MAXIMUM].strip()
+    typed["answer"] = answer
+    credit: int | str | None = {"accept": None, "refuse": 0}.get(typed["ruling"], "?")
+    if typed["ruling"] == "partly":
+        credit = _amount(typed["credit"])
+    claw_back = _amount(typed["claw_back"]) if typed["claw_back"].strip() else None
+    if isinstance(credit, str) or isinstance(claw_back, str):
+        problem = "Choose a ruling; where only a part is given back, write how much, like 20.00."
+        return await _dispute(request, status=422, typed=typed, problem=problem)
+    async with request.app[ENGINE].begin() as connection:
+        done = await work.rule(
+            connection,
+            Actor(user=request[USER]),
+            _id(request),
+            credit_micros=credit,
+            claw_back_micros=claw_back,
+            answer=answer,
+            now=datetime.now(UTC),
+        )
+    if isinstance(done, DisputeRefused):
+        return await _dispute(request, status=409, typed=typed, problem=_sentence(done.reason))
+    raise web.HTTPSeeOther(f"/money/disputes/{done.dispute_id}")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _id(request: web.Request) -> int:
+    found = id_of(request.match_info["id"])
+    if found is None:
+        raise web.HTTPNotFound
+    return found

@@ -1,0 +1,231 @@
+"""Users, their sessions and their wrong passwords in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Executable, case, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.tables import counters, users, web_sessions
+from web.keys import Role, User
+from web.sign_in_limits import COUNTER_PREFIX, WINDOW, Limit
+
+COUNTER_NODE = "web"
+"""Wrong passwords count for all nodes together."""
+
+
+USER_COLUMNS = (users.c.id, users.c.email, users.c.name, users.c.role, users.c.buyer_id, users.c.publisher_id)
+
+
+def user_of_row(row: Any) -> User:
+    """Return the person of a row that holds USER_COLUMNS."""
+    return User(
+        user_id=row.id,
+        email=row.email,
+        name=row.name,
+        role=Role(row.role),
+        buyer_id=row.buyer_id,
+        publisher_id=row.publisher_id,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownUser:
+    """A person and what they have to show at the door."""
+
+    user: User
+    password_hash: str
+    has_second_factor: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionUser:
+    user: User
+    last_seen_at: datetime
+
+
+async def insert_user(
+    connection: AsyncConnection,
+    *,
+    email: str,
+    password_hash: str,
+    role: str,
+    name: str = "",
+    buyer_id: int | None = None,
+    publisher_id: int | None = None,
+) -> int | None:
+    """Return the new user's id, or None when the address is taken."""
+    statement = (
+        insert(users)
+        .values(
+            email=email,
+            password_hash=password_hash,
+            role=role,
+            name=name,
+            buyer_id=buyer_id,
+            publisher_id=publisher_id,
+        )
+        .on_conflict_do_nothing(index_elements=[users.c.email])
+        .returning(users.c.id)
+    )
+    return await _id_or_none(connection, statement)
+
+
+async def change_password_hash(connection: AsyncConnection, *, email: str, password_hash: str) -> int | None:
+    """Return the user's id, or None when there is nobody of that address."""
+    statement = (
+        update(users).where(users.c.email == email).values(password_hash=password_hash).returning(users.c.id)
+    )
+    return await _id_or_none(connection, statement)
+
+
+async def _id_or_none(connection: AsyncConnection, statement: Executable) -> int | None:
+    user_id: int | None = (await connection.execute(statement)).scalar_one_or_none()
+    return user_id
+
+
+async def user_by_email(connection: AsyncConnection, email: str) -> KnownUser | None:
+    """Return the person of an address, or None when there is nobody, or somebody who is disabled."""
+    return await _known_user(connection, users.c.email == email)
+
+
+async def user_by_id(connection: AsyncConnection, user_id: int) -> KnownUser | None:
+    """Return a person, or None when there is none of this id, or they are disabled."""
+    return await _known_user(connection, users.c.id == user_id)
+
+
+async def _known_user(connection: AsyncConnection, condition: ColumnElement[bool]) -> KnownUser | None:
+    statement = select(users).where(condition, users.c.disabled_at.is_(None))
+    row = (await connection.execute(statement)).one_or_none()
+    return (
+        None
+        if row is None
+        else KnownUser(
+            user=user_of_row(row),
+            password_hash=row.password_hash,
+            has_second_factor=row.totp_secret is not None,
+        )
+    )
+
+
+async def user_by_session(
+    connection: AsyncConnection, token_digest: bytes, now: datetime
+) -> SessionUser | None:
+    statement = (
+        select(*USER_COLUMNS, web_sessions.c.last_seen_at)
+        .join(web_sessions, web_sessions.c.user_id == users.c.id)
+        .where(
+            web_sessions.c.token_digest == token_digest,
+            web_sessions.c.expires_at > now,
+            users.c.disabled_at.is_(None),
+        )
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else SessionUser(user=user_of_row(row), last_seen_at=row.last_seen_at)
+
+
+async def note_seen(connection: AsyncConnection, token_digest: bytes, *, address: str, now: datetime) -> None:
+    """Note when and from where a session was last used."""
+    await connection.execute(
+        update(web_sessions)
+        .where(web_sessions.c.token_digest == token_digest)
+        .values(last_seen_at=now, **({"address": address} if address else {}))
+    )
+
+
+async def insert_session(
+    connection: AsyncConnection,
+    *,
+    token_digest: bytes,
+    user_id: int,
+    address: str,
+    user_agent: str,
+    now: datetime,
+    expires_at: datetime,
+) -> None:
+    await connection.execute(
+        insert(web_sessions).values(
+            token_digest=token_digest,
+            user_id=user_id,
+            address=address,
+            user_agent=user_agent,
+            created_at=now,
+            last_seen_at=now,
+            expires_at=expires_at,
+        )
+    )
+
+
+async def delete_session(connection: AsyncConnection, token_digest: bytes) -> None:
+    await connection.execute(delete(web_sessions).where(web_sessions.c.token_digest == token_digest))
+
+
+async def delete_sessions_of(connection: AsyncConnection, user_id: int, *, but: bytes | None = None) -> int:
+    """End a person's sessions, but for the one of this digest; return how many there were."""
+    statement = delete(web_sessions).where(web_sessions.c.user_id == user_id)
+    if but is not None:
+        statement = statement.where(web_sessions.c.token_digest != but)
+    return (await connection.execute(statement)).rowcount
+
+
+async def delete_spent_sessions(
+    connection: AsyncConnection, *, user_id: int, now: datetime, keep: int
+) -> None:
+    """Delete what has expired, and all but the newest `keep` sessions of this user."""
+    newest = (
+        select(web_sessions.c.token_digest)
+        .where(web_sessions.c.user_id == user_id)
+        .order_by(web_sessions.c.created_at.desc())
+        .limit(keep)
+    )
+    crowded_out = (web_sessions.c.user_id == user_id) & web_sessions.c.token_digest.not_in(newest)
+    await connection.execute(delete(web_sessions).where((web_sessions.c.expires_at <= now) | crowded_out))
+
+
+async def count_attempt(connection: AsyncConnection, limit: Limit, now: datetime) -> int:
+    """Count one attempt and return how many there were within the window, at most one above the limit.
+
+    An attempt beyond the limit does not move the clock: a lock-out ends although somebody keeps knocking.
+    """
+    forgotten = counters.c.last_at <= now - WINDOW
+    locked = counters.c.value > limit.maximum
+    statement = insert(counters).values(node=COUNTER_NODE, name=limit.counter, value=1, last_at=now)
+    upsert = statement.on_conflict_do_update(
+        index_elements=[counters.c.node, counters.c.name],
+        set_={
+            "value": case((forgotten, 1), else_=func.least(counters.c.value + 1, limit.maximum + 1)),
+            "last_at": case((forgotten, now), (locked, counters.c.last_at), else_=now),
+        },
+    ).returning(counters.c.value)
+    return int((await connection.execute(upsert)).scalar_one())
+
+
+async def forgive(connection: AsyncConnection, names: Sequence[str]) -> None:
+    """Forget the attempts counted under these names."""
+    await connection.execute(
+        delete(counters).where(counters.c.node == COUNTER_NODE, counters.c.name.in_(names))
+    )
+
+
+async def take_back_attempt(connection: AsyncConnection, name: str) -> None:
+    """Uncount one attempt that turned out right."""
+    await connection.execute(
+        update(counters)
+        .where(counters.c.node == COUNTER_NODE, counters.c.name == name, counters.c.value > 0)
+        .values(value=counters.c.value - 1)
+    )
+
+
+async def delete_forgotten_attempts(connection: AsyncConnection, now: datetime) -> None:
+    await connection.execute(
+        delete(counters).where(
+            counters.c.node == COUNTER_NODE,
+            counters.c.name.startswith(COUNTER_PREFIX),
+            counters.c.last_at <= now - WINDOW,
+        )
+    )

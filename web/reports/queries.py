@@ -1,0 +1,57 @@
+"""What a report may be filtered by, and the reports that somebody has kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Table, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.tables import buyers, campaigns, publishers, saved_views
+from web.keys import User
+
+PAGE = "reports"
+CHOICES_MAXIMUM = 500
+VIEWS_MAXIMUM = 50
+
+
+async def read_choices(connection: AsyncConnection) -> Mapping[str, Sequence[Any]]:
+    """Return id and name of publishers, campaigns and buyers to choose from."""
+    named = {"publisher": publishers, "campaign": campaigns, "buyer": buyers}
+    return {name: await _names(connection, table) for name, table in named.items()}
+
+
+async def _names(connection: AsyncConnection, table: Table) -> Sequence[Any]:
+    query = select(table.c.id, table.c.name).order_by(table.c.name).limit(CHOICES_MAXIMUM)
+    return (await connection.execute(query)).all()
+
+
+async def read_views(connection: AsyncConnection, user: User) -> Sequence[Any]:
+    """Return id, name and query of the reports that this person has kept."""
+    mine = (saved_views.c.user_id == user.user_id) & (saved_views.c.page == PAGE)
+    query = select(saved_views.c.id, saved_views.c.name, saved_views.c.query).where(mine)
+    return (await connection.execute(query.order_by(saved_views.c.name).limit(VIEWS_MAXIMUM))).all()
+
+
+async def write_view(connection: AsyncConnection, user: User, name: str, query: str) -> bool:
+    """Keep a report under a name, in place of the one that had it; False when there are too many."""
+    mine = (saved_views.c.user_id == user.user_id) & (saved_views.c.page == PAGE)
+    others = select(func.count()).select_from(saved_views).where(mine, saved_views.c.name != name)
+    if int((await connection.execute(others)).scalar_one()) >= VIEWS_MAXIMUM:
+        return False
+    said = {"user_id": user.user_id, "page": PAGE, "name": name, "query": query}
+    statement = insert(saved_views).values(said)
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[saved_views.c.user_id, saved_views.c.page, saved_views.c.name],
+            set_={"query": query},
+        )
+    )
+    return True
+
+
+async def delete_view(connection: AsyncConnection, user: User, view_id: int) -> None:
+    mine = (saved_views.c.user_id == user.user_id) & (saved_views.c.page == PAGE)
+    await connection.execute(delete(saved_views).where(mine, saved_views.c.id == view_id))

@@ -1,0 +1,245 @@
+"""Reports as tables for a page: cells with their texts and shades, rows with where they lead. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from billing.export_report import columns_of
+from billing.reports import OTHERS, Report, ReportRow
+from billing.rollup import Dimension, Measures
+from web.reports.asked import DIMENSIONS, ReportAsked, kind_of
+
+SHADES = 6
+COLUMNS_MAXIMUM = 60
+Names = Mapping[tuple[Dimension, str], str]
+_SHOWN = (
+    "calls",
+    "connected",
+    "converted",
+    "billable_rate",
+    "average_seconds",
+    "revenue",
+    "payout",
+    "carrier_cost",
+    "ping_cost",
+    "profit",
+    "margin",
+)
+HEADS = {name: name.replace("_", " ").capitalize() for name in columns_of(Measures())}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One figure as it is written; `shade` 0 is none; `change` since the period before, as it is written."""
+
+    text: str
+    value: float | None
+    shade: int = 0
+    change: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The name of a row or column, and the report or calls it leads to; empty: nowhere."""
+
+    text: str
+    address: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A row of a table. `calls` is where its calls are listed; empty when no list has just these."""
+
+    heads: tuple[Head, ...]
+    cells: tuple[Cell, ...]
+    calls: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    corner: tuple[str, ...]
+    columns: tuple[Head, ...]
+    lines: tuple[Line, ...]
+    total: Line | None = None
+
+
+def written(name: str, value: float | None) -> str:
+    """Return a figure for people."""
+    if value is None:
+        return "–"
+    kind = kind_of(name)
+    if kind == "money":
+        return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
+    if kind == "rate":
+        return f"{value * 100:.1f} %"
+    return f"{value:,.1f} s" if kind == "seconds" else f"{value:,.0f}"
+
+
+def name_of(names: Names, dimension: Dimension, key: str) -> str:
+    """Return a value for people: days with their weekday, hours as a clock, codes as words."""
+    if key == OTHERS:
+        return "All others"
+    if dimension is Dimension.HOUR and key:
+        return f"{key}:00"
+    if dimension is Dimension.DAY and key:
+        return f"{date.fromisoformat(key):%a %-d %b %Y}"
+    name = names.get((dimension, key), key)
+    return name.replace("_", " ").capitalize() if dimension is Dimension.LOAN_TYPE else name[:100]
+
+
+def rows_table(report: Report, asked: ReportAsked, names: Names, before: Report | None) -> Table:
+    """Return every row with every figure, and the total."""
+    earlier = {row.keys: row.measures for row in before.rows} if before else {}
+    shown = [name for name in _SHOWN if name != asked.figure]
+    # The figure asked for comes first: the plot and the eye go by it.
+    columns = [asked.figure, *shown]
+    lines = tuple(
+        Line(
+            heads=_heads(row, report, asked, names),
+            cells=_cells(columns, row.measures, earlier.get(row.keys, Measures()) if before else None),
+            calls=_calls(row, report, asked),
+            key=row.keys[0] if row.keys else "",
+        )
+        for row in _whole_time(report, asked)
+    )
+    total = Line(
+        heads=(Head(text="Total"), *(Head(text="") for _ in report.query.by[1:])),
+        cells=_cells(columns, report.total, before.total if before else None),
+    )
+    corner = tuple(DIMENSIONS[one] for one in report.query.by)
+    return Table(
+        corner=corner or ("",),
+        columns=tuple(Head(text=HEADS[name]) for name in columns),
+        lines=lines if report.query.by else (),
+        total=total,
+    )
+
+
+def _whole_time(report: Report, asked: ReportAsked) -> Sequence[ReportRow]:
+    """Return the rows; by day or hour alone, those on which nothing happened as well."""
+    if report.query.by not in ((Dimension.DAY,), (Dimension.HOUR,)):
+        return report.rows
+    keys = _hours()
+    if report.query.by == (Dimension.DAY,):
+        count = (asked.last - asked.first).days + 1
+        keys = [(asked.first + timedelta(days=number)).isoformat() for number in range(count)]
+    found = {row.keys[0]: row for row in report.rows}
+    return [found.get(key, ReportRow(keys=(key,), measures=Measures())) for key in keys]
+
+
+def _cells(columns: Sequence[str], measures: Measures, before: Measures | None) -> tuple[Cell, ...]:
+    values, earlier = columns_of(measures), columns_of(before) if before else {}
+    return tuple(
+        Cell(
+            text=written(name, values[name]),
+            value=values[name],
+            change=_change(name, values[name], earlier[name]) if before else "",
+        )
+        for name in columns
+    )
+
+
+def _change(name: str, value: float | None, before: float | None) -> str:
+    if value is None or before is None:
+        return "–"
+    if kind_of(name) == "rate":
+        return f"{(value - before) * 100:+.1f} points"
+    if not before:
+        return "new" if value else "same"
+    return f"{(value - before) / abs(before) * 100:+.0f} %" if value != before else "same"
+
+
+def _heads(row: ReportRow, report: Report, asked: ReportAsked, names: Names) -> tuple[Head, ...]:
+    return tuple(
+        Head(text=name_of(names, one, key), address=_deeper(asked, one, key))
+        for one, key in zip(report.query.by, row.keys, strict=True)
+    )
+
+
+def _deeper(asked: ReportAsked, dimension: Dimension, key: str) -> str:
+    """Return the report of this value alone."""
+    if key == OTHERS or dimension.of_time:
+        return ""
+    return "/reports" + asked.only(dimension, "" if key == "0" else key).query()
+
+
+def _calls(row: ReportRow, report: Report, asked: ReportAsked) -> str:
+    if OTHERS in row.keys or Dimension.HOUR in report.query.by:
+        return ""
+    narrowed, more = asked, {}
+    for one, key in zip(report.query.by, row.keys, strict=True):
+        if one is Dimension.DAY:
+            more = {"from": key, "to": key}
+        else:
+            narrowed = narrowed.only(one, "" if key == "0" else key)
+    return "/reports/calls" + narrowed.query(**more)
+
+
+def pivot_table(report: Report, asked: ReportAsked, names: Names) -> Table:
+    """Return one figure, the second dimension across; the more of it, the darker the cell."""
+    first, second = report.query.by
+    cells = {
+        row.keys: columns_of(row.measures)[asked.figure] for row in report.rows if OTHERS not in row.keys
+    }
+    across = sorted({keys[1] for keys in cells}, key=lambda key: name_of(names, second, key))
+    if second.of_time:
+        across = _hours() if second is Dimension.HOUR else sorted({keys[1] for keys in cells})
+    across = across[:COLUMNS_MAXIMUM]
+    most = max((value for value in cells.values() if value is not None), default=0)
+    lines = tuple(
+        Line(
+            heads=(Head(text=name_of(names, first, key), address=_deeper(asked, first, key)),),
+            cells=tuple(_shaded(asked.figure, cells.get((key, other)), most) for other in across),
+        )
+        for key in dict.fromkeys(keys[0] for keys in cells)
+    )
+    return Table(
+        corner=(DIMENSIONS[first],),
+        columns=tuple(Head(text=_across(names, second, key)) for key in across),
+        lines=lines,
+    )
+
+
+def _across(names: Names, dimension: Dimension, key: str) -> str:
+    return key if dimension is Dimension.HOUR else name_of(names, dimension, key)
+
+
+def _hours() -> list[str]:
+    return [f"{hour:02d}" for hour in range(24)]
+
+
+def _shaded(figure: str, value: float | None, most: float) -> Cell:
+    shade = 0
+    if value is not None and value > 0 and most > 0:
+        shade = max(1, round(value / most * SHADES))
+    return Cell(text=written(figure, value) if value is not None else "", value=value, shade=shade)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunnelStep:
+    """One publisher's calls from the first ring to the bill."""
+
+    name: str
+    address: str
+    calls: int
+    connected: int
+    converted: int
+
+
+def funnel_of(report: Report, asked: ReportAsked, names: Names) -> list[FunnelStep]:
+    """Return gross, connected and converted calls by publisher, the most calls first."""
+    steps = [
+        FunnelStep(
+            name=name_of(names, Dimension.PUBLISHER, row.keys[0]),
+            address=_deeper(asked, Dimension.PUBLISHER, row.keys[0]),
+            calls=row.measures.calls,
+            connected=row.measures.connected,
+            converted=row.measures.converted,
+        )
+        for row in report.rows
+        if row.measures.calls
+    ]
+    return sorted(steps, key=lambda step: -step.calls)

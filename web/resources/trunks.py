@@ -1,0 +1,124 @@
+"""Trunks: by which carrier calls come in and go out, and what its minutes cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from asterisk_conf.node_config import TrunkRow, trunk_of
+from asterisk_conf.sip_uri import Refused, read_address
+from store.tables import trunks
+from web.api.operation import Body, FieldProblem
+from web.keys import Role
+from web.resources import trunk_queries
+from web.resources.carriers import PRESETS
+from web.resources.fields import Kind, Shown
+from web.resources.resource import Resource
+from web.resources.texts import Name, ShortText
+
+Micros = Annotated[int, Field(ge=0, le=10**10)]
+Seconds = Annotated[int, Field(ge=1, le=3600)]
+Least = Annotated[int, Field(ge=0, le=3600)]
+
+
+class TrunkForm(Body):
+    """A trunk: known by the addresses its calls come from, or registered with, or both. Costs are in millionths."""
+
+    name: Annotated[
+        Annotated[str, Field(pattern=r"^[0-9A-Za-z_.-]{1,32}$")],
+        Shown(label="Name", help="Letters, digits and _ . - only: Asterisk's configuration calls it so."),
+    ]
+    carrier_name: Annotated[Name, Shown(label="Carrier", help="Its costs go to the account of this name.")]
+    addresses: Annotated[
+        Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=200)],
+        Shown(
+            label="Addresses its calls come from",
+            kind=Kind.LINES,
+            help="One address or network a line, such as 192.0.2.10 or 192.0.2.0/24. Nobody else is let in.",
+        ),
+    ] = Field(default_factory=list)
+    registrar_uri: Annotated[
+        ShortText | None,
+        Shown(label="Registrar", help="Where we register, such as sip:sip.example.com. Empty: we do not."),
+    ] = None
+    username: Annotated[ShortText | None, Shown(label="User name there")] = None
+    password: Annotated[ShortText | None, Shown(label="Password there", kind=Kind.SECRET)] = None
+    cost_per_minute_micros: Annotated[Micros, Shown(label="Calls in: costs a minute", kind=Kind.MONEY)] = 0
+    cost_increment_seconds: Annotated[
+        Seconds, Shown(label="Calls in: billed in steps of, seconds", kind=Kind.NUMBER, advanced=True)
+    ] = 6
+    cost_minimum_seconds: Annotated[
+        Least, Shown(label="Calls in: at least, seconds", kind=Kind.NUMBER, advanced=True)
+    ] = 6
+    outbound_cost_per_minute_micros: Annotated[
+        Micros, Shown(label="Calls out: costs a minute", kind=Kind.MONEY)
+    ] = 0
+    outbound_increment_seconds: Annotated[
+        Seconds, Shown(label="Calls out: billed in steps of, seconds", kind=Kind.NUMBER, advanced=True)
+    ] = 6
+    outbound_minimum_seconds: Annotated[
+        Least, Shown(label="Calls out: at least, seconds", kind=Kind.NUMBER, advanced=True)
+    ] = 6
+    enabled: Annotated[bool, Shown(label="In use", kind=Kind.YES_NO)] = True
+
+
+async def check(connection: AsyncConnection, form: TrunkForm, row_id: int | None) -> Sequence[FieldProblem]:
+    """Judge a trunk as the node's configuration will: what it refuses would be left out in silence."""
+    for text in form.addresses:
+        address = read_address(text, what="trunk")
+        if isinstance(address, Refused):
+            return (FieldProblem(field="addresses", problem=address.reason),)
+    kept = None if row_id is None else await trunk_queries.password_of(connection, row_id)
+    read = trunk_of(
+        TrunkRow(
+            id=row_id or 0,
+            name=form.name,
+            addresses=form.addresses,
+            registrar_uri=form.registrar_uri,
+            username=form.username,
+            password=form.password or kept,
+        )
+    )
+    if not isinstance(read, Refused):
+        return ()
+    return (FieldProblem(field=_place(form, read.reason), problem=read.reason),)
+
+
+def _place(form: TrunkForm, reason: str) -> str:
+    if "neither an address" in reason:
+        return "addresses"
+    if "user name" in reason:
+        return "password" if form.username else "username"
+    return "registrar_uri" if form.registrar_uri else "name"
+
+
+async def choices(connection: AsyncConnection) -> Mapping[str, Mapping[str, str]]:
+    return {"carrier_name": {one.values["carrier_name"]: "" for one in PRESETS.values()}}
+
+
+async def more(connection: AsyncConnection, trunk_id: int) -> Mapping[str, Any]:
+    """Return what is known of the trunk's health, and how to try it."""
+    return await trunk_queries.health(connection, trunk_id)
+
+
+TRUNKS = Resource(
+    name="trunks",
+    one="trunk",
+    many="trunks",
+    table=trunks,
+    form=TrunkForm,
+    columns=("name", "carrier_name", "addresses", "registrar_uri", "cost_per_minute_micros", "enabled"),
+    about="By which carriers calls come in and go out. Nodes take up a change within seconds.",
+    empty="Add the first trunk: begin as for your carrier, or list the addresses its calls come from.",
+    search=("name", "carrier_name"),
+    group="House",
+    editors=frozenset({Role.ADMIN}),
+    check=check,
+    choices=choices,
+    presets=PRESETS,
+    more=more,
+    more_template="plans/trunk.html",
+)

@@ -1,0 +1,160 @@
+"""What all dialects are made of: fields as they came, the ping read from them, the answer to write. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import phonenumbers
+
+from router.domain.inbound_bid import BidRefusal, InboundBid, InboundPing, NoBid
+from rules.places import STATES
+
+MAXIMUM_FIELDS = 60
+MAXIMUM_NAME_CHARACTERS = 60
+MAXIMUM_VALUE_CHARACTERS = 200
+MAXIMUM_CALLER_CHARACTERS = 32
+MAXIMUM_TAGS_BYTES = 1000
+"""All answers together: they travel with the call, and Asterisk reads a command into 2 kB (agi/call.py)."""
+
+Fields = Mapping[str, Any]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_STATES_BY_NAME = {name.casefold(): code for code, name in STATES.items()} | {
+    code.casefold(): code for code in STATES
+}
+
+# Facts that are ours to find out; a publisher that sends them is not believed.
+_OURS = frozenset(
+    {"publisher", "publisher_id", "campaign", "number", "day", "time", "hour", "score", "state_candidates"}
+)
+_ALIASES = {
+    "zip": "zip_code",
+    "zipcode": "zip_code",
+    "caller_zip": "zip_code",
+    "postal_code": "zip_code",
+    "caller_state": "state",
+    "region": "state",
+    "loantype": "loan_type",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PingProblem:
+    """Why a ping cannot be read, with the field."""
+
+    reason: BidRefusal
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Handover:
+    """The publisher sends the call of an earlier ping now, and says whose it is."""
+
+    reservation_id: UUID
+    caller: str
+    """E.164; '' when it was named before."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """An HTTP answer as data."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dialect:
+    """How one kind of publisher's software asks and wants to be answered. All functions are pure."""
+
+    name: str
+    methods: frozenset[str]
+    holds_room: bool
+    """Whether a bid holds room at once, or only when it is confirmed."""
+    read_ping: Callable[[Fields], InboundPing | PingProblem]
+    write_bid: Callable[[InboundBid, datetime], Answer]
+    write_refusal: Callable[[NoBid], Answer]
+    write_confirmation: Callable[[InboundBid | NoBid, datetime], Answer] | None = None
+    """None: there is nothing to confirm."""
+    read_handover: Callable[[Fields], Handover | PingProblem | None] | None = None
+    """Returns None for a ping."""
+    check_signature: Callable[[str, Mapping[str, str], bytes, datetime], PingProblem | None] | None = None
+    seal: Callable[[str, Fields, bytes], Mapping[str, str]] | None = None
+    """Takes the key, the question and the answer's bytes; returns headers."""
+
+
+def read_caller(value: object) -> str | None:
+    """Return a caller's number as E.164, '' when none was given, None when it is no number. Digits as in the US."""
+    if value is None or value == "":
+        return ""
+    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not text or len(text) > MAXIMUM_CALLER_CHARACTERS or not text.isascii():
+        return None
+    try:
+        number = phonenumbers.parse(text, "US")
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number) or number.extension:
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def read_tags(fields: Fields) -> dict[str, str] | PingProblem:
+    """Return the caller's answers under our names, or the first field that cannot be one.
+
+    Empty values are dropped, names are compared in small letters, and facts that are ours to find out are not taken.
+    """
+    if len(fields) > MAXIMUM_FIELDS:
+        return malformed(f"more than {MAXIMUM_FIELDS} fields")
+    tags: dict[str, str] = {}
+    for spelled, value in fields.items():
+        name = _ALIASES.get(spelled.strip().lower(), spelled.strip().lower())
+        text = _text_of(value)
+        if len(name) > MAXIMUM_NAME_CHARACTERS or not _NAME.fullmatch(name):
+            return malformed(f"{_short(spelled)!r} is no name of a field")
+        if text is None:
+            return malformed(f"{name} is no short text, number or yes/no")
+        if text and name not in _OURS:
+            tags[name] = text
+    if sum(len(name) + len(text.encode()) + 6 for name, text in tags.items()) > MAXIMUM_TAGS_BYTES:
+        return malformed(f"more than {MAXIMUM_TAGS_BYTES} bytes of answers")
+    if "state" in tags:
+        code = _STATES_BY_NAME.get(tags["state"].casefold())
+        if code is None:
+            return malformed("state is no state of the US")
+        tags["state"] = code
+    return tags
+
+
+def malformed(detail: str) -> PingProblem:
+    return PingProblem(reason=BidRefusal.MALFORMED, detail=detail)
+
+
+def dollars(micros: int) -> float:
+    """Write an amount as JSON has it: only here, at the very edge, is money ever a float."""
+    return micros / 1_000_000
+
+
+def iso_time(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _text_of(value: object) -> str | None:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, str | int | float):
+        return None
+    text = str(value).strip()
+    return text if len(text) <= MAXIMUM_VALUE_CHARACTERS and (not text or text.isprintable()) else None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 30 else f"{text[:29]}…"

@@ -1,0 +1,177 @@
+"""The second factor: set up, asked for at the door, taken away.
+
+A setting-up is open for a quarter of an hour and becomes the factor with the first right code, so that nobody is
+locked out by an app that was never set up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from web import queries as people
+from web.audit import Actor, write_audit
+from web.auth import LOCK_OUT_MINUTES, SignedIn, Visitor, digest_of, open_session, too_many
+from web.challenge_queries import Purpose, insert_challenge, read_challenge, take_challenge
+from web.keys import User
+from web.second_factor import queries
+from web.second_factor.codes import clean_recovery_code, new_recovery_codes, new_secret, step_of_code
+from web.second_factor.queries import Factor
+from web.sign_in_limits import second_factor_limit
+
+SETUP_LIFETIME = timedelta(minutes=15)
+
+
+class CodeRefusal(StrEnum):
+    """Why a code opened nothing."""
+
+    OVER = "That took too long: sign in again."
+    WRONG = "That code is not right, or was used already. A new one comes every 30 seconds."
+    LOCKED_OUT = f"Too many wrong codes. No code is taken for {LOCK_OUT_MINUTES} minutes."
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorSet:
+    """The recovery codes' one showing."""
+
+    recovery_codes: Sequence[str]
+
+
+async def factor_of(engine: AsyncEngine, user: User) -> Factor:
+    async with engine.connect() as connection:
+        return await queries.read_factor(connection, user.user_id)
+
+
+async def answer_code(
+    engine: AsyncEngine, *, token: str, code: str, visitor: Visitor, now: datetime
+) -> SignedIn | CodeRefusal:
+    """Finish the sign-in that `token` names with a code of the app or a recovery code. Each code opens once."""
+    digest = digest_of(token)
+    async with engine.begin() as connection:
+        open_one = await read_challenge(connection, digest, Purpose.TOTP, now)
+        if open_one is None or open_one.user_id is None:
+            return CodeRefusal.OVER
+        user_id = open_one.user_id
+        limit = second_factor_limit(user_id)
+        locked_out = await too_many(connection, [limit], now)
+    if locked_out:
+        return CodeRefusal.LOCKED_OUT
+    async with engine.begin() as connection:
+        known = await people.user_by_id(connection, user_id)
+        if known is None:
+            return CodeRefusal.OVER
+        how = await _use_code(connection, user_id, code, now)
+        if how is None:
+            await _note_refused(connection, known.user, visitor)
+            return CodeRefusal.WRONG
+        if await take_challenge(connection, digest, Purpose.TOTP, now) is None:
+            return CodeRefusal.OVER
+        await people.forgive(connection, [limit.counter])
+        return await open_session(connection, known.user, visitor, now, how=f"password and {how}")
+
+
+async def begin_setup(engine: AsyncEngine, user: User, now: datetime) -> str:
+    """Begin to set up a second factor; return the token that names the setting-up."""
+    token, secret = secrets.token_urlsafe(32), new_secret()
+    async with engine.begin() as connection:
+        await insert_challenge(
+            connection,
+            token_digest=digest_of(token),
+            purpose=Purpose.ADD_TOTP,
+            user_id=user.user_id,
+            challenge=secret.encode(),
+            now=now,
+            expires_at=now + SETUP_LIFETIME,
+        )
+    return token
+
+
+async def secret_of_setup(engine: AsyncEngine, user: User, token: str, now: datetime) -> str | None:
+    """Return the secret of this person's setting-up, or None when it is over or somebody else's."""
+    async with engine.connect() as connection:
+        found = await read_challenge(connection, digest_of(token), Purpose.ADD_TOTP, now)
+    if found is None or found.user_id != user.user_id or found.challenge is None:
+        return None
+    return found.challenge.decode()
+
+
+async def finish_setup(
+    engine: AsyncEngine, actor: Actor, user: User, *, token: str, code: str, now: datetime
+) -> FactorSet | CodeRefusal:
+    """Make the secret of a setting-up the second factor, once a code shows that the app has it."""
+    secret = await secret_of_setup(engine, user, token, now)
+    if secret is None:
+        return CodeRefusal.OVER
+    step = step_of_code(secret, code, now)
+    if step is None:
+        return CodeRefusal.WRONG
+    codes = new_recovery_codes()
+    async with engine.begin() as connection:
+        if await take_challenge(connection, digest_of(token), Purpose.ADD_TOTP, now) is None:
+            return CodeRefusal.OVER
+        await queries.set_factor(
+            connection,
+            user.user_id,
+            secret=secret,
+            step=step,
+            recovery_digests=[digest_of_code(c) for c in codes],
+        )
+        await write_audit(connection, actor, action="add_second_factor", kind="users", ref=user.user_id)
+    return FactorSet(recovery_codes=codes)
+
+
+async def renew_recovery_codes(engine: AsyncEngine, actor: Actor, user: User) -> FactorSet | None:
+    """Replace a person's recovery codes; the old ones open nothing more. None: they have no second factor."""
+    codes = new_recovery_codes()
+    async with engine.begin() as connection:
+        if not await queries.set_recovery_digests(
+            connection, user.user_id, [digest_of_code(code) for code in codes]
+        ):
+            return None
+        await write_audit(connection, actor, action="renew_recovery_codes", kind="users", ref=user.user_id)
+    return FactorSet(recovery_codes=codes)
+
+
+async def remove_factor(engine: AsyncEngine, actor: Actor, user_id: int) -> bool:
+    """Take a second factor away: one's own, or, by an admin, that of somebody who has lost everything."""
+    async with engine.begin() as connection:
+        removed = await queries.remove_factor(connection, user_id)
+        if removed:
+            await write_audit(connection, actor, action="remove_second_factor", kind="users", ref=user_id)
+    return removed
+
+
+def digest_of_code(code: str) -> bytes:
+    """Return a recovery code's sha256: with 79 bits of chance in it, no slower hash is needed."""
+    return hashlib.sha256(code.encode()).digest()
+
+
+async def _use_code(connection: AsyncConnection, user_id: int, code: str, now: datetime) -> str | None:
+    """Use a code up and return which kind it was; None when it opens nothing."""
+    factor = await queries.read_factor(connection, user_id)
+    if factor.secret is not None:
+        step = step_of_code(factor.secret, code, now)
+        if step is not None:
+            return "code" if await queries.use_step(connection, user_id, factor.secret, step) else None
+    recovery = clean_recovery_code(code)
+    if recovery is None:
+        return None
+    left = await queries.use_recovery_code(connection, user_id, digest_of_code(recovery))
+    return None if left is None else f"recovery code, {left} left"
+
+
+async def _note_refused(connection: AsyncConnection, user: User, visitor: Visitor) -> None:
+    await write_audit(
+        connection,
+        Actor(user=None, name=user.email),
+        action="sign_in_refused",
+        kind="users",
+        ref=user.user_id,
+        after={"why": "wrong code", "address": visitor.address},
+    )

@@ -1,0 +1,92 @@
+"""Second factors in PostgreSQL. Each code opens once: the row's own lock decides between two who come at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import any_, func, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.tables import users
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factor:
+    """What somebody has beside the password."""
+
+    secret: str | None
+    recovery_codes_left: int
+
+
+async def read_factor(connection: AsyncConnection, user_id: int) -> Factor:
+    statement = select(users.c.totp_secret, func.cardinality(users.c.recovery_digests)).where(
+        users.c.id == user_id
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    return (
+        Factor(secret=row[0], recovery_codes_left=row[1])
+        if row
+        else Factor(secret=None, recovery_codes_left=0)
+    )
+
+
+async def use_step(connection: AsyncConnection, user_id: int, secret: str, step: int) -> bool:
+    """Use up the code of a time step, and all before it. False when it was used already, or the secret is another."""
+    statement = (
+        update(users)
+        .where(
+            users.c.id == user_id,
+            users.c.totp_secret == secret,
+            users.c.totp_last_step.is_(None) | (users.c.totp_last_step < step),
+        )
+        .values(totp_last_step=step)
+        .returning(users.c.id)
+    )
+    return (await connection.execute(statement)).one_or_none() is not None
+
+
+async def use_recovery_code(connection: AsyncConnection, user_id: int, digest: bytes) -> int | None:
+    """Use up a recovery code and return how many are left; None when there is no such code any more."""
+    statement = (
+        update(users)
+        .where(users.c.id == user_id, literal(digest) == any_(users.c.recovery_digests))
+        .values(recovery_digests=func.array_remove(users.c.recovery_digests, digest))
+        .returning(func.cardinality(users.c.recovery_digests))
+    )
+    left: int | None = (await connection.execute(statement)).scalar_one_or_none()
+    return left
+
+
+async def set_factor(
+    connection: AsyncConnection, user_id: int, *, secret: str, step: int, recovery_digests: Sequence[bytes]
+) -> None:
+    await connection.execute(
+        update(users)
+        .where(users.c.id == user_id)
+        .values(totp_secret=secret, totp_last_step=step, recovery_digests=list(recovery_digests))
+    )
+
+
+async def set_recovery_digests(
+    connection: AsyncConnection, user_id: int, recovery_digests: Sequence[bytes]
+) -> bool:
+    """Replace somebody's recovery codes. False when they have no second factor."""
+    statement = (
+        update(users)
+        .where(users.c.id == user_id, users.c.totp_secret.is_not(None))
+        .values(recovery_digests=list(recovery_digests))
+        .returning(users.c.id)
+    )
+    return (await connection.execute(statement)).one_or_none() is not None
+
+
+async def remove_factor(connection: AsyncConnection, user_id: int) -> bool:
+    """Forget somebody's second factor. False when they had none."""
+    statement = (
+        update(users)
+        .where(users.c.id == user_id, users.c.totp_secret.is_not(None))
+        .values(totp_secret=None, totp_last_step=None, recovery_digests=[])
+        .returning(users.c.id)
+    )
+    return (await connection.execute(statement)).one_or_none() is not None

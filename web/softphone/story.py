@@ -1,0 +1,96 @@
+"""The way of a call to a draft, as server-sent events: what PostgreSQL says has come, is sent at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from store.session import connect_plainly
+from store.web_tables import DRAFT_CALLS
+from web.keys import ENGINE
+from web.softphone.queries import CallEvent, events_after
+
+STREAMS_MAXIMUM = 20
+STREAM_SECONDS = 3600.0
+QUIET_SECONDS = 10.0
+"""After so long without a word something is sent: a connection that is gone is noticed."""
+ENDED = "ended"
+
+STREAMS: web.AppKey[asyncio.Semaphore] = web.AppKey("draft_streams", asyncio.Semaphore)
+
+
+async def stream(request: web.Request, code_id: UUID, after: int) -> web.StreamResponse:
+    """Send the events of a call to a draft after number `after`, until it has ended or an hour is over."""
+    if request.app[STREAMS].locked():
+        raise web.HTTPServiceUnavailable
+    async with request.app[STREAMS], _woken(request.app[ENGINE], code_id) as news:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+        response.headers["X-Accel-Buffering"] = "no"
+        await response.prepare(request)
+        try:
+            async with asyncio.timeout(STREAM_SECONDS):
+                await _send_all(response, request.app[ENGINE], code_id, after, news)
+        except (ConnectionError, TimeoutError):
+            pass
+    return response
+
+
+async def _send_all(
+    response: web.StreamResponse, engine: AsyncEngine, code_id: UUID, after: int, news: asyncio.Event
+) -> None:
+    while True:
+        news.clear()
+        async with engine.connect() as connection:
+            events = await events_after(connection, code_id, after)
+        await response.write(_lines(events) or b": still here\n\n")
+        if any(event.kind == ENDED for event in events):
+            return
+        after = max((event.sequence for event in events), default=after)
+        if not events:
+            try:
+                async with asyncio.timeout(QUIET_SECONDS):
+                    await news.wait()
+            except TimeoutError:
+                continue
+
+
+def _lines(events: Sequence[CallEvent]) -> bytes:
+    return "".join(
+        f"id: {event.sequence}\ndata: {json.dumps(shown(event), separators=(',', ':'))}\n\n"
+        for event in events
+    ).encode()
+
+
+def shown(event: CallEvent) -> dict[str, Any]:
+    """Return an event as browsers and machines get it."""
+    return {
+        "sequence": event.sequence,
+        "at": event.at.isoformat(),
+        "kind": event.kind,
+        "node": event.node,
+        "detail": dict(event.detail),
+    }
+
+
+@asynccontextmanager
+async def _woken(engine: AsyncEngine, code_id: UUID) -> AsyncIterator[asyncio.Event]:
+    """Yield what is set whenever the call of this code came further."""
+    news = asyncio.Event()
+    connection = await connect_plainly(engine)
+
+    def told(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+        if payload == str(code_id):
+            news.set()
+
+    try:
+        await connection.add_listener(DRAFT_CALLS, told)
+        yield news
+    finally:
+        await connection.close()

@@ -1,0 +1,34 @@
+// What the pages need beyond htmx: the browser's time zone, and a steady "live" event while somebody looks.
+
+const LIVE_EVERY_MS = 3000;
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+for (const field of document.querySelectorAll("[data-browser-zone]")) {
+  if (field instanceof HTMLSelectElement) {
+    if (zone && ![...field.options].some((option) => option.value === zone)) {
+      field.add(new Option(zone, zone));
+    }
+  } else {
+    field.value = zone ?? "";
+  }
+}
+
+// Whoever reads a moving page must be able to stop it (WCAG 2.2.2).
+const liveSwitch = document.querySelector("[data-live-switch]");
+if (liveSwitch && window.htmx) {
+  liveSwitch.hidden = false;
+  liveSwitch.addEventListener("click", () => {
+    liveSwitch.setAttribute("aria-pressed", String(!isLive()));
+  });
+}
+
+function isLive() {
+  return liveSwitch?.getAttribute("aria-pressed") === "true";
+}
+
+setInterval(() => {
+  if (document.hidden || !isLive()) return;
+  for (const part of document.querySelectorAll('[hx-trigger="live"]')) {
+    part.dispatchEvent(new CustomEvent("live"));
+  }
+}, LIVE_EVERY_MS);

@@ -1,0 +1,57 @@
+"""A buyer's book of business: callers it does not buy again. Taken in whole or not at all, with a note each time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from router.caller_list_queries import suppress
+from router.caller_lists import ListRefused, Suppressed, read_numbers
+from web.audit import Actor, write_audit
+from web.suppressions import queries
+
+KIND = "suppressions"
+LIST_BYTES_MAXIMUM = 4 * 1024 * 1024
+REASON_CHARACTERS_MAXIMUM = 200
+
+
+class NoBuyer:
+    """There is no such buyer."""
+
+
+async def add_numbers(
+    engine: AsyncEngine, actor: Actor, buyer_id: int, lines: Sequence[str], reason: str
+) -> Suppressed | ListRefused | NoBuyer:
+    """Put the numbers of a list, one a line, into a buyer's book: all of them or none."""
+    read = read_numbers(lines)
+    if isinstance(read, ListRefused):
+        return read
+    numbers = list(dict.fromkeys(read))
+    async with engine.begin() as connection:
+        if await queries.buyer_name(connection, buyer_id) is None:
+            return NoBuyer()
+        added = await suppress(connection, buyer_id, numbers, reason)
+        after = {"added": added, "known": len(read) - added, "reason": reason}
+        if len(numbers) == 1:
+            after["caller"] = numbers[0]
+        await write_audit(connection, actor, action="suppress", kind=KIND, ref=buyer_id, after=after)
+    return Suppressed(added=added, known=len(read) - added)
+
+
+async def remove_number(engine: AsyncEngine, actor: Actor, buyer_id: int, caller: str) -> bool:
+    """Take a number off a buyer's list; return whether it was on it."""
+    async with engine.begin() as connection:
+        before = await queries.remove(connection, buyer_id, caller)
+        if before is None:
+            return False
+        await write_audit(connection, actor, action="unsuppress", kind=KIND, ref=buyer_id, before=before)
+    return True
+
+
+def beginning_of(text: str) -> str:
+    """Return how numbers begin that are searched for: 614 555 and +1 (614) 555 alike; empty for what is none."""
+    digits = "".join(character for character in text if character.isascii() and character.isdigit())[:15]
+    if not digits:
+        return ""
+    return f"+{digits}" if text.strip().startswith("+") or digits.startswith("1") else f"+1{digits}"

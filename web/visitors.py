@@ -1,0 +1,51 @@
+"""Who stands before the door, as a request tells it: from where, by what address they reach us, let in or led out."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from web import auth
+from web.auth import SESSION_LIFETIME, Visitor
+from web.keys import ENGINE, SECURE_COOKIES
+from web.middleware import SESSION_COOKIE
+
+WEB_URL: web.AppKey[str] = web.AppKey("web_url", str)
+"""How people reach these pages, such as https://switch.example; empty: as each request says."""
+
+
+def visitor_of(request: web.Request) -> Visitor:
+    return Visitor(address=request.remote or "", user_agent=request.headers.get("User-Agent", ""))
+
+
+def origin_of(request: web.Request) -> str:
+    """Return scheme, host and port by which people reach us: the setting, or what this request says of itself.
+
+    Never put into a mail without the setting: a stranger may send any Host.
+    """
+    return request.app[WEB_URL] or f"{request.scheme}://{request.host}"
+
+
+def host_of(request: web.Request) -> str:
+    return urlsplit(origin_of(request)).hostname or ""
+
+
+async def let_in(request: web.Request, response: web.StreamResponse, token: str) -> None:
+    """Give a visitor their session; the one they had before ends."""
+    old = request.cookies.get(SESSION_COOKIE)
+    if old:
+        await auth.sign_out(request.app[ENGINE], old)
+    response.set_cookie(
+        SESSION_COOKIE,
+        token,
+        max_age=int(SESSION_LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="Lax",
+        secure=request.app[SECURE_COOKIES],
+    )
+
+
+def session_digest(request: web.Request) -> bytes:
+    """Return the digest of the session this request came with."""
+    return auth.digest_of(request.cookies.get(SESSION_COOKIE, ""))
