@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import wave
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,6 +33,7 @@ _SPOKEN_SHARE = 0.06
 _SILENT = 1e-4
 """Below this RMS nothing is speech."""
 _LEAD_SECONDS, _TRAIL_SECONDS = 0.06, 0.12
+_STEADY = ("--noise-scale", "0", "--noise-w-scale", "0")
 _START_TIMEOUT_SECONDS, _TEXT_TIMEOUT_SECONDS = 60, 10
 
 Floats = NDArray[np.float32]
@@ -69,12 +70,19 @@ def _digest(path: Path, _changed_ns: int, _size: int) -> str:
 
 
 def render_prompts(
-    prompts_dir: Path, texts: Iterable[str], piper: Path | None = None, voice: str = "joe"
+    prompts_dir: Path,
+    texts: Iterable[str],
+    piper: Path | None = None,
+    voice: str = "joe",
+    *,
+    steady: bool = False,
 ) -> dict[str, Path]:
     """Render what is missing, all in one run of piper, and return the 8 kHz file of every text; one of 16 kHz lies
     beside it.
 
-    Files appear whole or not at all, so several processes may render at once. Raises PromptError.
+    Piper says a text a little differently each time, as people do; when `steady`, always alike, which is flatter and
+    right for a voice that plays a caller: keep those in a folder of their own. Files appear whole or not at all, so
+    several processes may render at once. Raises PromptError.
     """
     paths = {
         text: prompt_path(prompts_dir, text, voice)
@@ -86,7 +94,7 @@ def render_prompts(
         try:
             prompts_dir.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".piper-", dir=prompts_dir) as folder:
-                _render(Path(folder), missing, piper or _piper_beside_python(), voice)
+                _render(Path(folder), missing, piper or _piper_beside_python(), voice, steady)
         except OSError as error:
             reason = error.strerror or error
             raise PromptError(
@@ -95,8 +103,8 @@ def render_prompts(
     return paths
 
 
-def _render(folder: Path, missing: dict[Path, str], piper: Path, voice: str) -> None:
-    spoken = _run_piper(folder, list(missing.values()), piper, voice_model(voice))
+def _render(folder: Path, missing: dict[Path, str], piper: Path, voice: str, steady: bool) -> None:
+    spoken = _run_piper(folder, list(missing.values()), piper, voice_model(voice), _STEADY if steady else ())
     for raw, path in zip(spoken, missing, strict=True):
         try:
             put_sound(path, *_read_wav(raw), folder=folder)
@@ -115,11 +123,12 @@ def put_sound(path: Path, samples: Floats, rate: int, *, folder: Path) -> None:
         finished.replace(target)
 
 
-def _run_piper(folder: Path, texts: list[str], piper: Path, model: Path) -> list[Path]:
+def _run_piper(folder: Path, texts: list[str], piper: Path, model: Path, manner: Sequence[str]) -> list[Path]:
     """One wav file for each text. Piper names them by its clock, so their order is that of the texts."""
     lines, output = folder / "texts.txt", folder / "spoken"
     lines.write_text("".join(f"{text}\n" for text in texts), "utf8")
     command = [str(piper), "--model", str(model), "--input-file", str(lines), "--output-dir", str(output)]
+    command += manner
     try:
         done = subprocess.run(
             command,

@@ -20,7 +20,7 @@ from router.reservations import LegOutcome, count_outcome, release_leases
 from router.route_call import Routed, Router
 from router.snapshot import CurrentSnapshot
 from tests.bench.router_races import KINDS, OWNERS, PRICE_MICROS, capped_market, turn_market
-from tests.router.markets import a_request, a_small_market, snapshot_of
+from tests.router.markets import PATIENT_SECONDS, a_request, a_small_market, snapshot_of
 from tests.router.stored import scalar
 
 
@@ -30,7 +30,12 @@ class Fixed:
 
 
 def router_for(engine: AsyncEngine, document: dict[str, Any], bidding: Bidding | None = None) -> Router:
-    return Router(engine, cast("CurrentSnapshot", Fixed(snapshot_of(document))), bidding)
+    return Router(
+        engine,
+        cast("CurrentSnapshot", Fixed(snapshot_of(document))),
+        bidding,
+        database_seconds=PATIENT_SECONDS,
+    )
 
 
 async def route(router: Router, **changes: Any) -> Routed:

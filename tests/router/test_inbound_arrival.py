@@ -29,13 +29,11 @@ from router.inbound_bids import InboundBids
 from router.route_call import Routed, Router
 from router.snapshot import CurrentSnapshot
 from store.session import open_engine
+from tests.router.markets import PATIENT_SECONDS
 from tests.web.rtb.conftest import CAMPAIGN, OHIO, PUBLISHER, a_caller, a_market
 from tollbridge.sample_market.market import SeededMarket
 from tollbridge.sample_market.queries import seed_market
 from web.rtb.publisher_keys import KeyWanted, add_key
-
-SLOW = 5.0
-"""Seconds the database may take: this machine does other things as well."""
 
 
 class OneBidder:
@@ -80,7 +78,9 @@ class House:
     bidder: OneBidder
 
     async def ping(self, caller: str, **changes: Any) -> InboundBid | NoBid:
-        router = Router(self.engine, self.snapshot, self.bidder, hands_over=False, database_seconds=SLOW)
+        router = Router(
+            self.engine, self.snapshot, self.bidder, hands_over=False, database_seconds=PATIENT_SECONDS
+        )
         bids = InboundBids(self.engine, self.snapshot, router, network_name="here")
         ping = replace(InboundPing(caller=caller, tags=OHIO), **changes)
         return await bids.ping(self.key, ping, holds_room=True, now=datetime.now(UTC))
@@ -100,7 +100,7 @@ class House:
         )
 
     async def route(self, call_id: UUID, caller: str, claim: Claim | None, **tags: str) -> Routed:
-        router = Router(self.engine, self.snapshot, self.bidder, database_seconds=SLOW)
+        router = Router(self.engine, self.snapshot, self.bidder, database_seconds=PATIENT_SECONDS)
         return await router.route_call(
             RouteRequest(
                 call_id=str(call_id),

@@ -20,11 +20,8 @@ from router.route_call import Routed, Router
 from router.snapshot import CurrentSnapshot
 from tests.router.auctions import LOOPBACK
 from tests.router.bidders import SECRET, Bidders, bidders
-from tests.router.markets import a_campaign, a_licence, a_market, a_request, a_target
+from tests.router.markets import PATIENT_SECONDS, a_campaign, a_licence, a_market, a_request, a_target
 from tests.router.stored import execute, scalar, store_market
-
-PATIENT_SECONDS = 10.0
-"""What a caller is not asked to wait for: these calls are not about the budget, and the machine is busy."""
 
 
 def a_ping_post_market(count: int, together: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from router.route_call import Routed, Router
 from router.snapshot import CurrentSnapshot
 from router.snapshot_file import write_snapshot
 from store.session import open_engine
-from tests.router.markets import CALL, a_request, a_small_market
+from tests.router.markets import CALL, PATIENT_SECONDS, a_request, a_small_market
 from tests.router.stored import scalar
 from tests.router.test_route_call import CLOSED_PORT, used
 
@@ -45,7 +45,9 @@ def rung(routed: Routed) -> list[int]:
 
 
 async def test_each_holds_its_room_by_itself(engine: AsyncEngine, tmp_path: Path) -> None:
-    routed = await Router(engine, await market_of(tmp_path)).route_call(a_request(), 1)
+    routed = await Router(engine, await market_of(tmp_path), database_seconds=PATIENT_SECONDS).route_call(
+        a_request(), 1
+    )
     assert rung(routed) == [1, 2, 3]
     assert await used(engine) == {1: 1, 2: 1, 3: 1}
     async with engine.begin() as connection:
@@ -54,7 +56,7 @@ async def test_each_holds_its_room_by_itself(engine: AsyncEngine, tmp_path: Path
 
 
 async def test_the_next_attempt_gives_back_what_all_of_them_held(engine: AsyncEngine, tmp_path: Path) -> None:
-    router = Router(engine, await market_of(tmp_path))
+    router = Router(engine, await market_of(tmp_path), database_seconds=PATIENT_SECONDS)
     await router.route_call(a_request(), 1)
     again = await router.route_call(a_request(tried=(1, 2, 3)), 4)
     assert rung(again) == []
@@ -72,7 +74,7 @@ async def test_where_the_campaign_has_room_for_two_only_two_ring(engine: AsyncEn
         "time_zone": "America/New_York",
     }
     market = await market_of(tmp_path, caps=[cap])
-    routed = await Router(engine, market).route_call(a_request(), 1)
+    routed = await Router(engine, market, database_seconds=PATIENT_SECONDS).route_call(a_request(), 1)
     assert rung(routed) == [1, 2]
     assert await used(engine) == {1: 1, 2: 1, 3: 0}
     assert await scalar(engine, "SELECT max(attempt) FROM leases WHERE released_at IS NULL") == 2

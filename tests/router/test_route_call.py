@@ -19,7 +19,7 @@ from router.route_call import NOTHING_IN_USE, Routed, Router
 from router.snapshot import CurrentSnapshot
 from router.snapshot_file import write_snapshot
 from store.session import open_engine
-from tests.router.markets import a_request, a_small_market
+from tests.router.markets import PATIENT_SECONDS, a_request, a_small_market
 from tests.router.stored import execute, scalar
 
 CLOSED_PORT = "postgresql://nobody@127.0.0.1:1/none"
@@ -63,7 +63,7 @@ async def used(engine: AsyncEngine) -> dict[int, int]:
 async def test_each_call_gets_a_target_with_room_until_none_is_left(
     engine: AsyncEngine, market: CurrentSnapshot
 ) -> None:
-    router = Router(engine, market)
+    router = Router(engine, market, database_seconds=PATIENT_SECONDS)
     routed = [await router.route_call(a_request(call_id=str(uuid4())), 1) for _ in range(4)]
     assert [target_of(one) for one in routed] == [1, 2, 3, None]
     assert [one.leased for one in routed] == [True, True, True, False]
@@ -77,7 +77,7 @@ async def test_each_call_gets_a_target_with_room_until_none_is_left(
 async def test_the_next_attempt_gives_the_earlier_room_back(
     engine: AsyncEngine, market: CurrentSnapshot
 ) -> None:
-    router = Router(engine, market)
+    router = Router(engine, market, database_seconds=PATIENT_SECONDS)
     await router.route_call(a_request(), 1)
     second = await router.route_call(a_request(tried=(1,)), 2)
     assert target_of(second) == 2
@@ -107,13 +107,15 @@ async def test_race_many_callers_at_once_never_exceed_a_cap(
 async def test_a_lost_race_is_seen_as_a_full_cap(
     engine: AsyncEngine, market: CurrentSnapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await Router(engine, market).route_call(a_request(call_id=str(uuid4())), 1)
+    await Router(engine, market, database_seconds=PATIENT_SECONDS).route_call(
+        a_request(call_id=str(uuid4())), 1
+    )
 
     async def as_if_nothing_were_in_use(*_: object) -> Counts:
         return Counts()
 
     monkeypatch.setattr("router.routing.read_counts", as_if_nothing_were_in_use)
-    routed = await Router(engine, market).route_call(a_request(), 1)
+    routed = await Router(engine, market, database_seconds=PATIENT_SECONDS).route_call(a_request(), 1)
     assert target_of(routed) == 2
     assert routed.leased
     assert routed.decision.counts == Counts(concurrency={1: 1})
@@ -154,7 +156,8 @@ async def test_a_locked_counter_costs_300_ms_and_the_next_call_is_leased_again(
         routed = await quickest_of_three(router)
     assert (target_of(routed), routed.leased) == (1, False)
     assert routed.duration_us < 400_000
-    again = await router.route_call(a_request(call_id=str(uuid4())), 1)
+    unhurried = Router(engine, market, database_seconds=PATIENT_SECONDS)
+    again = await unhurried.route_call(a_request(call_id=str(uuid4())), 1)
     assert (target_of(again), again.leased) == (1, True)
 
 
@@ -188,7 +191,7 @@ async def test_a_broken_schema_is_a_fault_of_the_database_not_of_the_call(
     engine: AsyncEngine, market: CurrentSnapshot
 ) -> None:
     await execute(engine, "DROP TABLE leases")
-    routed = await Router(engine, market).route_call(a_request(), 1)
+    routed = await Router(engine, market, database_seconds=PATIENT_SECONDS).route_call(a_request(), 1)
     assert (target_of(routed), routed.leased) == (1, False)
     assert "leases" in routed.problem
     assert await used(engine) == {1: 0, 2: 0, 3: 0}

@@ -18,7 +18,7 @@ from router.route_call import Router
 from router.shared_counts import SharedCounts
 from router.snapshot import CurrentSnapshot
 from tests.bench.router_races import Fixed
-from tests.router.markets import a_request, a_small_market, snapshot_of
+from tests.router.markets import PATIENT_SECONDS, a_request, a_small_market, snapshot_of
 from tests.router.stored import execute
 
 NOW = datetime(2026, 3, 3, 17, tzinfo=UTC)
@@ -85,7 +85,7 @@ async def test_nobody_is_turned_away_on_counters_that_are_old(
 ) -> None:
     for name in ("SOONEST_SECONDS", "LATEST_SECONDS"):
         monkeypatch.setattr(shared_counts, name, 3600.0)
-    router = Router(engine, cast("CurrentSnapshot", Fixed(snapshot)))
+    router = Router(engine, cast("CurrentSnapshot", Fixed(snapshot)), database_seconds=PATIENT_SECONDS)
     for _ in range(3):
         assert (await router.route_call(a_request(call_id=str(uuid4())), 1)).leased
     await execute(engine, "UPDATE cap_counters SET used = 0 WHERE key = 'target:2:concurrency'")
@@ -97,7 +97,7 @@ async def test_nobody_is_turned_away_on_counters_that_are_old(
 async def test_a_connection_that_died_meanwhile_costs_nothing(
     engine: AsyncEngine, snapshot: Snapshot
 ) -> None:
-    router = Router(engine, cast("CurrentSnapshot", Fixed(snapshot)))
+    router = Router(engine, cast("CurrentSnapshot", Fixed(snapshot)), database_seconds=PATIENT_SECONDS)
     assert (await router.route_call(a_request(call_id=str(uuid4())), 1)).leased
     ours = "pid <> pg_backend_pid() AND datname = current_database()"
     await execute(engine, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")

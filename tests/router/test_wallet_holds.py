@@ -21,7 +21,7 @@ from router.wallet_holds import Hold, take_leases_with_hold, wallet_key
 from store import tables
 from store.session import connect_plainly, open_engine
 from tests.market import Market, make_market
-from tests.router.markets import a_request, a_small_market
+from tests.router.markets import PATIENT_SECONDS, a_request, a_small_market
 from tests.router.stored import store_market
 
 NOW = datetime.now(UTC)
@@ -101,7 +101,7 @@ async def test_the_call_whose_wallet_was_emptied_meanwhile_goes_to_the_next_buye
         open_engine("postgresql://nobody@127.0.0.1:1/none", application_name="test"), file
     )
     await current.load()
-    router = Router(engine, current)
+    router = Router(engine, current, database_seconds=PATIENT_SECONDS)
     routed = [await router.route_call(a_request(call_id=str(uuid4())), 1) for _ in range(2)]
     together = await asyncio.gather(
         *(router.route_call(a_request(call_id=str(uuid4())), 1) for _ in range(2))

@@ -17,7 +17,7 @@ from router.snapshot import CurrentSnapshot
 from store.session import open_engine
 from store.tables import calls, decisions
 from tests.postgres import execute
-from tests.router.markets import CALL, a_request, a_small_market
+from tests.router.markets import CALL, PATIENT_SECONDS, a_request, a_small_market
 from tests.router.stored import store_market
 from tollbridge.cli import cli
 
@@ -34,7 +34,10 @@ async def two_attempts(database_url: str, snapshot_file: Path) -> None:
     await store_market(engine, a_small_market(3))
     market = CurrentSnapshot(engine, snapshot_file)
     await market.load()
-    router, other = Router(engine, market), "6f1d7c1e-3a54-5d0b-9c4f-4b1a3b7f2a12"
+    router, other = (
+        Router(engine, market, database_seconds=PATIENT_SECONDS),
+        "6f1d7c1e-3a54-5d0b-9c4f-4b1a3b7f2a12",
+    )
     await router.route_call(a_request(call_id=other), 1)
     routed = [await router.route_call(a_request(), 1)]
     tried = tuple(offer.target_id for offer in routed[0].ringing)

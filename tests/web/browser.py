@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from playwright.async_api import Error as PlaywrightError
 
 CHROMIUM = os.environ.get("TOLLBRIDGE_TEST_CHROMIUM", "/usr/bin/chromium")
@@ -22,14 +22,19 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+PATIENCE_MS = 30_000
+"""How long a page may take to show something: the tests share two cores with telephones, browsers and databases."""
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @asynccontextmanager
-async def open_browser() -> AsyncIterator[Browser]:
+async def open_browser(*more_arguments: str) -> AsyncIterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*ARGUMENTS, *more_arguments]
+        )
         try:
             yield browser
         finally:
@@ -109,6 +114,7 @@ class Visit:
 async def open_visit(browser: Browser, base: str, **context: Any) -> AsyncIterator[Visit]:
     """Open a tab with an empty profile; `context` is Playwright's (viewport, color_scheme, timezone_id …)."""
     profile: BrowserContext = await browser.new_context(**context)
+    profile.set_default_timeout(PATIENCE_MS)
     try:
         yield Visit(await profile.new_page(), base)
     finally:

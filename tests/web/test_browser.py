@@ -121,12 +121,12 @@ async def test_the_list_moves_by_itself_and_can_be_stopped(
         await expect(page.get_by_text("No calls yet")).to_be_visible()
         call_id = await add_call(engine, "a-9.1")
         row = page.locator(f"#call-{call_id}")
-        await expect(row).to_contain_text("In progress", timeout=10_000)
+        await expect(row).to_contain_text("In progress")
         # A reader who has the keyboard on a line keeps it while the line changes.
         await row.get_by_role("link").focus()
         async with engine.begin() as connection:
             await connection.execute(update(tables.calls).values(state="settled", outcome="abandoned"))
-        await expect(row).to_contain_text("Caller hung up", timeout=10_000)
+        await expect(row).to_contain_text("Caller hung up")
         await expect(row.get_by_role("link")).to_be_focused()
         live = page.get_by_role("button", name="Live")
         await live.click()
@@ -145,7 +145,7 @@ async def test_a_session_that_dies_while_one_looks_leads_to_the_door(
         await visit.sign_in(EMAIL, PASSWORD, path="/sign-in?next=/calls")
         async with engine.begin() as connection:
             await connection.execute(tables.web_sessions.delete())
-        await visit.page.wait_for_url("**/sign-in?next=/calls", timeout=10_000)
+        await visit.page.wait_for_url("**/sign-in?next=/calls")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

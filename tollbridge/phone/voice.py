@@ -14,6 +14,7 @@ from agi.speech.prompts import PromptError, render_prompts
 from tollbridge.phone import mulaw
 
 _EDGE = bytes([mulaw.SILENCE]) * (mulaw.SAMPLES_PER_SECOND // 10)
+STEADY_FOLDER = "steady"
 
 
 class VoiceUnavailable(Exception):
@@ -21,7 +22,7 @@ class VoiceUnavailable(Exception):
 
 
 async def clips(texts: Sequence[str], cache_dir: Path) -> tuple[bytes, ...]:
-    """Return mu-law for each text, rendering what is not in `cache_dir` yet.
+    """Return mu-law for each text, rendering what is not in `cache_dir` yet, the same way on every machine.
 
     Raises VoiceUnavailable, OSError, ValueError for a text without words.
     """
@@ -30,7 +31,7 @@ async def clips(texts: Sequence[str], cache_dir: Path) -> tuple[bytes, ...]:
     if not all(text.strip() for text in texts):
         raise ValueError("there are no words to say")
     try:
-        paths = await asyncio.to_thread(render_prompts, cache_dir, texts)
+        paths = await asyncio.to_thread(render_prompts, cache_dir / STEADY_FOLDER, texts, steady=True)
     except PromptError as error:
         raise VoiceUnavailable(str(error)) from error
     return tuple(_EDGE + read_clip(paths[text]) + _EDGE for text in texts)

@@ -36,8 +36,8 @@ Speak = Callable[[str], Samples]
 
 @pytest.fixture(scope="session")
 def spoken_files() -> dict[str, Path]:
-    """The test sentences as piper says them, 8 kHz: said once, kept in the cache (test_prompts renders afresh)."""
-    return render_prompts(Settings().cache_dir / "spoken", SENTENCES)
+    """The test sentences as piper says them, 8 kHz, the same on every machine; kept (test_prompts renders afresh)."""
+    return render_prompts(Settings().cache_dir / "spoken-steady", SENTENCES, steady=True)
 
 
 @pytest.fixture(scope="session")

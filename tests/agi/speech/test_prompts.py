@@ -42,6 +42,11 @@ def test_a_text_is_rendered_once(rendered: dict[str, Path]) -> None:
     assert set(stamps) == {*rendered.values(), *map(wideband_path, rendered.values())}
 
 
+def test_who_plays_the_caller_says_the_same_each_time(tmp_path: Path) -> None:
+    one, other = (render_prompts(tmp_path / name, TEXTS[:1], steady=True)[TEXTS[0]] for name in "ab")
+    assert one.read_bytes() == other.read_bytes()
+
+
 def test_the_name_depends_on_text_and_voice_only() -> None:
     folder = Path("prompts")
     assert prompt_path(folder, "Hello\n there") == prompt_path(folder, " Hello there ")

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import soxr
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from agi.speech.prompts import render_prompts
+from agi.speech.prompts import render_prompts, wideband_path
 from asterisk_conf.node_config import softphone_password
 from ivr_flows.definition import parse_flow
 from ivr_flows.inspection import texts_of
@@ -28,10 +28,11 @@ from ivr_flows.publishing import Saved, save_draft
 from store.migrate import upgrade
 from tests.calls.node import AGI, ASTERISK, FAST, SPEECH, WORKER, Node, settings_on_free_ports
 from tests.calls.softphone.namespace import ADDRESS, run_in_namespace, why_no_namespace
-from tests.web.browser import ARGUMENTS, CHROMIUM, Visit
+from tests.web.browser import CHROMIUM, Visit, open_browser, open_visit
 from tollbridge.node_config import softphone_url
 from tollbridge.phone.caller import Caller
 from tollbridge.phone.dialogue import Invite
+from tollbridge.phone.voice import STEADY_FOLDER
 from tollbridge.postgres import start_embedded_postgres, stop_embedded_postgres
 from tollbridge.prompts import install_system_prompts
 from tollbridge.sample_market.market import SampleBuyer, SampleMarket, SampleTarget
@@ -52,8 +53,11 @@ BUYER = SampleBuyer(
     states=("OH",),
     targets=(SampleTarget(name="Golden desk", sip_uri="sip:desk@192.0.2.9", priority=0),),
 )
-PATIENCE_MS = 30_000
-SIGNS = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+SIGNS = (
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
 
 
 def draft() -> dict[str, object]:
@@ -91,7 +95,8 @@ def a_node() -> Iterator[Node]:
 
 def spoken(node: Node, words: str, to: Path) -> Path:
     """Write a microphone's sound: a moment of silence, the words, and silence again, over and over."""
-    clip = render_prompts(node.settings.cache_dir / "prompts", [words])[words].with_suffix(".wav16")
+    folder = node.settings.cache_dir / "prompts" / STEADY_FOLDER
+    clip = wideband_path(render_prompts(folder, [words], steady=True)[words])
     with wave.open(str(clip)) as sound:
         samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
     voice = soxr.resample(samples.astype(np.float32) / 32768, 16_000, 48_000)
@@ -133,19 +138,19 @@ async def pages(node: Node) -> AsyncIterator[tuple[str, AsyncEngine]]:
 async def line_of(page: Page, kind: str, words: str) -> None:
     """Wait until the story has a line of a kind with these words."""
     line = page.locator(f'#story [data-kind="{kind}"]').filter(has_text=words)
-    await expect(line.first).to_be_visible(timeout=PATIENCE_MS)
+    await expect(line.first).to_be_visible()
 
 
 async def is_understood_and_told_who_would_ring(visit: Visit) -> None:
     page = visit.page
     await page.get_by_label("Calling from").fill("(614) 555-0137")
     await page.get_by_role("button", name="Call the draft").click()
-    await expect(page.get_by_role("status")).to_contain_text("Connected", timeout=PATIENCE_MS)
+    await expect(page.get_by_role("status")).to_contain_text("Connected")
     await line_of(page, "waiting", "loan_type asks and listens")
     await line_of(page, "answered", 'loan_type is refinance (heard "')
     await line_of(page, "routed", "it would go to Golden desk of Golden (Mortgage)")
     await line_of(page, "ended", "it would go to Golden desk of Golden")
-    await expect(page.get_by_role("status")).to_have_text("Hung up", timeout=PATIENCE_MS)
+    await expect(page.get_by_role("status")).to_have_text("Hung up")
     await visit.picture("softphone-after-a-call")
 
 
@@ -153,7 +158,7 @@ async def answers_by_keys_and_hangs_up(visit: Visit) -> None:
     page = visit.page
     await page.get_by_role("button", name="Call the draft").focus()
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("status")).to_contain_text("Connected", timeout=PATIENCE_MS)
+    await expect(page.get_by_role("status")).to_contain_text("Connected")
     await page.get_by_role("button", name="Mute").click()
     await line_of(page, "waiting", "loan_type asks and listens")
     await visit.picture("softphone-in-a-call")
@@ -162,7 +167,7 @@ async def answers_by_keys_and_hangs_up(visit: Visit) -> None:
     await page.get_by_role("button", name="2", exact=True).click()
     await line_of(page, "answered", "loan_type is purchase")
     await page.get_by_role("button", name="Hang up").click()
-    await expect(page.get_by_role("status")).to_have_text("Hung up", timeout=PATIENCE_MS)
+    await expect(page.get_by_role("status")).to_have_text("Hung up")
     await line_of(page, "ended", "The call is over: hung up.")
 
 
@@ -196,10 +201,10 @@ async def listens_to_a_caller(visit: Visit, node: Node, engine: AsyncEngine) -> 
         await visit.go(f"/calls/{await call_in_progress(engine)}/listen")
         await page.get_by_role("button", name="Get a number to dial").click()
         await page.get_by_role("button", name="Dial it here").click()
-        await expect(page.get_by_role("status")).to_contain_text("Connected", timeout=PATIENCE_MS)
+        await expect(page.get_by_role("status")).to_contain_text("Connected")
         assert "ChanSpy" in str(await node.asterisk("core show channels"))
         await call.hang_up()
-    await expect(page.get_by_role("status")).to_have_text("Hung up", timeout=PATIENCE_MS)
+    await expect(page.get_by_role("status")).to_have_text("Hung up")
     await expect(page.get_by_role("button", name="Dial it here")).to_be_hidden()
     await visit.picture("softphone-listened")
 
@@ -209,9 +214,9 @@ async def is_cut_off_when_signed_out(visit: Visit, node: Node) -> None:
     page = visit.page
     await visit.go("/softphone")
     await page.get_by_role("button", name="Call the draft").click()
-    await expect(page.get_by_role("status")).to_contain_text("Connected", timeout=PATIENCE_MS)
+    await expect(page.get_by_role("status")).to_contain_text("Connected")
     await page.evaluate("fetch('/sign-out', {method: 'POST', redirect: 'manual'})")
-    await expect(page.get_by_role("alert")).to_contain_text("You are signed out", timeout=PATIENCE_MS)
+    await expect(page.get_by_role("alert")).to_contain_text("You are signed out")
     async with asyncio.timeout(20):
         while "0 active channels" not in str(await node.asterisk("core show channels count")):  # noqa: ASYNC110
             await asyncio.sleep(0.2)
@@ -234,24 +239,17 @@ async def story(tmp_path: Path) -> None:
         microphone = spoken(node, "refinance", tmp_path / "microphone.wav")
         async with AsyncExitStack() as stack:
             base, engine = await stack.enter_async_context(pages(node))
-            playwright = await stack.enter_async_context(async_playwright())
             sounds = (*SIGNS, f"--use-file-for-fake-audio-capture={microphone}")
-            browser = await playwright.chromium.launch(
-                executable_path=CHROMIUM,
-                args=[*ARGUMENTS, "--autoplay-policy=no-user-gesture-required", *sounds],
-            )
-            visit = Visit(await browser.new_page(), base)
-            try:
-                await visit.sign_in(EMAIL, PASSWORD, "/sign-in?next=/softphone")
-                await is_understood_and_told_who_would_ring(visit)
-                await answers_by_keys_and_hangs_up(visit)
-                await is_told_that_a_code_opens_nothing(visit)
-                await left_nothing(node, engine)
-                await listens_to_a_caller(visit, node, engine)
-                await is_cut_off_when_signed_out(visit, node)
-                assert visit.complaints == []
-            finally:
-                await browser.close()
+            browser = await stack.enter_async_context(open_browser(*sounds))
+            visit = await stack.enter_async_context(open_visit(browser, base))
+            await visit.sign_in(EMAIL, PASSWORD, "/sign-in?next=/softphone")
+            await is_understood_and_told_who_would_ring(visit)
+            await answers_by_keys_and_hangs_up(visit)
+            await is_told_that_a_code_opens_nothing(visit)
+            await left_nothing(node, engine)
+            await listens_to_a_caller(visit, node, engine)
+            await is_cut_off_when_signed_out(visit, node)
+            assert visit.complaints == []
 
 
 @pytest.mark.timeout(180)

@@ -14,7 +14,6 @@ from tests.web.conftest import EMAIL, PASSWORD
 
 DESK = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"width": 360, "height": 740}
-WAIT_MS = 20_000
 
 
 async def test_a_passkey_a_second_factor_and_a_token(site: TestServer) -> None:
@@ -22,7 +21,6 @@ async def test_a_passkey_a_second_factor_and_a_token(site: TestServer) -> None:
     base = str(site.make_url("")).rstrip("/").replace("127.0.0.1", "localhost")
     async with open_browser() as browser, open_visit(browser, base, **DESK) as visit:
         page = visit.page
-        page.set_default_timeout(WAIT_MS)
         devtools = await page.context.new_cdp_session(page)
         await devtools.send("WebAuthn.enable")
         key = {
@@ -40,7 +38,7 @@ async def test_a_passkey_a_second_factor_and_a_token(site: TestServer) -> None:
         await adding.get_by_label("Name of a new passkey").fill("My laptop")
         await adding.get_by_label("Your password").fill("wrong")
         await adding.get_by_role("button", name="Add a passkey").click()
-        await expect(adding.get_by_role("alert")).to_have_text("That is not your password.", timeout=WAIT_MS)
+        await expect(adding.get_by_role("alert")).to_have_text("That is not your password.")
         # The browser notes the refusal for whoever develops.
         visit.complaints.clear()
         await adding.get_by_label("Your password").fill(PASSWORD)
@@ -48,7 +46,7 @@ async def test_a_passkey_a_second_factor_and_a_token(site: TestServer) -> None:
         await page.wait_for_url("**/account?done=passkey")
         await page.get_by_label("Name of the passkey My laptop").fill("Blue key")
         await page.get_by_role("button", name="Rename the passkey My laptop").click()
-        await expect(page.get_by_label("Name of the passkey Blue key")).to_be_visible(timeout=WAIT_MS)
+        await expect(page.get_by_label("Name of the passkey Blue key")).to_be_visible()
         await page.get_by_role("button", name="Sign out").click()
         await visit.go("/sign-in?next=/account")
         assert await visit.axe_violations() == []
@@ -69,7 +67,7 @@ async def test_a_passkey_a_second_factor_and_a_token(site: TestServer) -> None:
         await page.get_by_label("Code").fill(pyotp.TOTP(secret).now())
         await page.get_by_role("button", name="Turn it on").click()
         codes = page.locator(".codes code")
-        await expect(codes).to_have_count(10, timeout=WAIT_MS)
+        await expect(codes).to_have_count(10)
         recovery = await codes.first.inner_text()
         assert await visit.axe_violations() == []
         await visit.picture("recovery-codes")
@@ -89,11 +87,11 @@ async def test_a_passkey_a_second_factor_and_a_token(site: TestServer) -> None:
 
         # A token, shown once.
         await visit.go("/account/tokens")
-        await expect(page.get_by_text("No tokens yet")).to_be_visible(timeout=WAIT_MS)
+        await expect(page.get_by_text("No tokens yet")).to_be_visible()
         assert await visit.axe_violations() == []
         await page.get_by_label("Name").fill("Nightly report")
         await page.get_by_role("button", name="Make the token").click()
-        await expect(page.get_by_role("alert")).to_contain_text("choose at least one", timeout=WAIT_MS)
+        await expect(page.get_by_role("alert")).to_contain_text("choose at least one")
         await expect(page.get_by_label("Name")).to_have_value("Nightly report")
         visit.complaints.clear()
         await page.get_by_role("group", name="account").get_by_label("read").check()
@@ -114,5 +112,5 @@ async def test_a_passkey_a_second_factor_and_a_token(site: TestServer) -> None:
             assert await visit.axe_violations() == [], path
             await visit.picture(f"phone{path.replace('/', '-')}")
         await page.get_by_role("button", name="Revoke the token Nightly report").click()
-        await expect(page.get_by_text("The token opens nothing more.")).to_be_visible(timeout=WAIT_MS)
+        await expect(page.get_by_text("The token opens nothing more.")).to_be_visible()
         assert visit.complaints == []

@@ -11,8 +11,6 @@ from tests.web.browser import Visit, open_browser, open_visit
 from tests.web.buyer.conftest import BUYER, PUBLISHER, House
 from tests.web.conftest import EMAIL, PASSWORD, Client
 
-WAIT_MS = 20_000
-
 
 async def look(visit: Visit, *paths: str) -> None:
     """See that pages are accessible and fit a phone."""
@@ -43,10 +41,10 @@ async def test_a_buyers_day(site: TestServer, buyer: Client, house: House, engin
             await page.get_by_label("What was wrong").select_option("spam")
             await page.get_by_label("What we should listen for").fill("nothing but noise")
             await page.get_by_role("button", name="Send the call back").click()
-            await page.get_by_text("Being looked at").wait_for(timeout=WAIT_MS)
+            await page.get_by_text("Being looked at").wait_for()
             await page.get_by_role("link", name="Targets").click()
             await page.get_by_role("button", name="Pause Columbus desk").click()
-            await page.get_by_text("Paused by you").wait_for(timeout=WAIT_MS)
+            await page.get_by_text("Paused by you").wait_for()
             day = house.started_at.date().isoformat()
             await look(
                 visit,

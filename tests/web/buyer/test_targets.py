@@ -15,7 +15,7 @@ from router.route_call import Router
 from router.snapshot import CurrentSnapshot
 from rules.schedule import always_open
 from store import tables
-from tests.router.markets import a_request
+from tests.router.markets import PATIENT_SECONDS, a_request
 from tests.web.buyer.conftest import House
 from tests.web.buyer.test_money import post
 from tests.web.buyer.test_own_calls import read
@@ -53,7 +53,7 @@ async def who_gets_the_next_call(
         campaign_id=house.market.campaign,
         publisher_id=house.market.publisher,
     )
-    routed = await Router(engine, snapshot).route_call(request, 1)
+    routed = await Router(engine, snapshot, database_seconds=PATIENT_SECONDS).route_call(request, 1)
     chosen = routed.decision.chosen
     codes = {one.code for one in routed.decision.rejections if one.target_id == house.market.targets[0]}
     return (None if chosen is None else chosen.target_id), codes

@@ -301,7 +301,7 @@ async def test_the_pages_look_right_everywhere(site: TestServer, flow: str) -> N
             ):
                 await visit.go(path)
                 if path.endswith("edit"):
-                    await expect(visit.page.locator(".react-flow__node").first).to_be_visible(timeout=20_000)
+                    await expect(visit.page.locator(".react-flow__node").first).to_be_visible()
                 for scheme, width in LOOKS:
                     await visit.page.emulate_media(color_scheme=scheme)
                     await visit.page.set_viewport_size({"width": width, "height": 800})

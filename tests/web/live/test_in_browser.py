@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,12 +14,6 @@ from web.pages import static_url
 
 DESK = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-WAIT_MS = 20_000
-
-
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    expect.set_options(timeout=WAIT_MS)
 
 
 async def test_a_call_is_watched_and_hung_up(site: TestServer, engine: AsyncEngine, market: Market) -> None:

@@ -9,8 +9,6 @@ from tests.web.browser import open_browser, open_visit
 from tests.web.conftest import EMAIL, PASSWORD
 from tests.web.market import Market
 
-PATIENCE_MS = 20_000
-
 
 async def test_a_plan_is_dragged_moved_tried_and_saved(site: TestServer, sellable: Market) -> None:
     base = str(site.make_url("")).rstrip("/")
@@ -18,7 +16,6 @@ async def test_a_plan_is_dragged_moved_tried_and_saved(site: TestServer, sellabl
     async with open_browser() as browser:
         async with open_visit(browser, base, viewport={"width": 1280, "height": 900}) as visit:
             page = visit.page
-            page.set_default_timeout(PATIENCE_MS)
             await visit.sign_in(EMAIL, PASSWORD, path=path)
             entries = page.locator("[data-entry] a")
             await expect(entries).to_have_text(["Day desk", "Columbus desk"])

@@ -101,7 +101,7 @@ async def test_it_plays_in_a_browser(site: TestServer, folder: Path) -> None:
         await visit.sign_in(EMAIL, PASSWORD, path="/prompts")
         audio = visit.page.locator("audio").first
         await audio.evaluate("audio => audio.play()")
-        await expect(audio).to_have_js_property("ended", True, timeout=10_000)
+        await expect(audio).to_have_js_property("ended", True)
         assert await visit.axe_violations() == []
         assert await visit.overflow_px() == 0
         await visit.picture("prompts")

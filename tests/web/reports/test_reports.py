@@ -136,7 +136,7 @@ async def test_a_report_by_day_is_drawn_and_readable_in_both_palettes(site: Test
             async with open_visit(browser, str(site.make_url("")).rstrip("/"), color_scheme=scheme) as visit:
                 await visit.sign_in(EMAIL, PASSWORD, "/sign-in")
                 await visit.go("/reports?by=day")
-                await visit.page.locator("[data-plot] canvas").wait_for(timeout=20_000)
+                await visit.page.locator("[data-plot] canvas").wait_for()
                 await visit.picture(f"reports-day-{scheme}")
                 assert await visit.axe_violations() == []
                 await visit.go("/reports?by=day&then=hour&table=pivot&figure=calls")

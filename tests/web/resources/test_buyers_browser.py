@@ -14,7 +14,6 @@ from tests.web.market import Market
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 DESK = {"viewport": {"width": 1280, "height": 900}}
-PATIENCE_MS = 20_000
 
 
 async def _is_fine(visit: Visit, name: str, *, wide: bool = True, dark: bool = False) -> None:
@@ -35,8 +34,6 @@ async def test_a_buyer_is_set_up(site: TestServer, market: Market, engine: Async
     async with open_browser() as browser:
         async with open_visit(browser, base, timezone_id="America/New_York", **DESK) as visit:
             page = visit.page
-            page.set_default_timeout(PATIENCE_MS)
-            expect.set_options(timeout=PATIENCE_MS)
             await visit.sign_in(EMAIL, PASSWORD, path="/buyers")
             await _is_fine(visit, "buyers", dark=True)
             await page.get_by_role("link", name="Add a buyer").click()
@@ -88,7 +85,6 @@ async def test_a_buyer_is_set_up(site: TestServer, market: Market, engine: Async
                 await _is_fine(visit, path.strip("/").replace("/", "-"))
             assert visit.complaints == []
         async with open_visit(browser, base, **PHONE) as visit:
-            visit.page.set_default_timeout(PATIENCE_MS)
             await visit.sign_in(EMAIL, PASSWORD, path="/licences/map")
             await _is_fine(visit, "map", wide=False, dark=True)
             last = market.buyer_id + 202

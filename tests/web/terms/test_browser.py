@@ -9,8 +9,6 @@ from tests.web.browser import open_browser, open_visit
 from tests.web.conftest import EMAIL, PASSWORD
 from tests.web.market import Market
 
-PATIENCE_MS = 20_000
-
 
 async def test_terms_are_written_read_and_saved(site: TestServer, market: Market) -> None:
     base = str(site.make_url("")).rstrip("/")
@@ -18,7 +16,6 @@ async def test_terms_are_written_read_and_saved(site: TestServer, market: Market
     async with open_browser() as browser:
         async with open_visit(browser, base, viewport={"width": 1280, "height": 900}) as visit:
             page = visit.page
-            page.set_default_timeout(PATIENCE_MS)
             await visit.sign_in(EMAIL, PASSWORD, path=path)
             await expect(page.get_by_text("No terms of buyers yet")).to_be_visible()
             await page.get_by_role("link", name="New terms of a buyer").click()
