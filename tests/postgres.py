@@ -48,7 +48,7 @@ def server_for_tests(settings: Mapping[str, str] = _FAST) -> Iterator[str]:
 def cloned_database(server_url: str) -> Iterator[str]:
     """Clone the template; yield the clone's URL; drop it afterwards, whoever is still connected."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY FILE_COPY")
+    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY WAL_LOG")
     try:
         yield database_of(server_url, name)
     finally:

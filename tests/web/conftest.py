@@ -10,10 +10,12 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
+from argon2 import PasswordHasher
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router import kept_data
 from tests.web.market import Market, add_market
+from web import passwords
 from web.app import make_app
 from web.auth import UserCreated, create_user
 
@@ -29,6 +31,14 @@ def kept_data_is_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("read_area_codes", "read_zip_codes", "holidays_of"):
             patch.setattr(kept_data, name, cache(getattr(kept_data, name)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords_are_hashed_cheaply() -> Iterator[None]:
+    """By argon2id as ever, but with a megabyte for each: a real hash takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
         yield
 
 
