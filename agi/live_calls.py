@@ -11,6 +11,7 @@ import logging
 import re
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,7 @@ _TARGET_CHANNEL = re.compile(r"^PJSIP/target-(\d+)-")
 # Nothing else goes into an action: a line break in a value would be a second one (FACTS 4).
 _UNIQUEID = re.compile(r"[0-9A-Za-z._-]{1,150}")
 _ENDED_NORMALLY = 16
+_OF_TRUNKS = ("Registry", "ContactStatus")
 _UNLISTED = frozenset({"FailedACL", "InvalidAccountID", "ChallengeSent", "ChallengeResponseFailed"})
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,8 @@ class LiveCalls:
         self._legs: dict[str, int] = {}
         self._started_ms: int | None = None
         self._manager: Manager | None = None
+        self.trunks_changed = asyncio.Event()
+        """Set when a registration or a carrier's answer has changed; whoever looks clears it."""
 
     def counts(self) -> Counts:
         """Return the legs in use by target id, as far as this node's Asterisk has told."""
@@ -68,6 +72,16 @@ class LiveCalls:
             return "Asterisk does not answer"
         return "" if said.success else "the call was over already"
 
+    async def ask(self, action: Mapping[str, str]) -> Sequence[Mapping[str, Any]] | None:
+        """Return what an action that changes nothing answers, event by event; None while Asterisk does not answer."""
+        if self._manager is None or self._manager.protocol is None or self._started_ms is None:
+            return None
+        try:
+            said = await asyncio.wait_for(self._manager.send_action(dict(action)), PING_SECONDS)
+        except TimeoutError:
+            return None
+        return list(said) if isinstance(said, list) else [said]
+
     async def run(self) -> None:
         """Connect, follow events and beat until cancelled."""
         manager = Manager(
@@ -84,6 +98,8 @@ class LiveCalls:
         )
         manager.register_event("Newchannel", self._channel_began)
         manager.register_event("Hangup", self._channel_ended)
+        for event in _OF_TRUNKS:
+            manager.register_event(event, lambda *_: self.trunks_changed.set())
         for event in _UNLISTED:
             manager.register_event(event, self._refused_at_the_door)
         self._manager = manager
@@ -125,6 +141,7 @@ class LiveCalls:
             if event.event == "CoreShowChannel":
                 self._channel_began(self._manager, event)
         self._started_ms = _started_ms(status)
+        self.trunks_changed.set()
 
     def _forget(self) -> None:
         self._started_ms = None

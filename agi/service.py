@@ -25,6 +25,7 @@ from agi.parsed_flows import ParsedFlows
 from agi.sounds import Sounds
 from agi.speech.client import SpeechClient
 from agi.spy import spy
+from agi.trunk_watch import TrunkWatch
 from router.auction_house import PUBLIC_ONLY, open_auctions
 from router.buyers.addresses import AddressRules
 from router.buyers.ping_client import PingClient
@@ -50,6 +51,8 @@ class AgiConfig:
     prompts_dir: Path
     # (control port, AudioSocket port) of each speech process
     speech_ports: Sequence[tuple[int, int]]
+    # Where Asterisk says why a registration failed.
+    asterisk_log_file: Path
     # Our name in the list of houses a call has come through.
     house: str = "tollbridge"
     # Where web hooks of flows may go beyond public addresses over https.
@@ -111,6 +114,7 @@ async def _serve_until(
         {name: _handler(step, services) for name, step in SCRIPTS.items()}, token=config.token
     )
     commands = CallCommands(engine, node=config.node, asterisk=live_calls)
+    trunks = TrunkWatch(engine, node=config.node, asterisk=live_calls, log_file=config.asterisk_log_file)
     background = [
         asyncio.create_task(work)
         for work in (
@@ -118,6 +122,7 @@ async def _serve_until(
             live_calls.run(),
             services.asking_publishers.keep_fresh(),
             commands.run(),
+            trunks.run(),
         )
     ]
     # What was imported and loaded is not looked through again: a full collection takes 50 ms of a caller's time.

@@ -16,6 +16,7 @@ from asterisk_conf.sip_uri import Refused, SipUri, read_address, read_sip_uri
 _TRUNK_NAME = re.compile(r"[0-9A-Za-z_.-]{1,32}")
 # Asterisk's parser cuts at ';', joins at '\' and drops a '>' behind '='; quotes are kept out for good measure.
 _CREDENTIAL = re.compile(r"(?!>)[!#-&(-:<-\[\]-~]{1,128}")
+ASKED_ADDRESSES_MAXIMUM = 10
 _LONGEST_RUN_DIR = 90
 """A socket's path holds 107 bytes; asterisk.ctl lies below the run directory."""
 
@@ -45,6 +46,8 @@ class TrunkRow:
     registrar_uri: str | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    check_every_seconds: int = 0
+    """How often its addresses are asked whether they are there; 0: never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,15 @@ class Trunk:
     registrar: SipUri | None = None
     username: str = ""
     password: str = field(default="", repr=False)
+    check_every_seconds: int = 0
+
+    @property
+    def asked_uris(self) -> tuple[str, ...]:
+        """Where OPTIONS are sent: to each single address. A registration tells by itself whether it is well."""
+        if not self.check_every_seconds or self.registrar is not None:
+            return ()
+        single = [str(one.network_address) for one in self.addresses if one.prefixlen == 32]
+        return tuple(f"sip:{address}" for address in single[:ASKED_ADDRESSES_MAXIMUM])
 
     @property
     def outward(self) -> str | None:
@@ -206,7 +218,9 @@ def trunk_of(row: TrunkRow) -> Trunk | Refused:
     if not row.registrar_uri:
         if not addresses:
             return Refused(what=what, reason="it has neither an address nor a registrar")
-        return Trunk(id=row.id, name=row.name, addresses=addresses)
+        return Trunk(
+            id=row.id, name=row.name, addresses=addresses, check_every_seconds=row.check_every_seconds
+        )
     return _registered(row, addresses, what)
 
 
@@ -226,6 +240,7 @@ def _registered(row: TrunkRow, addresses: tuple[IPv4Network, ...], what: str) ->
         registrar=registrar,
         username=username,
         password=password,
+        check_every_seconds=row.check_every_seconds,
     )
 
 

@@ -9,9 +9,9 @@ from asterisk_conf.node_config import Lines, TargetRow, TrunkRow, lines_of
 from store.tables import buyers, market_version, ping_endpoints, targets, trunks
 
 
-async def load_rows(connection: AsyncConnection) -> tuple[list[TrunkRow], list[TargetRow]]:
-    """Return the enabled trunks, and the targets of enabled buyers (disabled ones too: calls may be on them)."""
-    trunk_rows = await connection.execute(
+async def load_trunk_rows(connection: AsyncConnection) -> list[TrunkRow]:
+    """Return the enabled trunks."""
+    rows = await connection.execute(
         select(
             trunks.c.id,
             trunks.c.name,
@@ -19,8 +19,15 @@ async def load_rows(connection: AsyncConnection) -> tuple[list[TrunkRow], list[T
             trunks.c.registrar_uri,
             trunks.c.username,
             trunks.c.password,
+            trunks.c.check_every_seconds,
         ).where(trunks.c.enabled)
     )
+    return [TrunkRow(**row) for row in rows.mappings()]
+
+
+async def load_rows(connection: AsyncConnection) -> tuple[list[TrunkRow], list[TargetRow]]:
+    """Return the enabled trunks, and the targets of enabled buyers (disabled ones too: calls may be on them)."""
+    trunk_rows = await load_trunk_rows(connection)
     target_rows = await connection.execute(
         select(
             targets.c.id,
@@ -30,9 +37,7 @@ async def load_rows(connection: AsyncConnection) -> tuple[list[TrunkRow], list[T
         .join(buyers, buyers.c.id == targets.c.buyer_id)
         .where(buyers.c.enabled)
     )
-    return [TrunkRow(**row) for row in trunk_rows.mappings()], [
-        TargetRow(**row) for row in target_rows.mappings()
-    ]
+    return trunk_rows, [TargetRow(**row) for row in target_rows.mappings()]
 
 
 async def load_lines(connection: AsyncConnection) -> Lines:

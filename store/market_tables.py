@@ -324,9 +324,27 @@ trunks = Table(
     Column("outbound_cost_per_minute_micros", BigInteger, nullable=False, server_default=text("0")),
     Column("outbound_increment_seconds", Integer, nullable=False, server_default=text("6")),
     Column("outbound_minimum_seconds", Integer, nullable=False, server_default=text("6")),
+    # How often its addresses are asked whether they are there (OPTIONS); 0: never.
+    Column("check_every_seconds", Integer, nullable=False, server_default=text("0")),
     enabled(),
     CheckConstraint("outbound_increment_seconds > 0", name="outbound_increment"),
     CheckConstraint("cost_increment_seconds > 0", name="increment"),
+)
+
+# How a node's trunks are with their carriers, kept by its agi process: a registration, or an address that is asked.
+trunk_states = Table(
+    "trunk_states",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("trunk_id", BigInteger, ForeignKey("trunks.id", ondelete="CASCADE"), primary_key=True),
+    Column("peer", Text, primary_key=True),
+    # agi.trunk_states.State, and why it is not well in words.
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=text("''")),
+    Column("round_trip_us", Integer),
+    Column("changed_at", Instant, nullable=False, server_default=func.now()),
+    # When Asterisk last said so: a node that is gone says nothing.
+    Column("seen_at", Instant, nullable=False, server_default=func.now()),
 )
 
 flows = Table(

@@ -48,6 +48,7 @@ from store.market_tables import (
     publishers,
     targets,
     tracking_numbers,
+    trunk_states,
     trunks,
 )
 from store.money_tables import (
@@ -165,6 +166,7 @@ __all__ = [
     "targets",
     "tier_counts",
     "tracking_numbers",
+    "trunk_states",
     "trunks",
     "user_links",
     "users",

@@ -75,10 +75,16 @@ def down(settings: Settings, as_json: bool) -> None:
 @pass_settings
 def status(settings: Settings, as_json: bool) -> None:
     """Show what runs. Exit status 1 when no node does."""
+    from tollbridge.trunk_lines import COLOURS, lines_of_node
+    from web.resources.trunk_lines import line_in_words
+
     state = read_state(layout_of(settings))
+    trunks = [] if state is None else asyncio.run(lines_of_node(settings, state))
     if as_json:
         shown = (
-            {} if state is None else {"pid": state.pid, "ready": state.ready, "processes": state.processes}
+            {}
+            if state is None
+            else {"pid": state.pid, "ready": state.ready, "processes": state.processes, "trunks": trunks}
         )
         print_json({"running": state is not None, **shown})
     elif state is None:
@@ -89,6 +95,8 @@ def status(settings: Settings, as_json: bool) -> None:
             restarts = state.restarts.get(name, 0)
             again = f", started again {restarts} times" if restarts else ""
             say(f"  {name:10} {pid or 'down'}{again}", colour="green" if pid else "red")
+        for line in trunks:
+            say(f"  trunk {line.trunk}: {line_in_words(line)}", colour=COLOURS.get(line.health, "yellow"))
     sys.exit(0 if state is not None else 1)
 
 

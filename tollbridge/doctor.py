@@ -32,6 +32,7 @@ from tollbridge.prompts import missing_prompts, texts_in
 from tollbridge.queries import database_facts, market_counts, node_counters, published_flows
 from tollbridge.run import vosk_model_dir
 from tollbridge.settings import PREFIX, Settings
+from web.resources.trunk_lines import Health, line_in_words, lines_of_trunks
 
 _FREE_BYTES_WANTED = 1024 * 1024 * 1024
 _CLOCK_LATEST_MS = 500
@@ -198,6 +199,16 @@ async def _market(connection: AsyncConnection, settings: Settings) -> list[Findi
     return findings + [_broken("left out of Asterisk", str(refused)) for refused in lines.refused]
 
 
+async def _trunks(connection: AsyncConnection, settings: Settings) -> list[Finding]:
+    marks = {Health.WELL: _fine, Health.ILL: _broken}
+    found = await lines_of_trunks(connection)
+    return [
+        marks.get(line.health, _note)(f"trunk {line.trunk}", line_in_words(line))
+        for lines in found.values()
+        for line in lines
+    ]
+
+
 async def _flow_prompts(connection: AsyncConnection, settings: Settings) -> list[Finding]:
     texts = texts_in(await published_flows(connection))
     missing = missing_prompts(layout_of(settings).prompts_dir, texts)
@@ -240,7 +251,7 @@ def _front_door(settings: Settings, state: NodeState | None) -> list[Finding]:
 
 
 _Look = Callable[[AsyncConnection, Settings], Awaitable[list[Finding]]]
-_LOOKS: tuple[_Look, ...] = (_schema_and_clock, _market, _licences, _flow_prompts, _counters)
+_LOOKS: tuple[_Look, ...] = (_schema_and_clock, _market, _trunks, _licences, _flow_prompts, _counters)
 
 
 def settings_table(settings: Settings) -> list[tuple[str, str, str]]:

@@ -98,6 +98,7 @@ def run_agi(settings: Settings, layout: Layout, secret: str) -> None:
         snapshot_file=layout.snapshot_file,
         journal_dir=layout.journal_file.parent,
         prompts_dir=layout.prompts_dir,
+        asterisk_log_file=layout.asterisk_dir / "log" / "messages.log",
         speech_ports=speech_ports(settings),
         house=settings.house,
         web_hook_rules=web_hook_rules(settings),

@@ -46,6 +46,12 @@ def example_lines() -> Lines:
                 username="acct-8",
                 password="w0rd",
             ),
+            TrunkRow(
+                id=4,
+                name="asked",
+                addresses=["192.0.2.20", "192.0.2.21", "203.0.113.64/26"],
+                check_every_seconds=30,
+            ),
         ],
         [
             TargetRow(id=12, sip_uri="sip:sales@buyer.example:5062"),

@@ -15,7 +15,8 @@ class Invite:
     """What a caller dials and says of itself. Nothing is escaped: hostile tests need it raw.
 
     `dialled` is the user part of the request URI, `caller` that of From, `display` From's name as it goes on
-    the wire (without quotes of ours when `display_raw`), `headers` are added as they are.
+    the wire (without quotes of ours when `display_raw`), `headers` are added as they are. `contact` is a whole URI to
+    send to instead: that of somebody who has registered.
     """
 
     switch: tuple[str, int]
@@ -26,6 +27,7 @@ class Invite:
     headers: Headers = ()
     from_header: str | None = None
     to_header: str | None = None
+    contact: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,8 @@ class Dialogue:
 
     @property
     def request_uri(self) -> str:
+        if self.invite.contact:
+            return self.invite.contact
         host, port = self.invite.switch
         return f"sip:{self.invite.dialled}@{host}:{port}"
 

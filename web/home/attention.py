@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import quote
@@ -64,6 +64,17 @@ class FailingLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IllTrunk:
+    """A trunk that is not registered, or whose carrier does not answer, as a node sees it."""
+
+    trunk_id: int
+    name: str
+    what: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Draft:
     name: str
     changed_by: str
@@ -78,6 +89,7 @@ class Trouble:
     wallets: Sequence[LowWallet] = ()
     disputes: int = 0
     failing: Sequence[FailingLine] = ()
+    ill_trunks: Sequence[IllTrunk] = ()
     refused_lines: int = 0
     newest_refusal: str = ""
     unlisted_invites: int = 0
@@ -135,6 +147,13 @@ def _lines(trouble: Trouble) -> Iterator[Item]:
             title=f"{line.name} fails",
             detail=f"{line.failed} of {line.tried} tries in the last hour ended in a fault of network or equipment",
             address=line.address,
+        )
+    for trunk in _first(trouble.ill_trunks):
+        yield Item(
+            urgency=Urgency.NOW,
+            title=f"The trunk {trunk.name}: {trunk.what}",
+            detail=f"{trunk.reason}; since {trunk.since.astimezone(UTC):%d %B, %H:%M} UTC",
+            address=f"/trunks/{trunk.trunk_id}",
         )
     if trouble.unlisted_invites:
         yield Item(

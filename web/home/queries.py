@@ -28,7 +28,8 @@ from store.tables import (
     trunks,
     wallets,
 )
-from web.home.attention import Draft, FailingLine, LowWallet, RestedBidder, Trouble
+from web.home.attention import Draft, FailingLine, IllTrunk, LowWallet, RestedBidder, Trouble
+from web.resources.trunk_lines import Health, lines_of_trunks, worst_of
 
 ROWS_MAXIMUM = 100
 COUNTED_MAXIMUM = 1_000
@@ -47,6 +48,7 @@ async def read_trouble(connection: AsyncConnection, now: datetime) -> Trouble:
         wallets=await _wallets(connection),
         disputes=await _count(connection, select(disputes.c.id).where(disputes.c.state == "open")),
         failing=await _failing(connection, now),
+        ill_trunks=await _ill_trunks(connection),
         refused_lines=await _count(
             connection, select(refused_lines.c.position).where(refused_lines.c.refused_at > now - RECENT)
         ),
@@ -128,6 +130,16 @@ async def _failing(connection: AsyncConnection, now: datetime) -> list[FailingLi
         "at_least": FAILED_AT_LEAST,
     }
     return [_failing_line(row) for row in await connection.execute(_FAILING, values)]
+
+
+async def _ill_trunks(connection: AsyncConnection) -> list[IllTrunk]:
+    return [
+        IllTrunk(
+            trunk_id=line.trunk_id, name=line.trunk, what=line.title, reason=line.reason, since=line.since
+        )
+        for lines in (await lines_of_trunks(connection)).values()
+        if (line := worst_of(lines)).health == Health.ILL
+    ]
 
 
 def _failing_line(row: Row[Any]) -> FailingLine:

@@ -1,7 +1,9 @@
-"""What a trunk's form may begin with, for machines."""
+"""What a trunk's form may begin with, and how trunks are with their carriers, for machines."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -9,6 +11,7 @@ from pydantic import BaseModel
 from web.api.operation import Answered, Asked, Operation
 from web.keys import HOUSE
 from web.resources.carriers import PRESETS
+from web.resources.trunk_lines import lines_of_trunks
 
 
 class PresetShown(BaseModel):
@@ -18,6 +21,28 @@ class PresetShown(BaseModel):
     label: str
     values: dict[str, Any]
     note: str
+
+
+class TrunkStateShown(BaseModel):
+    """One registration or address of a trunk as a node sees it. `health` is well, waiting, ill or not_known."""
+
+    trunk_id: int
+    trunk: str
+    node: str
+    peer: str
+    state: str
+    health: str
+    title: str
+    reason: str
+    round_trip_us: int | None
+    since: datetime
+    seen_at: datetime
+
+
+async def _list_states(asked: Asked) -> Answered:
+    async with asked.engine.connect() as connection:
+        found = await lines_of_trunks(connection)
+    return Answered(content=[TrunkStateShown(**asdict(line)) for lines in found.values() for line in lines])
 
 
 async def _list(asked: Asked) -> Answered:
@@ -38,5 +63,15 @@ OPERATIONS = (
         handler=_list,
         roles=HOUSE,
         answer=list[PresetShown],
+    ),
+    Operation(
+        method="GET",
+        path="/trunk-states",
+        name="list_trunk_states",
+        summary="List whether trunks are registered, and whether carriers answer",
+        tag="trunks",
+        handler=_list_states,
+        roles=HOUSE,
+        answer=list[TrunkStateShown],
     ),
 )

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.tables import calls, tracking_numbers, trunks
+from store.tables import calls, tracking_numbers, trunk_states, trunks
 
 LOOKED_BACK = timedelta(days=1)
+STATES_MAXIMUM = 1_000
 LOOKED_AT_MAXIMUM = 5_000
 """Calls looked at for a trunk's newest: nothing orders calls by trunk."""
 
 
 async def password_of(connection: AsyncConnection, trunk_id: int) -> str | None:
     return await connection.scalar(select(trunks.c.password).where(trunks.c.id == trunk_id))
+
+
+async def states(connection: AsyncConnection, trunk_ids: Sequence[int] | None) -> Sequence[Mapping[str, Any]]:
+    """Return what nodes say of enabled trunks, STATES_MAXIMUM at most; of all without ids."""
+    query = (
+        select(trunk_states, trunks.c.name.label("trunk"))
+        .join(trunks, trunks.c.id == trunk_states.c.trunk_id)
+        .where(trunks.c.enabled)
+        .order_by(trunk_states.c.trunk_id, trunk_states.c.node, trunk_states.c.peer)
+        .limit(STATES_MAXIMUM)
+    )
+    if trunk_ids is not None:
+        query = query.where(trunk_states.c.trunk_id.in_(trunk_ids))
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def health(connection: AsyncConnection, trunk_id: int) -> Mapping[str, Any]:

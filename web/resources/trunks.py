@@ -16,8 +16,9 @@ from web.keys import Role
 from web.resources import trunk_queries
 from web.resources.carriers import PRESETS
 from web.resources.fields import Kind, Shown
-from web.resources.resource import Resource
+from web.resources.resource import Cell, Resource, Rows
 from web.resources.texts import Name, ShortText
+from web.resources.trunk_lines import Health, cell_of, lines_of_trunks
 
 Micros = Annotated[int, Field(ge=0, le=10**10)]
 Seconds = Annotated[int, Field(ge=1, le=3600)]
@@ -62,7 +63,22 @@ class TrunkForm(Body):
     outbound_minimum_seconds: Annotated[
         Least, Shown(label="Calls out: at least, seconds", kind=Kind.NUMBER, advanced=True)
     ] = 6
+    check_every_seconds: Annotated[
+        Annotated[int, Field(ge=0, le=3600)],
+        Shown(
+            label="Ask its addresses whether they are there, every, seconds",
+            kind=Kind.NUMBER,
+            help="By OPTIONS; 0: never. Single addresses only, and not where we register. Not every carrier answers.",
+            advanced=True,
+        ),
+    ] = 0
     enabled: Annotated[bool, Shown(label="In use", kind=Kind.YES_NO)] = True
+
+
+NOBODY_TO_ASK = FieldProblem(
+    field="check_every_seconds",
+    problem="there is no single address to ask: networks are not asked, and a registration tells by itself; write 0",
+)
 
 
 async def check(connection: AsyncConnection, form: TrunkForm, row_id: int | None) -> Sequence[FieldProblem]:
@@ -80,10 +96,11 @@ async def check(connection: AsyncConnection, form: TrunkForm, row_id: int | None
             registrar_uri=form.registrar_uri,
             username=form.username,
             password=form.password or kept,
+            check_every_seconds=form.check_every_seconds,
         )
     )
     if not isinstance(read, Refused):
-        return ()
+        return () if read.asked_uris or not form.check_every_seconds else (NOBODY_TO_ASK,)
     return (FieldProblem(field=_place(form, read.reason), problem=read.reason),)
 
 
@@ -101,7 +118,15 @@ async def choices(connection: AsyncConnection) -> Mapping[str, Mapping[str, str]
 
 async def more(connection: AsyncConnection, trunk_id: int) -> Mapping[str, Any]:
     """Return what is known of the trunk's health, and how to try it."""
-    return await trunk_queries.health(connection, trunk_id)
+    found = await trunk_queries.health(connection, trunk_id)
+    lines = (await lines_of_trunks(connection, [trunk_id])).get(trunk_id, [])
+    return {**found, "lines": lines, "well": Health.WELL}
+
+
+async def cells(connection: AsyncConnection, rows: Rows) -> Mapping[int, Mapping[str, Cell]]:
+    """Return in the list how each trunk is, the worst of its nodes and addresses."""
+    found = await lines_of_trunks(connection, [row["id"] for row in rows])
+    return {trunk_id: {"line": cell_of(lines)} for trunk_id, lines in found.items()}
 
 
 TRUNKS = Resource(
@@ -110,7 +135,17 @@ TRUNKS = Resource(
     many="trunks",
     table=trunks,
     form=TrunkForm,
-    columns=("name", "carrier_name", "addresses", "registrar_uri", "cost_per_minute_micros", "enabled"),
+    columns=(
+        "name",
+        "line",
+        "carrier_name",
+        "addresses",
+        "registrar_uri",
+        "cost_per_minute_micros",
+        "enabled",
+    ),
+    computed=cells,
+    computed_labels={"line": "Line"},
     about="By which carriers calls come in and go out. Nodes take up a change within seconds.",
     empty="Add the first trunk: begin as for your carrier, or list the addresses its calls come from.",
     search=("name", "carrier_name"),

@@ -89,8 +89,15 @@ async def test_the_manager_user_may_end_calls_and_start_none(node: Node) -> None
             originate,
             "Command\r\nCommand: core show uptime",
             "GetConfig\r\nFilename: manager.conf",
+            "Reload",
+            # These want `system`, as loading a module does.
+            "PJSIPShowContacts",
+            "ModuleLoad\r\nLoadType: load\r\nModule: app_system.so",
         ):
             assert "Permission denied" in await ask(reader, writer, forbidden)
+        # What the state of trunks is read by.
+        assert "Success" in await ask(reader, writer, "PJSIPShowRegistrationsOutbound")
+        assert "Success" in await ask(reader, writer, "Getvar\r\nVariable: PJSIP_CONTACT(trunk-1@@0,status)")
         assert "No such channel" in await ask(reader, writer, "Hangup\r\nChannel: t-1.1")
     finally:
         writer.close()
