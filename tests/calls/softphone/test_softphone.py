@@ -25,12 +25,15 @@ from ivr_flows.definition import parse_flow
 from ivr_flows.inspection import texts_of
 from ivr_flows.library import load
 from ivr_flows.publishing import Saved, save_draft
+from rules.places import STATE_CODES
 from store.migrate import upgrade
 from tests.calls.node import AGI, ASTERISK, FAST, SPEECH, WORKER, Node, settings_on_free_ports
+from tests.calls.softphone.desk import Desk
 from tests.calls.softphone.namespace import ADDRESS, run_in_namespace, why_no_namespace
 from tests.web.browser import CHROMIUM, Visit, open_browser, open_visit
 from tollbridge.node_config import softphone_url
 from tollbridge.phone.caller import Caller
+from tollbridge.phone.clock import now_ms
 from tollbridge.phone.dialogue import Invite
 from tollbridge.phone.voice import STEADY_FOLDER
 from tollbridge.postgres import start_embedded_postgres, stop_embedded_postgres
@@ -46,7 +49,11 @@ from web.softphone.line import SoftphoneLine
 
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 FLOW = "mortgage"
-NUMBER = "+18005550100"
+NUMBER, DESK_NUMBER = "+18005550100", "+18005550101"
+MICROPHONE_ROUND_SECONDS = 9.0
+"""Longer than the microphone's sound, which is played over and over: it has spoken once in any such time."""
+LOUD_FRAMES = 10
+"""Of 20 ms: a fifth of a second of voice, more than a click of the line."""
 BUYER = SampleBuyer(
     name="Golden",
     nmls_id="900001",
@@ -209,6 +216,58 @@ async def listens_to_a_caller(visit: Visit, node: Node, engine: AsyncEngine) -> 
     await visit.picture("softphone-listened")
 
 
+async def is_heard_by_whom_it_should_be(visit: Visit, node: Node, engine: AsyncEngine) -> None:
+    """What the microphone says while caller and desk are silent: nobody's, the desk's alone, or both one's."""
+    async with Desk.answering(node.switch) as desk:
+        await desk_is_sold_to(node, engine, desk)
+        invite = Invite(switch=node.switch, dialled=DESK_NUMBER, caller="+16145550189")
+        async with Caller.dial(invite) as call:
+            assert await call.answered(10)
+            call_id = await call_in_progress(engine, invite.caller)
+            for purpose, who in (
+                ("listen", (False, False)),
+                ("whisper", (False, True)),
+                ("barge", (True, True)),
+            ):
+                since_ms = await dial_in(visit, call_id, purpose)
+                await asyncio.sleep(MICROPHONE_ROUND_SECONDS)
+                heard = tuple(
+                    len(loud) >= LOUD_FRAMES
+                    for loud in (
+                        [f for f in hearing.frames if f.is_sound and f.at_ms >= since_ms]
+                        for hearing in (call.hearing, desk.hearing)
+                    )
+                )
+                assert heard == who, f"{purpose}: heard by (caller, desk): {heard}"
+                await visit.page.get_by_role("button", name="Hang up").click()
+                await expect(visit.page.get_by_role("status")).to_have_text("Hung up")
+            await call.hang_up()
+
+
+async def dial_in(visit: Visit, call_id: str, purpose: str) -> float:
+    """Get into a call for a purpose by the page; return since when, epoch ms."""
+    page = visit.page
+    await visit.go(f"/calls/{call_id}/listen")
+    await page.locator(f'input[name="purpose"][value="{purpose}"]').check()
+    await page.get_by_role("button", name="Get a number to dial").click()
+    await page.get_by_role("button", name="Dial it here").click()
+    await expect(page.get_by_role("status")).to_contain_text("Connected")
+    return now_ms()
+
+
+async def desk_is_sold_to(node: Node, engine: AsyncEngine, desk: Desk) -> None:
+    buyer = SampleBuyer(
+        name="Silent",
+        nmls_id="900002",
+        states=STATE_CODES,
+        targets=(SampleTarget(name="Silent desk", sip_uri=desk.sip_uri, priority=0),),
+    )
+    market = SampleMarket(
+        campaign="Direct", number=DESK_NUMBER, flow_name="direct", flow=load("direct"), buyers=(buyer,)
+    )
+    await node.market_is_live(tuple((await seed_market(engine, market)).target_ids.values()))
+
+
 async def is_cut_off_when_signed_out(visit: Visit, node: Node) -> None:
     """The sound goes straight to Asterisk; so the pages' server ends the call."""
     page = visit.page
@@ -222,12 +281,16 @@ async def is_cut_off_when_signed_out(visit: Visit, node: Node) -> None:
             await asyncio.sleep(0.2)
 
 
-async def call_in_progress(engine: AsyncEngine) -> str:
-    """Return the id of the call that is on, once the worker has it."""
+async def call_in_progress(engine: AsyncEngine, caller: str = "+16145550188") -> str:
+    """Return the id of a caller's call, once the worker has it."""
     async with asyncio.timeout(20):
         while True:
             async with engine.connect() as connection:
-                found = (await connection.execute(text("select id from calls"))).scalar()
+                found = (
+                    await connection.execute(
+                        text("select id from calls where caller = :who"), {"who": caller}
+                    )
+                ).scalar()
             if found is not None:
                 return str(found)
             await asyncio.sleep(0.1)
@@ -248,11 +311,12 @@ async def story(tmp_path: Path) -> None:
             await is_told_that_a_code_opens_nothing(visit)
             await left_nothing(node, engine)
             await listens_to_a_caller(visit, node, engine)
+            await is_heard_by_whom_it_should_be(visit, node, engine)
             await is_cut_off_when_signed_out(visit, node)
             assert visit.complaints == []
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 def test_a_draft_is_called_from_the_browser_and_understands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
