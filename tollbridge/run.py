@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
-from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from tollbridge.node_config import layout_of, softphone_url
 from tollbridge.ports import speech_ports
 from tollbridge.priority import set_priority_of
 from tollbridge.secret import node_secret
-from tollbridge.settings import Settings
+from tollbridge.settings import Settings, networks_of
 
 if TYPE_CHECKING:
     from billing.payment_provider import PaymentProvider
@@ -110,7 +109,7 @@ def web_hook_rules(settings: Settings) -> AddressRules:
     """Return where web hooks may go: to public addresses over https, and to the networks the admin named."""
     from router.buyers.addresses import AddressRules
 
-    own = tuple(ip_network(text.strip()) for text in settings.web_hook_networks.split(",") if text.strip())
+    own = networks_of(settings.web_hook_networks)
     return AddressRules(allowed=own, plain_http=bool(own))
 
 
@@ -163,6 +162,7 @@ def run_web(settings: Settings, layout: Layout, secret: str) -> None:
         softphone=softphone_line(settings, secret),
         secure_cookies=settings.web_url.startswith("https://"),
         web_url=settings.web_url,
+        trusted_proxies=networks_of(settings.trusted_proxies),
         mail=mail_of(settings),
     )
     run_until_signal(serve(config), many_messages=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +15,11 @@ PREFIX = "TOLLBRIDGE_"
 
 def _default_cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tollbridge"
+
+
+def networks_of(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Read 10.1.2.0/24,fd00::/8,10.0.0.5. Raises ValueError that says what is none."""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 class Settings(BaseSettings):
@@ -65,13 +70,6 @@ class Settings(BaseSettings):
         description="networks of your own that web hooks of flows may go to, by plain http too: 10.1.2.0/24,…",
     )
 
-    @field_validator("web_hook_networks")
-    @classmethod
-    def _are_networks(cls, value: str) -> str:
-        for text in filter(None, value.split(",")):
-            ip_network(text.strip())
-        return value
-
     softphone: bool = Field(True, description="let admins and managers call drafts and listen in by browser")
     softphone_address: str = Field(
         "127.0.0.1", description="address at which Asterisk takes the web process's WebSockets"
@@ -105,6 +103,17 @@ class Settings(BaseSettings):
         ):
             raise ValueError("must be https://host or http://host, with a port if need be, and no path")
         return f"{parts.scheme}://{parts.netloc}" if value else ""
+
+    trusted_proxies: str = Field(
+        "",
+        description="networks of reverse proxies before the pages, believed when they say who asks: 10.0.0.5,…",
+    )
+
+    @field_validator("web_hook_networks", "trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks_of(value)
+        return value
 
     # Invitations and forgotten passwords by mail; no host: admins hand links on themselves.
     smtp_port: int = Field(587, ge=1, le=65535)

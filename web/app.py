@@ -34,6 +34,7 @@ from web.live.stream import add_live_hub
 from web.mail import MAILER, MailConfig, Mailer
 from web.middleware import add_headers, errors_as_pages, refuse_foreign_posts
 from web.pages import TEMPLATES, make_templates
+from web.proxies import TRUSTED_PROXIES, Networks
 from web.routes import add_routes
 from web.rtb.views import PINGS_AT_WORK_MOST
 from web.softphone.line import SoftphoneLine
@@ -65,6 +66,8 @@ class WebConfig:
     secure_cookies: bool = False
     # Where this node's Asterisk takes softphones; None: nobody can call from the pages.
     softphone: SoftphoneLine | None = None
+    # Networks of reverse proxies that are believed when they say who asks.
+    trusted_proxies: Networks = ()
     # How people reach the pages, such as https://switch.example; empty: as each request says.
     web_url: str = ""
     # The SMTP server for invitations and forgotten passwords; None: admins hand links on.
@@ -84,6 +87,7 @@ def make_app(
     house: str = "tollbridge",
     softphone: SoftphoneLine | None = None,
     web_url: str = "",
+    trusted_proxies: Networks = (),
     mail: MailConfig | None = None,
     recordings_dir: Path | None = None,
     payments: PaymentProvider | None = None,
@@ -102,6 +106,7 @@ def make_app(
     app[PAYMENTS] = payments
     app[TEMPLATES] = make_templates()
     app[WEB_URL] = web_url
+    app[TRUSTED_PROXIES] = trusted_proxies
     _add_mailer(app, mail)
     app[EXPORTS] = asyncio.Semaphore(AT_ONCE)
     add_live_hub(app)
@@ -159,6 +164,7 @@ async def serve(config: WebConfig) -> None:
             house=config.house,
             softphone=config.softphone,
             web_url=config.web_url,
+            trusted_proxies=config.trusted_proxies,
             mail=config.mail,
             recordings_dir=config.recordings_dir,
             payments=config.payments,

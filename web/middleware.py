@@ -13,8 +13,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from web import auth
-from web.keys import ENGINE, MICROPHONE, SECURE_COOKIES, USER, Role, User
+from web.keys import ENGINE, MICROPHONE, USER, Role, User
 from web.pages import render
+from web.proxies import client_address, is_secure
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers[name] = value
     if request.get(MICROPHONE):
         response.headers["Permissions-Policy"] = PERMISSIONS_WITH_MICROPHONE
-    if request.app[SECURE_COOKIES]:
+    if is_secure(request):
         response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
     if request.path.startswith("/static/") and response.status == 200:
         versioned = "v" in request.query
@@ -105,7 +106,7 @@ async def refuse_foreign_posts(request: web.Request, handler: Handler) -> web.St
     if request.path.startswith((MACHINES, HOOKS, API)):
         return await handler(request)
     if request.method not in SAFE_METHODS and not is_own_request(request):
-        log.warning("refused a foreign %s %s from %s", request.method, request.path, request.remote)
+        log.warning("refused a foreign %s %s from %s", request.method, request.path, client_address(request))
         raise web.HTTPForbidden
     return await handler(request)
 
@@ -150,7 +151,7 @@ async def signed_in_user(request: web.Request) -> User | None:
     token = request.cookies.get(SESSION_COOKIE)
     if not token or len(token) > TOKEN_LENGTH_MAXIMUM:
         return None
-    return await auth.user_of(request.app[ENGINE], token, datetime.now(UTC), address=request.remote or "")
+    return await auth.user_of(request.app[ENGINE], token, datetime.now(UTC), address=client_address(request))
 
 
 def _ask_to_sign_in(request: web.Request) -> web.StreamResponse:

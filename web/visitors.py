@@ -8,15 +8,16 @@ from aiohttp import web
 
 from web import auth
 from web.auth import SESSION_LIFETIME, Visitor
-from web.keys import ENGINE, SECURE_COOKIES
+from web.keys import ENGINE
 from web.middleware import SESSION_COOKIE
+from web.proxies import client_address, is_secure, scheme_of
 
 WEB_URL: web.AppKey[str] = web.AppKey("web_url", str)
 """How people reach these pages, such as https://switch.example; empty: as each request says."""
 
 
 def visitor_of(request: web.Request) -> Visitor:
-    return Visitor(address=request.remote or "", user_agent=request.headers.get("User-Agent", ""))
+    return Visitor(address=client_address(request), user_agent=request.headers.get("User-Agent", ""))
 
 
 def origin_of(request: web.Request) -> str:
@@ -24,7 +25,7 @@ def origin_of(request: web.Request) -> str:
 
     Never put into a mail without the setting: a stranger may send any Host.
     """
-    return request.app[WEB_URL] or f"{request.scheme}://{request.host}"
+    return request.app[WEB_URL] or f"{scheme_of(request)}://{request.host}"
 
 
 def host_of(request: web.Request) -> str:
@@ -42,7 +43,7 @@ async def let_in(request: web.Request, response: web.StreamResponse, token: str)
         max_age=int(SESSION_LIFETIME.total_seconds()),
         httponly=True,
         samesite="Lax",
-        secure=request.app[SECURE_COOKIES],
+        secure=is_secure(request),
     )
 
 

@@ -12,7 +12,7 @@ from web import zones
 from web.account.account import confirm
 from web.addresses import own_path
 from web.audit import Actor
-from web.keys import ENGINE, SECURE_COOKIES, USER
+from web.keys import ENGINE, USER
 from web.passkeys.keys import (
     PasskeyRefusal,
     Question,
@@ -25,6 +25,7 @@ from web.passkeys.keys import (
     rename_passkey,
     sign_in_with,
 )
+from web.proxies import is_secure
 from web.visitors import host_of, let_in, origin_of, visitor_of
 
 STATUSES = {PasskeyRefusal.WRONG: 403, PasskeyRefusal.LOCKED_OUT: 429}
@@ -52,7 +53,7 @@ async def finish_sign_in(request: web.Request) -> web.StreamResponse:
     response = web.json_response({"location": own_path(_text(body, "next"))})
     zone = zones.zone_named(_text(body, "time_zone"))
     if zone is not None and zones.COOKIE not in request.cookies:
-        zones.remember_zone(response, zone, secure=request.app[SECURE_COOKIES])
+        zones.remember_zone(response, zone, secure=is_secure(request))
     await let_in(request, response, result.token)
     return response
 

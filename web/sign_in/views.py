@@ -10,9 +10,10 @@ from aiohttp import web
 from web import auth, zones
 from web.addresses import own_path
 from web.auth import LOCK_OUT_MINUTES, SECOND_FACTOR_LIFETIME, SecondFactorAsked, SignedIn, SignInRefusal
-from web.keys import ENGINE, SECURE_COOKIES
+from web.keys import ENGINE
 from web.middleware import SESSION_COOKIE
 from web.pages import render
+from web.proxies import is_secure
 from web.second_factor.factor import CodeRefusal, answer_code
 from web.visitors import let_in, visitor_of
 
@@ -122,7 +123,7 @@ def _ask_for_code(
         max_age=int(SECOND_FACTOR_LIFETIME.total_seconds()),
         httponly=True,
         samesite="Lax",
-        secure=request.app[SECURE_COOKIES],
+        secure=is_secure(request),
     )
 
 
@@ -133,4 +134,4 @@ def _with_next(address: str, wanted: str) -> str:
 def _remember_zone(request: web.Request, response: web.StreamResponse, browser_zone: str) -> None:
     zone = zones.zone_named(browser_zone)
     if zone is not None and zones.COOKIE not in request.cookies:
-        zones.remember_zone(response, zone, secure=request.app[SECURE_COOKIES])
+        zones.remember_zone(response, zone, secure=is_secure(request))

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from web import zones
 from web.addresses import own_path
-from web.keys import SECURE_COOKIES
+from web.proxies import is_secure
 
 
 async def choose(request: web.Request) -> web.StreamResponse:
@@ -14,5 +14,5 @@ async def choose(request: web.Request) -> web.StreamResponse:
     response = web.HTTPSeeOther(own_path(str(form.get("next", ""))))
     zone = zones.zone_named(str(form.get("time_zone", "")))
     if zone is not None:
-        zones.remember_zone(response, zone, secure=request.app[SECURE_COOKIES])
+        zones.remember_zone(response, zone, secure=is_secure(request))
     raise response
