@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -55,6 +55,9 @@ EXPLANATIONS = {
 }
 UNEXPLAINED = ("That did not work", "The request could not be understood.")
 
+LEFT = 499
+"""What nginx calls an answer that nobody waited for."""
+
 MACHINES = "/rtb/"
 """Below here publishers' machines ask, each with a key in the address: no cookie counts, and no page is of use."""
 HOOKS = "/hooks/"
@@ -88,6 +91,12 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
         if exception.status < 400:
             raise
         return _error_page(request, exception.status)
+    except ClientConnectionResetError:
+        if not _has_left(request):
+            raise
+        # Nobody reads the answer any more: no fault of ours, and none of the database.
+        log.debug("%s %s: whoever asked has left", request.method, _path_without_key(request))
+        return web.Response(status=LEFT)
     except (SQLAlchemyError, OSError, TimeoutError) as exception:
         if not _is_outage(exception):
             log.exception("%s %s", request.method, _path_without_key(request))
@@ -166,6 +175,10 @@ def _ask_to_sign_in(request: web.Request) -> web.StreamResponse:
 
 def sign_in_address(wanted: str) -> str:
     return f"/sign-in?next={quote(wanted, safe='/')}" if wanted not in ("", "/") else "/sign-in"
+
+
+def _has_left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _is_outage(exception: Exception) -> bool:

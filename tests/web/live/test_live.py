@@ -6,16 +6,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, ClientTimeout, web
 from aiohttp.test_utils import TestServer
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.web.conftest import Client, open_client, sign_in
+from tests.web.conftest import EMAIL, PASSWORD, Client, open_client, sign_in
 from tests.web.live.calls import a_live_call, answers, ends, one_row, rings, talks, waits
 from tests.web.market import CALLER, Market
+from web.app import make_app
 from web.auth import UserCreated, create_user
 
 WAIT_SECONDS = 20
@@ -187,3 +190,30 @@ async def test_a_withheld_number_cannot_be_blocked(
     async with admin.post(f"/calls/{call_id}/block") as answer:
         assert answer.status == 409
         assert "withheld" in await answer.text()
+
+
+class AsInANode(TestServer):
+    """The pages as a node serves them: who leaves does not end what answers them."""
+
+    async def _make_runner(self, **kwargs: Any) -> web.BaseRunner[web.Request]:
+        return await super()._make_runner(**{**kwargs, "handler_cancellation": False})
+
+
+async def test_a_viewer_who_leaves_before_the_board_is_there_is_no_outage(
+    engine: AsyncEngine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "web.middleware")
+    assert isinstance(await create_user(engine, EMAIL, PASSWORD, "admin"), UserCreated)
+    app = make_app(engine, secure_cookies=False, snapshot_file=tmp_path / "market", prompts_dir=tmp_path)
+    async with open_client(AsInANode(app)) as viewer:
+        assert await sign_in(viewer) == 303
+        async with engine.begin() as busy:
+            await busy.execute(text("LOCK TABLE calls"))
+            with pytest.raises(TimeoutError):
+                # The answer waits for the board, the board for the table, the viewer not at all.
+                await viewer.get("/live/events", timeout=ClientTimeout(total=0.5))
+        async with asyncio.timeout(WAIT_SECONDS):
+            while "/live/events" not in caplog.text:  # noqa: ASYNC110  the log is all that tells of it
+                await asyncio.sleep(0.05)
+    assert "the database does not answer" not in caplog.text
+    assert "whoever asked has left" in caplog.text
