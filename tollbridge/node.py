@@ -31,9 +31,11 @@ from tollbridge.node_state import NodeState, is_locked, locked, read_state, writ
 from tollbridge.ports import clashes, ports_of, speech_ports, why_not
 from tollbridge.postgres import postgres_process, stop_embedded_postgres
 from tollbridge.prompts import install_system_prompts, render_flow_prompts
-from tollbridge.run import database_url_of, worker_heartbeat
+from tollbridge.run import data_secret_of, database_url_of, worker_heartbeat
 from tollbridge.secret import node_secret
 from tollbridge.settings import PREFIX, Settings
+from web.second_factor.sealing import seal_bare_factors
+from web.second_factor.vault import Vault
 
 log = logging.getLogger(__name__)
 
@@ -95,10 +97,11 @@ async def prepare(settings: Settings, progress: Progress) -> str:
     `up` begins with it; where each process runs alone it goes before them (`tollbridge prepare`).
     """
     layout = layout_of(settings)
-    node_secret(settings.secret.get_secret_value(), layout.secret_file)
+    secret = node_secret(settings.secret.get_secret_value(), layout.secret_file)
     progress("database")
     database_url = await asyncio.to_thread(database_url_of, settings)
     await _migrate(database_url, layout)
+    await _seal_factors(database_url, data_secret_of(settings, secret))
     progress("prompts")
     await _render_prompts(settings, layout, database_url)
     return database_url
@@ -130,6 +133,18 @@ async def _migrate(database_url: str, layout: Layout) -> None:
         raise CannotRun(
             f"the database cannot be reached ({_first_line(fault)}): check {PREFIX}DATABASE_URL"
         ) from fault
+
+
+async def _seal_factors(database_url: str, data_secret: str) -> None:
+    """Seal what an older Tollbridge kept bare; with the database away, the next start does it."""
+    engine = open_engine(database_url, application_name="tollbridge-up", pool_size=1)
+    try:
+        if sealed := await seal_bare_factors(engine, Vault(data_secret)):
+            log.info("%d second factors are sealed from now on", sealed)
+    except DATABASE_FAULTS as fault:
+        log.warning("second factors are not looked at (%s)", _first_line(fault))
+    finally:
+        await engine.dispose()
 
 
 async def _render_prompts(settings: Settings, layout: Layout, database_url: str) -> None:

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "TOLLBRIDGE_"
+DATA_SECRET_LENGTH_MINIMUM = 16
 
 
 def _default_cache_dir() -> Path:
@@ -146,6 +147,18 @@ class Settings(BaseSettings):
 
     # Shared by the processes of one node; made at the first start when empty and kept in data_dir/secret.
     secret: SecretStr = Field(SecretStr(""), description="token between Asterisk and our services")
+
+    data_secret: SecretStr = Field(
+        SecretStr(""),
+        description="seals second factors in the database: the same on every node; empty: this node's secret",
+    )
+
+    @field_validator("data_secret")
+    @classmethod
+    def _is_long_enough(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < DATA_SECRET_LENGTH_MINIMUM:
+            raise ValueError(f"must have at least {DATA_SECRET_LENGTH_MINIMUM} characters")
+        return value
 
     # Money through a payment provider; empty: payments are recorded by hand and by file only.
     stripe_api_key: SecretStr = Field(SecretStr(""), description="Stripe's key; test keys only, see the next")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
@@ -37,6 +38,7 @@ from web.pages import TEMPLATES, make_templates
 from web.proxies import TRUSTED_PROXIES, Networks
 from web.routes import add_routes
 from web.rtb.views import PINGS_AT_WORK_MOST
+from web.second_factor.vault import VAULT, Vault
 from web.softphone.line import SoftphoneLine
 from web.softphone.setup import add_softphone
 from web.visitors import WEB_URL
@@ -57,6 +59,8 @@ class WebConfig:
     address: str
     port: int
     database_url: str
+    # What second factors are sealed with in the database: the same for all nodes that share it.
+    data_secret: str = field(repr=False)
     # Where this process keeps the market it last saw; its own, the agi process has another.
     snapshot_file: Path
     # Rendered prompts, to be listened to.
@@ -84,6 +88,7 @@ def make_app(
     secure_cookies: bool,
     snapshot_file: Path,
     prompts_dir: Path,
+    data_secret: str = "",
     house: str = "tollbridge",
     softphone: SoftphoneLine | None = None,
     web_url: str = "",
@@ -92,7 +97,10 @@ def make_app(
     recordings_dir: Path | None = None,
     payments: PaymentProvider | None = None,
 ) -> web.Application:
-    """Return the application over `engine`, which the caller opens and disposes of."""
+    """Return the application over `engine`, which the caller opens and disposes of.
+
+    Without a `data_secret`, second factors are sealed under one that is gone with the application.
+    """
     app = web.Application(
         middlewares=[errors_as_pages, refuse_foreign_posts],
         client_max_size=REQUEST_BYTES_MAXIMUM,
@@ -100,6 +108,7 @@ def make_app(
     app[ENGINE] = engine
     app[SECURE_COOKIES] = secure_cookies
     app[PROMPTS_DIR] = prompts_dir
+    app[VAULT] = Vault(data_secret or secrets.token_urlsafe())
     app[HOUSE_NAME] = house
     app[PING_RULES] = PUBLIC_ONLY
     app[RECORDINGS_DIR] = recordings_dir
@@ -161,6 +170,7 @@ async def serve(config: WebConfig) -> None:
             secure_cookies=config.secure_cookies,
             snapshot_file=config.snapshot_file,
             prompts_dir=config.prompts_dir,
+            data_secret=config.data_secret,
             house=config.house,
             softphone=config.softphone,
             web_url=config.web_url,

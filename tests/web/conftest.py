@@ -21,6 +21,7 @@ from web.auth import UserCreated, create_user
 
 EMAIL = "ada@example.com"
 PASSWORD = "correct horse battery"
+DATA_SECRET = "what second factors of tests are sealed with"
 
 Client = TestClient[web.Request, web.Application]
 
@@ -52,7 +53,13 @@ async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[TestServer]
     """The pages on a free port of 127.0.0.1, and one admin who may come in."""
     assert isinstance(await create_user(engine, EMAIL, PASSWORD, "admin"), UserCreated)
     market_file, prompts_dir = tmp_path / "market.json", tmp_path / "prompts"
-    app = make_app(engine, secure_cookies=False, snapshot_file=market_file, prompts_dir=prompts_dir)
+    app = make_app(
+        engine,
+        secure_cookies=False,
+        snapshot_file=market_file,
+        prompts_dir=prompts_dir,
+        data_secret=DATA_SECRET,
+    )
     server = TestServer(app)
     await server.start_server()
     yield server

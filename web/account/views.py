@@ -14,7 +14,8 @@ from web.audit import Actor
 from web.keys import ENGINE, USER
 from web.pages import render
 from web.passkeys.keys import passkeys_of
-from web.second_factor.factor import factor_of
+from web.second_factor.factor import factor_of, is_lost
+from web.second_factor.vault import VAULT
 from web.visitors import session_digest, visitor_of
 
 SAID = {
@@ -89,6 +90,7 @@ async def account_page(
     """Return the page; `refusals` say what was wrong with which part of it."""
     engine, user = request.app[ENGINE], request[USER]
     status = 200 if not refusals else 429 if AccountRefusal.LOCKED_OUT in refusals.values() else 422
+    factor = await factor_of(engine, user)
     return render(
         request,
         "account/account.html",
@@ -96,7 +98,8 @@ async def account_page(
         said=said,
         refusals=refusals or {},
         name=user.name if name is None else name,
-        factor=await factor_of(engine, user),
+        factor=factor,
+        factor_is_lost=is_lost(request.app[VAULT], user, factor),
         passkeys=[
             (bytes_to_base64url(one.credential_id), one) for one in await passkeys_of(engine, user.user_id)
         ],

@@ -23,6 +23,7 @@ from web.keys import User
 from web.second_factor import queries
 from web.second_factor.codes import clean_recovery_code, new_recovery_codes, new_secret, step_of_code
 from web.second_factor.queries import Factor
+from web.second_factor.vault import Vault
 from web.sign_in_limits import second_factor_limit
 
 SETUP_LIFETIME = timedelta(minutes=15)
@@ -31,6 +32,10 @@ SETUP_LIFETIME = timedelta(minutes=15)
 class CodeRefusal(StrEnum):
     """Why a code opened nothing."""
 
+    UNREADABLE = (
+        "Your second factor cannot be read any more: the secret of this house that it was sealed with has changed. "
+        "Type a recovery code and set it up anew, or ask an admin to take it away."
+    )
     OVER = "That took too long: sign in again."
     WRONG = "That code is not right, or was used already. A new one comes every 30 seconds."
     LOCKED_OUT = f"Too many wrong codes. No code is taken for {LOCK_OUT_MINUTES} minutes."
@@ -48,8 +53,13 @@ async def factor_of(engine: AsyncEngine, user: User) -> Factor:
         return await queries.read_factor(connection, user.user_id)
 
 
+def is_lost(vault: Vault, user: User, factor: Factor) -> bool:
+    """Tell whether this second factor was sealed under a secret that is not this house's any more."""
+    return factor.sealed is not None and vault.open(user.user_id, factor.sealed) is None
+
+
 async def answer_code(
-    engine: AsyncEngine, *, token: str, code: str, visitor: Visitor, now: datetime
+    engine: AsyncEngine, vault: Vault, *, token: str, code: str, visitor: Visitor, now: datetime
 ) -> SignedIn | CodeRefusal:
     """Finish the sign-in that `token` names with a code of the app or a recovery code. Each code opens once."""
     digest = digest_of(token)
@@ -66,17 +76,17 @@ async def answer_code(
         known = await people.user_by_id(connection, user_id)
         if known is None:
             return CodeRefusal.OVER
-        how = await _use_code(connection, user_id, code, now)
-        if how is None:
-            await _note_refused(connection, known.user, visitor)
-            return CodeRefusal.WRONG
+        how = await _use_code(connection, vault, user_id, code, now)
+        if isinstance(how, CodeRefusal):
+            await _note_refused(connection, known.user, visitor, how)
+            return how
         if await take_challenge(connection, digest, Purpose.TOTP, now) is None:
             return CodeRefusal.OVER
         await people.forgive(connection, [limit.counter])
         return await open_session(connection, known.user, visitor, now, how=f"password and {how}")
 
 
-async def begin_setup(engine: AsyncEngine, user: User, now: datetime) -> str:
+async def begin_setup(engine: AsyncEngine, vault: Vault, user: User, now: datetime) -> str:
     """Begin to set up a second factor; return the token that names the setting-up."""
     token, secret = secrets.token_urlsafe(32), new_secret()
     async with engine.begin() as connection:
@@ -85,27 +95,29 @@ async def begin_setup(engine: AsyncEngine, user: User, now: datetime) -> str:
             token_digest=digest_of(token),
             purpose=Purpose.ADD_TOTP,
             user_id=user.user_id,
-            challenge=secret.encode(),
+            challenge=vault.seal(user.user_id, secret).encode(),
             now=now,
             expires_at=now + SETUP_LIFETIME,
         )
     return token
 
 
-async def secret_of_setup(engine: AsyncEngine, user: User, token: str, now: datetime) -> str | None:
+async def secret_of_setup(
+    engine: AsyncEngine, vault: Vault, user: User, token: str, now: datetime
+) -> str | None:
     """Return the secret of this person's setting-up, or None when it is over or somebody else's."""
     async with engine.connect() as connection:
         found = await read_challenge(connection, digest_of(token), Purpose.ADD_TOTP, now)
     if found is None or found.user_id != user.user_id or found.challenge is None:
         return None
-    return found.challenge.decode()
+    return vault.open(user.user_id, found.challenge.decode())
 
 
 async def finish_setup(
-    engine: AsyncEngine, actor: Actor, user: User, *, token: str, code: str, now: datetime
+    engine: AsyncEngine, vault: Vault, actor: Actor, user: User, *, token: str, code: str, now: datetime
 ) -> FactorSet | CodeRefusal:
     """Make the secret of a setting-up the second factor, once a code shows that the app has it."""
-    secret = await secret_of_setup(engine, user, token, now)
+    secret = await secret_of_setup(engine, vault, user, token, now)
     if secret is None:
         return CodeRefusal.OVER
     step = step_of_code(secret, code, now)
@@ -118,7 +130,7 @@ async def finish_setup(
         await queries.set_factor(
             connection,
             user.user_id,
-            secret=secret,
+            sealed=vault.seal(user.user_id, secret),
             step=step,
             recovery_digests=[digest_of_code(c) for c in codes],
         )
@@ -152,26 +164,35 @@ def digest_of_code(code: str) -> bytes:
     return hashlib.sha256(code.encode()).digest()
 
 
-async def _use_code(connection: AsyncConnection, user_id: int, code: str, now: datetime) -> str | None:
-    """Use a code up and return which kind it was; None when it opens nothing."""
+async def _use_code(
+    connection: AsyncConnection, vault: Vault, user_id: int, code: str, now: datetime
+) -> str | CodeRefusal:
+    """Use a code up and return which kind it was, or why it opens nothing."""
     factor = await queries.read_factor(connection, user_id)
-    if factor.secret is not None:
-        step = step_of_code(factor.secret, code, now)
+    secret = None if factor.sealed is None else vault.open(user_id, factor.sealed)
+    if factor.sealed is not None and secret is not None:
+        step = step_of_code(secret, code, now)
         if step is not None:
-            return "code" if await queries.use_step(connection, user_id, factor.secret, step) else None
+            is_first = await queries.use_step(connection, user_id, factor.sealed, step)
+            return "code" if is_first else CodeRefusal.WRONG
     recovery = clean_recovery_code(code)
-    if recovery is None:
-        return None
-    left = await queries.use_recovery_code(connection, user_id, digest_of_code(recovery))
-    return None if left is None else f"recovery code, {left} left"
+    if recovery is not None:
+        left = await queries.use_recovery_code(connection, user_id, digest_of_code(recovery))
+        if left is not None:
+            return f"recovery code, {left} left"
+    is_lost = factor.sealed is not None and secret is None
+    return CodeRefusal.UNREADABLE if is_lost else CodeRefusal.WRONG
 
 
-async def _note_refused(connection: AsyncConnection, user: User, visitor: Visitor) -> None:
+async def _note_refused(
+    connection: AsyncConnection, user: User, visitor: Visitor, refusal: CodeRefusal
+) -> None:
+    why = "wrong code" if refusal is CodeRefusal.WRONG else "its secret cannot be read"
     await write_audit(
         connection,
         Actor(user=None, name=user.email),
         action="sign_in_refused",
         kind="users",
         ref=user.user_id,
-        after={"why": "wrong code", "address": visitor.address},
+        after={"why": why, "address": visitor.address},
     )

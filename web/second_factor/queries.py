@@ -9,13 +9,14 @@ from sqlalchemy import any_, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import users
+from web.second_factor.vault import SEALED
 
 
 @dataclass(frozen=True, kw_only=True)
 class Factor:
-    """What somebody has beside the password."""
+    """What somebody has beside the password. `sealed` is the secret as it is kept (web/second_factor/vault.py)."""
 
-    secret: str | None
+    sealed: str | None
     recovery_codes_left: int
 
 
@@ -25,19 +26,19 @@ async def read_factor(connection: AsyncConnection, user_id: int) -> Factor:
     )
     row = (await connection.execute(statement)).one_or_none()
     return (
-        Factor(secret=row[0], recovery_codes_left=row[1])
+        Factor(sealed=row[0], recovery_codes_left=row[1])
         if row
-        else Factor(secret=None, recovery_codes_left=0)
+        else Factor(sealed=None, recovery_codes_left=0)
     )
 
 
-async def use_step(connection: AsyncConnection, user_id: int, secret: str, step: int) -> bool:
+async def use_step(connection: AsyncConnection, user_id: int, sealed: str, step: int) -> bool:
     """Use up the code of a time step, and all before it. False when it was used already, or the secret is another."""
     statement = (
         update(users)
         .where(
             users.c.id == user_id,
-            users.c.totp_secret == secret,
+            users.c.totp_secret == sealed,
             users.c.totp_last_step.is_(None) | (users.c.totp_last_step < step),
         )
         .values(totp_last_step=step)
@@ -59,12 +60,25 @@ async def use_recovery_code(connection: AsyncConnection, user_id: int, digest: b
 
 
 async def set_factor(
-    connection: AsyncConnection, user_id: int, *, secret: str, step: int, recovery_digests: Sequence[bytes]
+    connection: AsyncConnection, user_id: int, *, sealed: str, step: int, recovery_digests: Sequence[bytes]
 ) -> None:
     await connection.execute(
         update(users)
         .where(users.c.id == user_id)
-        .values(totp_secret=secret, totp_last_step=step, recovery_digests=list(recovery_digests))
+        .values(totp_secret=sealed, totp_last_step=step, recovery_digests=list(recovery_digests))
+    )
+
+
+async def read_bare_factors(connection: AsyncConnection) -> dict[int, str]:
+    """Return the secrets, by person, that are kept as they are."""
+    statement = select(users.c.id, users.c.totp_secret).where(users.c.totp_secret.not_like(f"{SEALED}%"))
+    return {row.id: row.totp_secret for row in await connection.execute(statement)}
+
+
+async def seal_factor(connection: AsyncConnection, user_id: int, *, bare: str, sealed: str) -> None:
+    """Put a sealed secret in the place of the bare one, unless it has been changed meanwhile."""
+    await connection.execute(
+        update(users).where(users.c.id == user_id, users.c.totp_secret == bare).values(totp_secret=sealed)
     )
 
 

@@ -23,13 +23,14 @@ from web.second_factor.factor import (
     renew_recovery_codes,
     secret_of_setup,
 )
+from web.second_factor.vault import VAULT
 from web.visitors import visitor_of
 
 
 async def begin(request: web.Request) -> web.StreamResponse:
     if refusal := await _password_refusal(request):
         return await account_page(request, refusals={"factor": refusal})
-    token = await begin_setup(request.app[ENGINE], request[USER], datetime.now(UTC))
+    token = await begin_setup(request.app[ENGINE], request.app[VAULT], request[USER], datetime.now(UTC))
     raise web.HTTPSeeOther(f"/account/second-factor/{token}")
 
 
@@ -54,6 +55,7 @@ async def finish(request: web.Request) -> web.StreamResponse:
     user = request[USER]
     result = await finish_setup(
         request.app[ENGINE],
+        request.app[VAULT],
         Actor(user=user),
         user,
         token=request.match_info["token"],
@@ -98,7 +100,9 @@ async def _password_refusal(request: web.Request) -> AccountRefusal | None:
 
 async def _secret(request: web.Request) -> str | None:
     token = request.match_info["token"]
-    return await secret_of_setup(request.app[ENGINE], request[USER], token, datetime.now(UTC))
+    return await secret_of_setup(
+        request.app[ENGINE], request.app[VAULT], request[USER], token, datetime.now(UTC)
+    )
 
 
 async def _setup_page(request: web.Request, refusal: CodeRefusal | None = None) -> web.Response:

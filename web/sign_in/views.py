@@ -15,6 +15,7 @@ from web.middleware import SESSION_COOKIE
 from web.pages import render
 from web.proxies import is_secure
 from web.second_factor.factor import CodeRefusal, answer_code
+from web.second_factor.vault import VAULT
 from web.visitors import let_in, visitor_of
 
 SECOND_FACTOR_COOKIE = "tollbridge_second_factor"
@@ -25,7 +26,7 @@ REFUSALS = {
         f"Too many wrong passwords. Nobody gets in this way for {LOCK_OUT_MINUTES} minutes.",
     ),
 }
-CODE_STATUSES = {CodeRefusal.WRONG: 403, CodeRefusal.LOCKED_OUT: 429}
+CODE_STATUSES = {CodeRefusal.WRONG: 403, CodeRefusal.UNREADABLE: 409, CodeRefusal.LOCKED_OUT: 429}
 
 
 async def show(request: web.Request) -> web.StreamResponse:
@@ -68,6 +69,7 @@ async def submit_code(request: web.Request) -> web.StreamResponse:
     wanted = own_path(str(form.get("next", "")))
     result = await answer_code(
         request.app[ENGINE],
+        request.app[VAULT],
         token=request.cookies.get(SECOND_FACTOR_COOKIE, ""),
         code=str(form.get("code", "")),
         visitor=visitor_of(request),

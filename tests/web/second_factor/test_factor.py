@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import audit_log, users, web_sessions
-from tests.web.conftest import EMAIL, PASSWORD, Client, open_client, sign_in
+from tests.web.conftest import DATA_SECRET, EMAIL, PASSWORD, Client, open_client, sign_in
 from web import auth
 from web.audit import Actor
 from web.auth import SecondFactorAsked, SignedIn, Visitor
@@ -30,7 +30,9 @@ from web.second_factor.factor import (
     finish_setup,
     secret_of_setup,
 )
+from web.second_factor.vault import Vault
 
+VAULT = Vault(DATA_SECRET)
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 HERE = Visitor(address="192.0.2.1", user_agent="test")
 
@@ -48,7 +50,7 @@ class Owner:
         return found.token
 
     async def answer(self, token: str, code: str, now: datetime) -> SignedIn | CodeRefusal:
-        return await answer_code(self.engine, token=token, code=code, visitor=HERE, now=now)
+        return await answer_code(self.engine, VAULT, token=token, code=code, visitor=HERE, now=now)
 
 
 async def owner_of(engine: AsyncEngine, now: datetime = NOW) -> Owner:
@@ -56,11 +58,11 @@ async def owner_of(engine: AsyncEngine, now: datetime = NOW) -> Owner:
     async with engine.connect() as connection:
         user_id = (await connection.execute(select(users.c.id))).scalar_one()
     user, before = User(user_id=user_id, email=EMAIL, role=Role.ADMIN), now - timedelta(hours=1)
-    token = await begin_setup(engine, user, before)
-    secret = await secret_of_setup(engine, user, token, before)
+    token = await begin_setup(engine, VAULT, user, before)
+    secret = await secret_of_setup(engine, VAULT, user, token, before)
     assert secret
     code = pyotp.TOTP(secret).at(before)
-    done = await finish_setup(engine, Actor(user=user), user, token=token, code=code, now=before)
+    done = await finish_setup(engine, VAULT, Actor(user=user), user, token=token, code=code, now=before)
     assert isinstance(done, FactorSet)
     return Owner(engine, secret, list(done.recovery_codes))
 
@@ -128,14 +130,14 @@ async def test_nothing_is_on_before_the_first_right_code(engine: AsyncEngine, si
         user_id = (await connection.execute(select(users.c.id))).scalar_one()
     user = User(user_id=user_id, email=EMAIL, role=Role.ADMIN)
     other = User(user_id=user_id + 1, email="eve@example.com", role=Role.ADMIN)
-    token = await begin_setup(engine, user, NOW)
-    assert await secret_of_setup(engine, other, token, NOW) is None
-    done = await finish_setup(engine, Actor(user=user), user, token=token, code="000000x", now=NOW)
+    token = await begin_setup(engine, VAULT, user, NOW)
+    assert await secret_of_setup(engine, VAULT, other, token, NOW) is None
+    done = await finish_setup(engine, VAULT, Actor(user=user), user, token=token, code="000000x", now=NOW)
     assert done is CodeRefusal.WRONG
     found = await auth.sign_in(engine, email=EMAIL, password=PASSWORD, visitor=HERE, now=NOW)
     assert isinstance(found, SignedIn)
     late = NOW + timedelta(minutes=16)
-    assert await secret_of_setup(engine, user, token, late) is None
+    assert await secret_of_setup(engine, VAULT, user, token, late) is None
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -147,7 +149,7 @@ async def test_each_recovery_code_opens_once_in_any_order(
     async with engine.begin() as connection:
         user_id = (await connection.execute(select(users.c.id))).scalar_one()
         await queries.set_factor(
-            connection, user_id, secret="A", step=1, recovery_digests=[digest_of_code(code) for code in codes]
+            connection, user_id, sealed="A", step=1, recovery_digests=[digest_of_code(code) for code in codes]
         )
         used: set[int] = set()
         for n in order:
@@ -163,7 +165,7 @@ async def test_no_step_of_the_clock_opens_twice_nor_any_before_it(
 ) -> None:
     async with engine.begin() as connection:
         user_id = (await connection.execute(select(users.c.id))).scalar_one()
-        await queries.set_factor(connection, user_id, secret="A", step=0, recovery_digests=[])
+        await queries.set_factor(connection, user_id, sealed="A", step=0, recovery_digests=[])
         newest = 0
         for step in steps:
             assert await queries.use_step(connection, user_id, "A", step) is (step > newest)
