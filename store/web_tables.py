@@ -36,7 +36,7 @@ users = Table(
     reference("buyer_id", "buyers", nullable=True),
     reference("publisher_id", "publishers", nullable=True),
     Column("disabled_at", Instant),
-    # Base32 secret of the second factor; null: none is asked for.
+    # Secret of the second factor, sealed (web/second_factor/vault.py); null: none is asked for.
     Column("totp_secret", Text),
     # The last time step that was used: a code opens once.
     Column("totp_last_step", BigInteger),
@@ -249,6 +249,8 @@ target_limits = Table(
     Column("own_concurrency_cap", Integer),
     Column("own_filters", JSONB),
     Column("dropped_states", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    # What the buyer's own part of the filter says, as it was typed (web/buyer/only_when.py).
+    Column("own_rules", JSONB, nullable=False, server_default=text("'[]'")),
     # The cap of calls a day that the buyer has set itself.
     reference("day_cap_id", "caps", nullable=True),
 )

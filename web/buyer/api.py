@@ -34,6 +34,7 @@ from web.buyer.api_shapes import (
     PriceChange,
     PriceShown,
     ReasonShown,
+    RuleShown,
     Span,
     TargetChange,
     TargetShown,
@@ -44,6 +45,7 @@ from web.buyer.disputes import send_back
 from web.buyer.fewer_calls import passed_by
 from web.buyer.hours import week_of
 from web.buyer.limits import OwnTarget
+from web.buyer.only_when import Test
 from web.buyer.reasons import counted
 from web.buyer.targets import change, pause, set_price
 from web.buyer.wallet import ask_for_page, why_not_top_up
@@ -112,6 +114,7 @@ def _target_shown(target: OwnTarget) -> TargetShown:
         most_concurrency_cap=target.house_concurrency_cap,
         calls_a_day=target.calls_a_day,
         dropped_states=list(target.dropped_states),
+        only_when=[RuleShown(fact=one.fact, test=Test(one.test), value=one.value) for one in target.rules],
     )
 
 

@@ -13,6 +13,7 @@ from web.api.operation import Body, Query
 from web.buyer.disputes import NOTE_CHARACTERS_MAXIMUM
 from web.buyer.hours import RANGES_A_DAY_MAXIMUM
 from web.buyer.limits import CALLS_A_DAY_MAXIMUM, Wanted
+from web.buyer.only_when import RULES_MAXIMUM, VALUE_LENGTH_MAXIMUM, Rule, Test
 from web.portal.api import FIRST_DAY, LAST_DAY
 
 Micros = Annotated[int, Field(ge=0, le=10**15)]
@@ -49,6 +50,14 @@ class Span(Body):
     end: Clock
 
 
+class RuleShown(Body):
+    """A rule: credit_score at_least 620; loan_type is "refinance, purchase"; veteran is yes."""
+
+    fact: Annotated[str, Field(max_length=60)]
+    test: Test
+    value: Annotated[str, Field(max_length=VALUE_LENGTH_MAXIMUM)]
+
+
 class TargetShown(BaseModel):
     """Where calls ring. `hours` are seven days from Monday; the `most` ones are what the house allows."""
 
@@ -63,6 +72,7 @@ class TargetShown(BaseModel):
     most_concurrency_cap: int
     calls_a_day: int | None
     dropped_states: list[str]
+    only_when: list[RuleShown]
 
 
 Day = Annotated[list[Span], Field(max_length=RANGES_A_DAY_MAXIMUM)]
@@ -76,6 +86,7 @@ class TargetChange(Body):
     concurrency_cap: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     calls_a_day: Annotated[int, Field(ge=0, le=CALLS_A_DAY_MAXIMUM)] | None = None
     dropped_states: Annotated[list[State], Field(max_length=60)] | None = None
+    only_when: Annotated[list[RuleShown], Field(max_length=RULES_MAXIMUM)] | None = None
 
     @property
     def wanted(self) -> Wanted:
@@ -89,6 +100,9 @@ class TargetChange(Body):
             concurrency_cap=self.concurrency_cap,
             calls_a_day=self.calls_a_day,
             dropped_states=None if self.dropped_states is None else tuple(self.dropped_states),
+            rules=None
+            if self.only_when is None
+            else tuple(Rule(fact=one.fact, test=one.test, value=one.value) for one in self.only_when),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import bid_limits, buyer_terms, campaigns, caps, target_limits, targets
 from web.buyer.limits import OwnTarget, Settings
+from web.buyer.only_when import rules_of
 from web.keys import User
 from web.tenancy import own_targets, party_id_of
 
@@ -31,6 +33,7 @@ def _targets(user: User) -> Select[Any]:
             kept.own_concurrency_cap,
             kept.own_filters,
             kept.dropped_states,
+            kept.own_rules,
             caps.c.at_most.label("calls_a_day"),
         )
         .select_from(
@@ -46,7 +49,7 @@ def _own_target(row: Any) -> OwnTarget:
     """What the house changed after the buyer did is the house's again."""
     hours_are_own = row.own_schedule is not None and row.schedule == row.own_schedule
     cap_is_own = row.own_concurrency_cap is not None and row.concurrency_cap == row.own_concurrency_cap
-    filters_are_own = bool(row.dropped_states) and row.filters == row.own_filters
+    filters_are_own = bool(row.dropped_states or row.own_rules) and row.filters == row.own_filters
     return OwnTarget(
         id=row.id,
         name=row.name,
@@ -60,6 +63,7 @@ def _own_target(row: Any) -> OwnTarget:
         house_filters=row.house_filters if filters_are_own else row.filters,
         dropped_states=tuple(row.dropped_states) if filters_are_own else (),
         calls_a_day=row.calls_a_day,
+        rules=rules_of(row.own_rules) if filters_are_own else (),
     )
 
 
@@ -99,6 +103,7 @@ async def write_settings(connection: AsyncConnection, target: OwnTarget, wanted:
         "own_concurrency_cap": wanted.concurrency_cap,
         "own_filters": wanted.filters,
         "dropped_states": list(wanted.dropped_states),
+        "own_rules": [asdict(rule) for rule in wanted.rules],
     }
     statement = upsert(target_limits).values(target_id=target.id, **kept)
     await connection.execute(

@@ -1,11 +1,11 @@
-"""A buyer's targets: pause and resume at once, hours, calls at once and a day, states, price. Pages over use-cases.
+"""A buyer's targets: pause and resume at once, hours, calls at once and a day, states, rules, price. Pages.
 
 The router reads a changed market before its next decision: what is changed here holds from the next call on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,9 +19,13 @@ from web.audit import Actor, write_audit
 from web.buyer import target_queries as queries
 from web.buyer.hours import RANGES_A_DAY, RANGES_A_DAY_MAXIMUM, Week, hours_text, week_of
 from web.buyer.limits import LimitProblem, OwnTarget, Wanted, settle
+from web.buyer.only_when import FACTS, RULES_MAXIMUM, TEST_NAMES, VALUE_LENGTH_MAXIMUM, Rule, Test
 from web.keys import ENGINE, USER
 from web.pages import render
 from web.portal.keyset import id_of
+
+BLANK_RULES = 2
+"""Empty rows below what is there: whoever needs more saves first."""
 
 
 async def pause(
@@ -71,6 +75,7 @@ def _noted(target: OwnTarget) -> dict[str, Any]:
         "concurrency_cap": target.concurrency_cap,
         "calls_a_day": target.calls_a_day,
         "dropped_states": list(target.dropped_states),
+        "only_when": [f"{one.fact} {TEST_NAMES[Test(one.test)]} {one.value}" for one in target.rules],
     }
 
 
@@ -158,6 +163,8 @@ def _form(
         agreed=[hours_text(spans) for spans in week_of(target.house_schedule)],
         days=DAY_NAMES,
         states=STATES,
+        facts=FACTS,
+        tests=TEST_NAMES,
         typed=typed,
         problems={one.field: one.problem for one in problems},
         changed="changed" in request.query,
@@ -169,6 +176,7 @@ def _typed_of(target: OwnTarget) -> dict[str, Any]:
         "concurrency_cap": str(target.concurrency_cap),
         "calls_a_day": "" if target.calls_a_day is None else str(target.calls_a_day),
         "dropped_states": target.dropped_states,
+        "rules": _with_blanks(target.rules),
     }
 
 
@@ -196,12 +204,15 @@ async def submit_change(request: web.Request) -> web.Response:
         "calls_a_day": str(form.get("calls_a_day", ""))[:12].strip(),
         "dropped_states": tuple(str(state) for state in form.getall("dropped_states", []))[:100],
     }
+    rules = _rules(form)
+    typed["rules"] = _with_blanks(rules)
     week = _week(form)
     wanted = Wanted(
         week=week,
         concurrency_cap=_whole(typed["concurrency_cap"], 0),
         calls_a_day=_whole(typed["calls_a_day"], 0) if not typed["calls_a_day"] else _positive(typed),
         dropped_states=typed["dropped_states"],
+        rules=rules,
     )
     async with request.app[ENGINE].begin() as connection:
         done = await change(connection, Actor(user=request[USER]), _target_id(request), wanted)
@@ -213,6 +224,22 @@ async def submit_change(request: web.Request) -> web.Response:
         assert target is not None
         return _form(request, target, week, typed, done)
     raise web.HTTPSeeOther(f"/buyer/targets/{done.id}?changed")
+
+
+def _rules(form: Any) -> tuple[Rule, ...]:
+    """Return the rules as typed; a row that names no fact and no value is none."""
+    texts = [[str(one) for one in form.getall(f"rule.{name}", [])] for name in ("fact", "test", "value")]
+    rows = list(zip(*texts, strict=False))[: RULES_MAXIMUM + BLANK_RULES]
+    return tuple(
+        Rule(fact=fact[:60], test=test[:20], value=value[:VALUE_LENGTH_MAXIMUM].strip())
+        for fact, test, value in rows
+        if fact or value.strip()
+    )
+
+
+def _with_blanks(rules: Sequence[Rule]) -> Sequence[Rule]:
+    blanks = min(BLANK_RULES, max(RULES_MAXIMUM - len(rules), 0))
+    return [*rules, *[Rule(fact="", test=Test.IS, value="")] * blanks]
 
 
 def _week(form: Any) -> Week:

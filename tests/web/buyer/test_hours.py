@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from rules.schedule import parse_schedule
 from web.buyer.hours import DayProblem, Span, Week, narrowed, week_of
-from web.buyer.limits import without_states
 
 HOUSE = {
     "time_zone": "America/New_York",
@@ -86,10 +85,3 @@ def test_no_minute_is_ever_open_that_was_not_agreed(house: Week, wanted: Week) -
 def _minutes(boundaries: tuple[int, ...]) -> set[int]:
     pairs = zip(boundaries[::2], boundaries[1::2], strict=True)
     return {minute for start, end in pairs for minute in range(start, end)}
-
-
-def test_states_left_out_are_a_part_of_the_filter() -> None:
-    house = {"fact": "credit_score", ">=": 620}
-    assert without_states(house, ()) == house
-    assert without_states(None, ("OH", "NY")) == {"not": {"fact": "state", "in": ["NY", "OH"]}}
-    assert without_states(house, ("NY",)) == {"all": [house, {"not": {"fact": "state", "in": ["NY"]}}]}

@@ -168,3 +168,25 @@ async def test_why_calls_went_elsewhere_in_words_and_no_word_of_who_got_them(
     assert "No call passed you by" in await read(other, f"/buyer/fewer-calls?day={day}")
     assert "No call passed you by" in await read(buyer, "/buyer/fewer-calls?day=2001-01-01")
     assert "Calls may be sent back" in await read(buyer, "/buyer/settings")
+
+
+async def test_a_target_takes_only_calls_that_follow_the_buyers_own_rules(
+    buyer: Client, house: House, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    await open_market(engine, house)
+    first, second = house.market.targets
+    address, form = f"/buyer/targets/{first}", {"concurrency_cap": "1", "rule.fact": "credit_score"}
+    whole = {f"day{day}.0.{end}": at for day in range(7) for end, at in (("from", "00:00"), ("to", "24:00"))}
+    wrong = await post(buyer, address, 422, **form, **whole, **{"rule.test": "is", "rule.value": "<b>good"})
+    assert "is at least or is at most" in wrong and "&lt;b&gt;good" in wrong
+    # Nobody calls with such a score: the next call goes to the next buyer.
+    await post(buyer, address, 303, **form, **whole, **{"rule.test": "at_least", "rule.value": "850"})
+    assert 'value="850"' in await read(buyer, address)
+    assert await who_gets_the_next_call(engine, house, tmp_path) == (second, {RejectionCode.FILTERS})
+    async with engine.begin() as connection:
+        noted = (await connection.execute(select(tables.audit_log.c.after))).scalars().all()
+        await connection.execute(update(tables.leases).values(released_at=datetime.now(UTC)))
+        await connection.execute(update(tables.cap_counters).values(used=0))
+    assert ["credit_score is at least 850"] in [after.get("only_when") for after in noted if after]
+    await post(buyer, address, 303, concurrency_cap="1", **whole)
+    assert (await who_gets_the_next_call(engine, house, tmp_path))[0] == first
