@@ -19,6 +19,7 @@ def routes() -> Sequence[web.RouteDef]:
         web.post("/flows/import", edits(views.take_in)),
         web.get("/flows/{name}", reads(views.show)),
         web.get("/flows/{name}/edit", edits(views.edit)),
+        web.get("/flows/{name}/canvas", reads(views.look)),
         web.get("/flows/{name}/export", reads(views.export)),
         web.get("/flows/{name}/differences", reads(views.show_differences)),
         web.post("/flows/{name}/publish", edits(views.publish)),

@@ -233,6 +233,17 @@ async def show_differences(request: web.Request) -> web.StreamResponse:
 
 async def edit(request: web.Request) -> web.StreamResponse:
     """The editor. What it works on, it asks the API for."""
+    # For the softphone: the draft is called from here.
+    request[MICROPHONE] = True
+    return await _canvas(request, may_edit=True)
+
+
+async def look(request: web.Request) -> web.StreamResponse:
+    """The editor's picture for those who may see a flow and not change it."""
+    return await _canvas(request, may_edit=False)
+
+
+async def _canvas(request: web.Request, *, may_edit: bool) -> web.Response:
     name = request.match_info["name"]
     async with request.app[ENGINE].connect() as connection:
         flows = await queries.summaries(connection)
@@ -242,16 +253,17 @@ async def edit(request: web.Request) -> web.StreamResponse:
     given = {
         "name": name,
         "user": request[USER].user_id,
+        "may_edit": may_edit,
         "kinds": kinds,
         "schema": flow_schema(),
         "flows": [one.name for one in flows if one.version and one.name != name],
         "uploads": sorted(work.uploads_in(request.app[PROMPTS_DIR])),
         "softphone": static_url("build/softphone.js"),
     }
-    # For the softphone: the draft is called from here.
-    request[MICROPHONE] = True
     # Not the template's own filter, which would sort the settings of every form by their names.
-    return render(request, "flows/editor.html", name=name, given=htmlsafe_json_dumps(given))
+    return render(
+        request, "flows/editor.html", name=name, may_edit=may_edit, given=htmlsafe_json_dumps(given)
+    )
 
 
 def _number(value: object) -> int | None:

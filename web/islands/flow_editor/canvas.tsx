@@ -41,13 +41,17 @@ interface Props {
   findings: Finding[];
   handle: Ref<CanvasHandle>;
   onSelect: (names: string[]) => void;
-  onPlace: (places: Record<string, Position>) => void;
-  onConnect: (from: string, exit: string, to: string) => void;
-  onRemove: (nodes: string[], exits: [string, string][]) => void;
-  onAdd: (kind: string, place: Position) => void;
+  onPlace?: (places: Record<string, Position>) => void;
+  onConnect?: (from: string, exit: string, to: string) => void;
+  onRemove?: (nodes: string[], exits: [string, string][]) => void;
+  onAdd?: (kind: string, place: Position) => void;
+  /** To look at and to choose from: nothing is moved, drawn or removed. */
+  readOnly?: boolean;
 }
 
-export function Canvas({ flow, schemas, findings, handle, onSelect, onPlace, onConnect, onRemove, onAdd }: Props) {
+const nothing = () => undefined;
+
+export function Canvas({ flow, schemas, findings, handle, onSelect, onPlace = nothing, onConnect = nothing, onRemove = nothing, onAdd = nothing, readOnly = false }: Props) {
   const [nodes, setNodes] = useState<CanvasNode[]>(() => nodesOf(flow, schemas, findings, []));
   const instance = useRef<ReactFlowInstance<CanvasNode> | null>(null);
   const frame = useRef<HTMLDivElement>(null);
@@ -86,7 +90,7 @@ export function Canvas({ flow, schemas, findings, handle, onSelect, onPlace, onC
   useImperativeHandle(handle, () => handleOf(instance, frame, setNodes), []);
 
   return (
-    <div className="fe-canvas" ref={frame} role="group" aria-label="The flow as a picture" onDrop={drop} onDragOver={allowKinds}>
+    <div className="fe-canvas" ref={frame} role="group" aria-label="The flow as a picture" onDrop={readOnly ? undefined : drop} onDragOver={readOnly ? undefined : allowKinds}>
       <ReactFlow<CanvasNode>
         nodes={nodes}
         edges={edges}
@@ -108,7 +112,10 @@ export function Canvas({ flow, schemas, findings, handle, onSelect, onPlace, onC
         }}
         onBeforeDelete={remove}
         onSelectionChange={selected}
-        deleteKeyCode={["Delete", "Backspace"]}
+        nodesDraggable={!readOnly}
+        nodesConnectable={!readOnly}
+        edgesReconnectable={!readOnly}
+        deleteKeyCode={readOnly ? null : ["Delete", "Backspace"]}
         multiSelectionKeyCode={["Shift", "Control", "Meta"]}
         selectionKeyCode="Shift"
         colorMode="system"
@@ -231,7 +238,6 @@ function useEdges(flow: Flow, schemas: Schemas, chosen: ReadonlySet<string>): Ed
               target: to,
               markerEnd: MARKER,
               className: lit ? "fe-lit" : undefined,
-              reconnectable: true,
               ariaLabel: `${exit} of ${from} leads to ${to}`,
               selected: chosen.has(`${from}\n${exit}`),
             },

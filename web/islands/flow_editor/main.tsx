@@ -9,12 +9,14 @@ import { readFlow, writeFlow } from "./definition";
 import { type Beginning, Editor } from "./editor";
 import { highlight } from "./highlight";
 import { forget, kept } from "./kept";
+import { Reader } from "./reader";
 import type { Given } from "./types";
 
 export { highlight };
 
 async function begin(given: Given): Promise<Beginning> {
   const draft = await getDraft(given.name);
+  if (!given.may_edit) return { given, draft, restored: null };
   const found = kept(given.user, given.name);
   const same = (one: object) => JSON.stringify(one);
   if (!found || same(writeFlow(readFlow(found.definition), given.name)) === same(writeFlow(readFlow(draft.definition), given.name))) {
@@ -50,7 +52,7 @@ if (place && given) {
   const root = createRoot(place);
   begin(given).then(
     (beginning) => {
-      root.render(<Broken><Editor {...beginning} /></Broken>);
+      root.render(<Broken>{given.may_edit ? <Editor {...beginning} /> : <Reader {...beginning} />}</Broken>);
       setTimeout(goToNamed, 300);
     },
     (error: unknown) => {

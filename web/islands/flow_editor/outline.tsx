@@ -13,15 +13,16 @@ interface Props {
   findings: Finding[];
   selected: readonly string[];
   onGo: (name: string) => void;
-  onAdd: (kind: string, name: string) => void;
+  /** Left out where nothing may be added. */
+  onAdd?: (kind: string, name: string) => void;
 }
 
 export function Outline({ flow, kinds, schemas, order, findings, selected, onGo, onAdd }: Props) {
   const at = useWay((way) => way.at);
   return (
     <div className="fe-outline">
-      <AddNode flow={flow} kinds={kinds} schemas={schemas} onAdd={onAdd} />
-      {!order.length && <p className="fe-help">No node yet. The first one you add is where every call begins.</p>}
+      {onAdd && <AddNode flow={flow} kinds={kinds} schemas={schemas} onAdd={onAdd} />}
+      {!order.length && <p className="fe-help">No node yet.{onAdd && " The first one you add is where every call begins."}</p>}
       <ol aria-label="Nodes, in the order callers meet them">
         {order.map((name) => {
           const node = flow.nodes[name]!;
@@ -57,7 +58,7 @@ export function Outline({ flow, kinds, schemas, order, findings, selected, onGo,
   );
 }
 
-function AddNode({ flow, kinds, schemas, onAdd }: Pick<Props, "flow" | "kinds" | "schemas" | "onAdd">) {
+function AddNode({ flow, kinds, schemas, onAdd }: Required<Pick<Props, "flow" | "kinds" | "schemas" | "onAdd">>) {
   const id = useId();
   const [kind, setKind] = useState(kinds[0]?.kind ?? "");
   const [name, setName] = useState("");

@@ -60,6 +60,7 @@ export interface Kind {
 export interface Given {
   name: string;
   user: number;
+  may_edit: boolean;
   kinds: Kind[];
   schema: { $defs: Record<string, Schema>; properties: Record<string, Schema> };
   flows: string[];
