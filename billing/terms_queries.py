@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table, exists, func, insert, select
+from sqlalchemy import Table, delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.terms_document import Party
@@ -48,6 +48,27 @@ async def insert_terms(connection: AsyncConnection, party: Party, party_id: int,
     table, column, _ = _TERMS[party]
     query = insert(table).values({column: party_id, **said}).returning(table.c.id)
     return int((await connection.execute(query)).scalar_one())
+
+
+async def version_of(
+    connection: AsyncConnection, party: Party, campaign_id: int, terms_id: int
+) -> dict[str, Any] | None:
+    """Return every column of a version but its id."""
+    table = _TERMS[party][0]
+    query = select(*(one for one in table.c if one.name != "id")).where(
+        table.c.id == terms_id, table.c.campaign_id == campaign_id
+    )
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+async def delete_version(
+    connection: AsyncConnection, party: Party, terms_id: int, *, after: dt.datetime
+) -> bool:
+    """Delete a version that goes live later than `after`. False when it does not."""
+    table = _TERMS[party][0]
+    query = delete(table).where(table.c.id == terms_id, table.c.goes_live_at > after).returning(table.c.id)
+    return (await connection.execute(query)).one_or_none() is not None
 
 
 async def terms_versions(

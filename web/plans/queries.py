@@ -165,7 +165,7 @@ async def find_targets(
 
 
 async def audit_of(
-    connection: AsyncConnection, audit_id: int, kind: str, ref: int
+    connection: AsyncConnection, audit_id: int, kind: str, ref: int | str
 ) -> Mapping[str, Any] | None:
     """Return a note of the audit log about this very thing."""
     statement = select(audit_log.c.before, audit_log.c.after).where(

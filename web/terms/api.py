@@ -17,6 +17,7 @@ from web.api.operation import (
     Operation,
     Page,
     Problem,
+    conflict,
     not_found,
     refused,
 )
@@ -25,7 +26,17 @@ from web.plans.queries import campaign_of
 from web.terms import queries
 from web.terms.queries import Version
 from web.terms.reading import reading
-from web.terms.shapes import NewTerms, TermsMade, TermsQuery, TermsShown, TermsTried, TryTerms
+from web.terms.shapes import (
+    NewTerms,
+    TermsMade,
+    TermsPutBack,
+    TermsQuery,
+    TermsShown,
+    TermsTried,
+    TermsWithdrawn,
+    TryTerms,
+)
+from web.terms.withdraw import PutBack, Withdrawn, WithdrawRefusal, put_back, withdraw
 from web.terms.work import save_version, try_terms
 
 BAD_CURSOR = FieldProblem(field="cursor", problem="this is no cursor of this list: take `next` of a page")
@@ -130,7 +141,74 @@ async def _try(asked: Asked) -> Answered | Problem:
     return not_found("call") if found is None else Answered(content=TermsTried(**asdict(found)))
 
 
+def _refused_withdrawal(refusal: WithdrawRefusal | None) -> Problem:
+    return not_found("version of terms") if refusal is None else conflict(refusal.value)
+
+
+def _party_of(asked: Asked) -> Party | None:
+    return next((one for one in Party if one.value == asked.path["party"]), None)
+
+
+async def _withdraw(asked: Asked) -> Answered | Problem:
+    party = _party_of(asked)
+    if party is None:
+        return _refused_withdrawal(None)
+    done = await withdraw(
+        asked.engine,
+        asked.actor,
+        party=party,
+        campaign_id=asked.path["id"],
+        terms_id=asked.path["terms_id"],
+        now=asked.now,
+    )
+    if not isinstance(done, Withdrawn):
+        return _refused_withdrawal(done)
+    return Answered(content=TermsWithdrawn(change_id=done.audit_id))
+
+
+async def _put_back(asked: Asked) -> Answered | Problem:
+    party = _party_of(asked)
+    if party is None:
+        return _refused_withdrawal(None)
+    done = await put_back(
+        asked.engine,
+        asked.actor,
+        party=party,
+        campaign_id=asked.path["id"],
+        terms_id=asked.path["terms_id"],
+        audit_id=asked.path["change_id"],
+        now=asked.now,
+    )
+    if not isinstance(done, PutBack):
+        return _refused_withdrawal(done)
+    return Answered(content=TermsPutBack(id=done.terms_id))
+
+
 OPERATIONS = (
+    Operation(
+        method="DELETE",
+        path="/campaigns/{id}/terms/{party}/{terms_id}",
+        name="withdraw_terms",
+        summary="Withdraw terms that are yet to go live",
+        description="`party` is buyer or publisher. What is live, or was, stays: calls were judged by it.",
+        tag="terms",
+        handler=_withdraw,
+        roles=EDITORS,
+        path_types={"party": str},
+        answer=TermsWithdrawn,
+        problems=frozenset({409}),
+    ),
+    Operation(
+        method="POST",
+        path="/campaigns/{id}/terms/{party}/{terms_id}/put-back/{change_id}",
+        name="put_back_terms",
+        summary="Put withdrawn terms back, as a version of a new id",
+        tag="terms",
+        handler=_put_back,
+        roles=EDITORS,
+        path_types={"party": str},
+        answer=TermsPutBack,
+    ),
     Operation(
         method="GET",
         path="/campaigns/{id}/terms",

@@ -55,6 +55,16 @@ class TermsMade(BaseModel):
     reading: list[str]
 
 
+class TermsWithdrawn(BaseModel):
+    """The change by which they can be put back."""
+
+    change_id: int
+
+
+class TermsPutBack(BaseModel):
+    id: int
+
+
 class TryTerms(Body):
     """Terms, and a call to try them on. `party_id` tells whose count of calls tiers go by."""
 

@@ -27,12 +27,15 @@ from web.terms.api import words_of
 from web.terms.document_form import FIELDS, document_of, placed, texts_of
 from web.terms.queries import Version
 from web.terms.reading import reading
+from web.terms.withdraw import PutBack, Withdrawn, WithdrawRefusal, put_back, withdraw
 from web.terms.work import Trial, party_named, save_version, try_terms
 
 PAGE_LENGTH = 30
 TEXT_CHARACTERS_MAXIMUM = 50_000
 SEARCH_CHARACTERS_MAXIMUM = 200
 _CALL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_WITHDRAWN = re.compile(r"([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
+VERSION = "{party}/{terms_id:[0-9]{1,18}}"
 _ABOUT = ("party_name", "goes_live", "day", "time", "call")
 
 
@@ -43,6 +46,8 @@ def routes() -> Sequence[web.RouteDef]:
         web.get(path, reads(show)),
         web.get(f"{path}/new", edits(begin)),
         web.post(f"{path}/new", edits(submit)),
+        web.post(f"{path}/{VERSION}/withdraw", edits(submit_withdrawal)),
+        web.post(f"{path}/{VERSION}/put-back/{{change_id:[0-9]{{1,18}}}}", edits(submit_return)),
     ]
 
 
@@ -85,7 +90,62 @@ async def show(request: web.Request) -> web.StreamResponse:
         at_top=after is None,
         may_edit=request[USER].role in EDITORS,
         saved=request.query.get("saved", ""),
+        withdrawn=_withdrawn(request),
+        back="back" in request.query,
     )
+
+
+def _withdrawn(request: web.Request) -> str:
+    """Return the way to put back what has just been withdrawn: version and note."""
+    found = _WITHDRAWN.fullmatch(request.query.get("withdrawn", ""))
+    return f"{found[1]}/put-back/{found[2]}" if found else ""
+
+
+def _version(request: web.Request) -> tuple[Party, int]:
+    party = next((one for one in Party if one.value == request.match_info["party"]), None)
+    if party is None:
+        raise web.HTTPNotFound
+    return party, int(request.match_info["terms_id"])
+
+
+async def submit_withdrawal(request: web.Request) -> web.StreamResponse:
+    campaign, (party, terms_id) = await _campaign(request), _version(request)
+    done = await withdraw(
+        request.app[ENGINE],
+        Actor(user=request[USER]),
+        party=party,
+        campaign_id=campaign.id,
+        terms_id=terms_id,
+        now=datetime.now(UTC),
+    )
+    if not isinstance(done, Withdrawn):
+        return _not_done(request, done, "They cannot be withdrawn")
+    raise web.HTTPSeeOther(
+        f"/campaigns/{campaign.id}/terms?party={party.value}&withdrawn={terms_id}-{done.audit_id}"
+    )
+
+
+async def submit_return(request: web.Request) -> web.StreamResponse:
+    campaign, (party, terms_id) = await _campaign(request), _version(request)
+    done = await put_back(
+        request.app[ENGINE],
+        Actor(user=request[USER]),
+        party=party,
+        campaign_id=campaign.id,
+        terms_id=terms_id,
+        audit_id=int(request.match_info["change_id"]),
+        now=datetime.now(UTC),
+    )
+    if not isinstance(done, PutBack):
+        return _not_done(request, done, "They cannot be put back")
+    raise web.HTTPSeeOther(f"/campaigns/{campaign.id}/terms?party={party.value}&back=1")
+
+
+def _not_done(request: web.Request, refusal: WithdrawRefusal | None, title: str) -> web.StreamResponse:
+    if refusal is None:
+        raise web.HTTPNotFound
+    explanation = f"{refusal.value[0].upper()}{refusal.value[1:]}."
+    return render(request, "web/error.html", status=409, title=title, explanation=explanation)
 
 
 async def begin(request: web.Request) -> web.StreamResponse:
