@@ -18,8 +18,10 @@ from web.money import bid_limits, sales
 from web.ping_tests import api as ping_tests
 from web.plans import api as plans
 from web.portal import api as portal
+from web.portal import invoice_files
 from web.publisher_keys import api as publisher_keys
 from web.reports import api as reports
+from web.reports import views_api as report_views
 from web.resources import api as resources
 from web.resources import presets_api as presets
 from web.softphone import api as softphone
@@ -35,10 +37,12 @@ OPERATIONS: Sequence[Operation] = (
     *live.OPERATIONS,
     *calls.OPERATIONS,
     *reports.OPERATIONS,
+    *report_views.OPERATIONS,
     *money.OPERATIONS,
     *bid_limits.OPERATIONS,
     *sales.OPERATIONS,
     *portal.OPERATIONS,
+    *invoice_files.OPERATIONS,
     *buyer.OPERATIONS,
     *resources.OPERATIONS,
     *presets.OPERATIONS,

@@ -40,9 +40,9 @@ from web.portal.api import (
     document_shown,
     with_lines,
 )
+from web.portal.invoices import seen_by
 from web.portal.keyset import id_of
 from web.portal.listing import PAGE_LENGTH
-from web.visibility import Field as Seen
 from web.visibility import viewer_of
 
 TAG = "money"
@@ -220,12 +220,7 @@ async def _invoice(asked: Asked) -> Answered | Problem:
         found = await read_invoice(connection, asked.path["id"])
     if found is None:
         return not_found("invoice")
-    shown = with_lines(found)
-    if not viewer_of(asked.user).sees(Seen.WHOLE_CALLER):
-        # A line of a call names its caller.
-        for line in shown.lines:
-            line.description = "Call" if line.connected_ms is not None else line.description
-    return Answered(content=shown)
+    return Answered(content=with_lines(seen_by(found, viewer_of(asked.user))))
 
 
 async def _draft(asked: Asked) -> Answered | Problem:

@@ -20,7 +20,7 @@ from web.audit import Actor
 from web.keys import ENGINE, USER
 from web.money import queries, work
 from web.pages import render
-from web.portal.invoices import FORMATS, LINES_SHOWN, invoice_file
+from web.portal.invoices import FORMATS, LINES_SHOWN, invoice_file, seen_by
 from web.portal.keyset import id_of, read_below
 from web.visibility import viewer_of
 
@@ -189,7 +189,7 @@ async def file_of_invoice(request: web.Request) -> web.Response:
         found = await read_invoice(connection, _id(request))
         if found is None or kind not in FORMATS:
             raise web.HTTPNotFound
-        return await invoice_file(connection, found, kind)
+        return await invoice_file(connection, seen_by(found, viewer_of(request[USER])), kind)
 
 
 # --- disputes --------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+from dataclasses import replace
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +18,7 @@ from web.keys import ENGINE, USER, Role, User
 from web.pages import render
 from web.portal.invoice_queries import is_own_invoice, read_own_invoices
 from web.portal.keyset import id_of, read_below
+from web.visibility import Field, Viewer
 
 PAGE_LENGTH = 50
 LINES_SHOWN = 200
@@ -28,6 +30,16 @@ async def own_invoice(connection: AsyncConnection, user: User, invoice_id: int) 
     if not await is_own_invoice(connection, user, invoice_id):
         return None
     return await read_invoice(connection, invoice_id)
+
+
+def seen_by(invoice: Invoice, viewer: Viewer) -> Invoice:
+    """Return an invoice as a viewer may see it: a line of a call names its caller, which is not everybody's."""
+    if viewer.sees(Field.WHOLE_CALLER):
+        return invoice
+    lines = (
+        line if line.connected_ms is None else replace(line, description="Call") for line in invoice.lines
+    )
+    return replace(invoice, lines=tuple(lines))
 
 
 async def show_all(request: web.Request) -> web.Response:

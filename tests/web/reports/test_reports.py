@@ -23,6 +23,7 @@ from tests.web.buyer.conftest import House, buyer, house, payments, publisher, s
 from tests.web.buyer.test_money import post
 from tests.web.buyer.test_own_calls import read
 from tests.web.conftest import EMAIL, PASSWORD, Client
+from tests.web.plans.house import api, open_analyst
 from web.reports.asked import read_asked
 
 __all__ = ["buyer", "house", "payments", "publisher", "site", "till"]
@@ -148,3 +149,32 @@ async def test_a_report_by_day_is_drawn_and_readable_in_both_palettes(site: Test
                 assert await visit.overflow_px() == 0, await visit.wide_elements()
                 await visit.picture(f"reports-360-{scheme}")
                 assert visit.complaints == []
+
+
+async def test_machines_keep_reports_under_a_name_as_the_page_does(
+    admin: Client, site: TestServer, engine: AsyncEngine
+) -> None:
+    report = {"from": "2026-01-01", "to": "2026-01-31", "by": "buyer", "then": "state", "buyer": 7}
+    wanted = {"name": "January", "report": report, "figure": "calls", "table": "pivot"}
+    status, made, _ = await api(admin, "POST", "/reports/views", json=wanted)
+    assert status == 201, made
+    assert made["query"] == (
+        "?by=buyer&then=state&from=2026-01-01&to=2026-01-31&figure=calls&table=pivot&only_buyer=7"
+    )
+    async with admin.get("/reports" + made["query"]) as page:
+        assert "January" in await page.text()
+    status, again, _ = await api(admin, "POST", "/reports/views", json={**wanted, "report": {"by": "day"}})
+    assert again["id"] == made["id"] and "by=day" in again["query"], "in place of the one of that name"
+    assert (await api(admin, "GET", "/reports/views"))[1]["items"] == [again]
+    for wrong in (
+        {"name": " "},
+        {"figure": "luck"},
+        {"report": {"from": "2026-02-02", "to": "2026-02-01"}},
+        {"report": {"zone": "Mars/Olympus"}},
+    ):
+        assert (await api(admin, "POST", "/reports/views", json={**wanted, **wrong}))[0] == 422, wrong
+    async with open_analyst(site, engine) as analyst:
+        assert (await api(analyst, "GET", "/reports/views"))[1]["items"] == []
+        assert (await api(analyst, "DELETE", f"/reports/views/{made['id']}"))[0] == 404
+        assert (await api(admin, "DELETE", f"/reports/views/{made['id']}"))[0] == 204
+        assert (await api(admin, "GET", "/reports/views"))[1]["items"] == []
