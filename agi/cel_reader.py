@@ -25,16 +25,14 @@ ROTATE_ABOVE_BYTES = 64 * 1024 * 1024
 _DROP_AFTER_SECONDS = 60
 _CHUNKS_A_READ = 16
 
-ReleaseLeases = Callable[[AsyncConnection, UUID, int], Awaitable[None]]
-"""Gives the caps of one attempt of a call back."""
+Release = Callable[[AsyncConnection, Sequence[tuple[UUID, int]]], Awaitable[None]]
+"""Gives back what attempts of calls hold that are over."""
 
 
 class CelReader:
     """Reads one node's CEL file and those it was renamed to."""
 
-    def __init__(
-        self, engine: AsyncEngine, *, node: str, file: Path, release: ReleaseLeases | None = None
-    ) -> None:
+    def __init__(self, engine: AsyncEngine, *, node: str, file: Path, release: Release | None = None) -> None:
         self._node = node
         self._file = file
         self._release = release
@@ -112,8 +110,7 @@ class CelReader:
         legs = {(ids[row.linkedid], leg.attempt): leg for row, leg in reversed(told)}
         await cel_queries.insert_legs(connection, [(call_id, leg) for (call_id, _), leg in legs.items()])
         if self._release is not None:
-            for call_id, attempt in sorted(legs):
-                await self._release(connection, call_id, attempt)
+            await self._release(connection, sorted(legs))
 
     async def _left(self, connection: AsyncConnection, row: CelRow) -> None:
         """A caller whom nobody took left a voice message, or asked to be called back."""

@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from agi import cel_queries, flow_queries, journal, queries
+from agi import cel_queries, flow_queries, journal, journal_queries, queries
 from agi.cel import RefusedLine
 from agi.line_store import Item, LineStore
 from router import caller_list_queries
@@ -191,27 +191,14 @@ class JournalReader:
         for _, fact in items:
             if isinstance(fact.body, Counted):
                 await queries.count(connection, self._node, fact.body.name, fact.body.count)
+        await _apply_to_calls(connection, known, of_calls)
         for fact in of_calls:
-            await self._apply_to_call(connection, known[fact.linkedid], fact)
+            await self._apply_to_story(connection, known[fact.linkedid], fact)
         await flow_queries.insert_events(
             connection,
             [_happened(known[fact.linkedid], fact) for fact in of_calls if isinstance(fact.body, Noted)],
         )
         await cel_queries.tell(connection, known.values())
-
-    async def _apply_to_call(self, connection: AsyncConnection, call_id: UUID, fact: Fact) -> None:
-        said = fact.body.model_dump()
-        match fact.body:
-            case Matched():
-                await queries.call_matched(connection, call_id, said)
-            case Answered():
-                await queries.insert_answer(connection, call_id, fact.at_ms, said)
-            case Decided():
-                await queries.insert_decision(connection, call_id, fact.at_ms, said)
-            case Tagged(tags=tags):
-                await queries.set_tags(connection, call_id, tags)
-            case _:
-                await self._apply_to_story(connection, call_id, fact)
 
     async def _apply_to_story(self, connection: AsyncConnection, call_id: UUID, fact: Fact) -> None:
         match fact.body:
@@ -222,7 +209,24 @@ class JournalReader:
             case Requested() as wish:
                 await requested(connection, self._node, call_id, wish, fact.at_ms)
             case _:
-                pass  # what a flow did is written for all calls at once
+                pass  # the rest is written for all calls at once
+
+
+async def _apply_to_calls(
+    connection: AsyncConnection, known: Mapping[str, UUID], facts: Sequence[Fact]
+) -> None:
+    """Write what most lines say: a statement or two for each kind."""
+    told: dict[type[_Body], list[journal_queries.Told]] = {}
+    for fact in facts:
+        one = journal_queries.Told(
+            call_id=known[fact.linkedid], at_ms=fact.at_ms, said=fact.body.model_dump()
+        )
+        told.setdefault(type(fact.body), []).append(one)
+    await journal_queries.lock_calls(connection, list(known.values()))
+    await journal_queries.calls_matched(connection, told.get(Matched, ()))
+    await journal_queries.insert_answers(connection, told.get(Answered, ()))
+    await journal_queries.insert_decisions(connection, told.get(Decided, ()))
+    await journal_queries.set_tags(connection, told.get(Tagged, ()))
 
 
 async def requested(

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import (
-    Integer,
-    Uuid,
-    bindparam,
     delete,
     func,
     select,
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agi.cel import LeftBehind
 from agi.tail import Line
 from store.call_id import call_id_of
 from store.tables import (
-    answers,
     asterisk_boots,
     calls,
     cel_rows,
     counters,
-    decisions,
     file_positions,
     no_buyer_requests,
     refused_lines,
-    targets,
 )
 
 _REFUSED_LINES_KEPT = 10_000
@@ -174,92 +167,6 @@ async def boot_seen(connection: AsyncConnection, node: str, started_ms: int, ali
     await connection.execute(
         query.on_conflict_do_update(index_elements=["node", "started_ms"], set_={"last_alive_ms": latest})
     )
-
-
-# --- the journal ---------------------------------------------------------------------------------------------
-
-
-async def call_matched(connection: AsyncConnection, call_id: UUID, match: Mapping[str, Any]) -> None:
-    """Write which number was called; a row that has gone from the market since is left out."""
-    query = text(
-        """
-        UPDATE calls SET
-            tracking_number_id = (SELECT id FROM tracking_numbers WHERE id = CAST(:tracking_number_id AS bigint)),
-            campaign_id = (SELECT id FROM campaigns WHERE id = CAST(:campaign_id AS bigint)),
-            publisher_id = (SELECT id FROM publishers WHERE id = CAST(:publisher_id AS bigint)),
-            flow_name = CAST(:flow_name AS text), flow_version = CAST(:flow_version AS integer)
-        WHERE id = :call_id AND state <> 'settled'
-        """
-    )
-    await connection.execute(query, {"call_id": call_id, **match})
-    matched = select(calls.c.campaign_id).where(calls.c.id == call_id).scalar_subquery()
-    await connection.execute(
-        update(no_buyer_requests)
-        .where(no_buyer_requests.c.call_id == call_id, no_buyer_requests.c.campaign_id.is_(None))
-        .values(campaign_id=matched)
-    )
-
-
-async def set_tags(connection: AsyncConnection, call_id: UUID, tags: Mapping[str, Any]) -> None:
-    await connection.execute(update(calls).where(calls.c.id == call_id).values(tags=dict(tags)))
-
-
-async def insert_answer(
-    connection: AsyncConnection, call_id: UUID, at_ms: int, said: Mapping[str, Any]
-) -> None:
-    query = insert(answers).values(call_id=call_id, answered_at=instant(at_ms), **said)
-    await connection.execute(query.on_conflict_do_nothing())
-
-
-_REJECTIONS = text(
-    """
-    INSERT INTO rejections (call_id, sequence, target_id, code, detail)
-    SELECT :call_id, :sequence, target_id, code, detail
-    FROM jsonb_to_recordset(:rejections) AS r(target_id bigint, code text, detail text)
-    WHERE EXISTS (SELECT FROM targets WHERE id = target_id)
-    ON CONFLICT DO NOTHING
-    """
-).bindparams(
-    bindparam("call_id", type_=Uuid),
-    bindparam("sequence", type_=Integer),
-    bindparam("rejections", type_=JSONB),
-)
-
-
-async def insert_decision(
-    connection: AsyncConnection, call_id: UUID, at_ms: int, said: Mapping[str, Any]
-) -> None:
-    """Write a decision and its rejections; targets that have gone since are left out.
-
-    Survival may decide again about an attempt the router had decided when it was killed: both are kept, in their
-    order.
-    """
-    made_before = await connection.execute(
-        select(decisions.c.sequence, decisions.c.decided_by, decisions.c.decided_at).filter_by(
-            call_id=call_id
-        )
-    )
-    taken = {row.sequence: (row.decided_by, row.decided_at) for row in made_before}
-    if (said["decided_by"], instant(at_ms)) in taken.values():
-        return
-    sequence = said["sequence"] if said["sequence"] not in taken else max(taken) + 1
-    query = insert(decisions).values(
-        call_id=call_id,
-        sequence=sequence,
-        decided_by=said["decided_by"],
-        decided_at=instant(at_ms),
-        target_id=_existing_target(said["target_id"]),
-        duration_us=said["duration_us"],
-        decision=said["decision"],
-    )
-    await connection.execute(query)
-    if said["rejections"]:
-        values = {"call_id": call_id, "sequence": sequence, "rejections": list(said["rejections"])}
-        await connection.execute(_REJECTIONS, values)
-
-
-def _existing_target(target_id: int | None) -> Any:
-    return select(targets.c.id).where(targets.c.id == target_id).scalar_subquery()
 
 
 def instant(epoch_ms: int) -> dt.datetime:

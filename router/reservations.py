@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import BigInteger, Text, Uuid, bindparam, text
+from sqlalchemy import BigInteger, Integer, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,6 +63,17 @@ _RELEASE_CALL = text(
     """
     )
 ).bindparams(bindparam("but", type_=ARRAY(Text)))
+
+_THAT_HOLD = text(
+    """
+    SELECT DISTINCT s.call_id, s.attempt FROM unnest(:ids, :attempts) AS s(call_id, attempt)
+    WHERE EXISTS (SELECT FROM leases l
+            WHERE l.call_id = s.call_id AND l.attempt = s.attempt AND l.released_at IS NULL)
+        OR EXISTS (SELECT FROM wallet_holds h
+            WHERE h.call_id = s.call_id AND h.attempt = s.attempt AND h.released_at IS NULL)
+    ORDER BY 1, 2
+    """
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)), bindparam("attempts", type_=ARRAY(Integer)))
 
 # An attempt is live while its call is in progress, its leg has not ended and no later attempt was made.
 _EXPIRE = text(
@@ -290,6 +301,17 @@ async def release_leases(connection: AsyncConnection, call_id: UUID, attempt: in
     """Give back what one attempt holds, or the whole call. Returns how many leases were still held."""
     first, last = _ANY_ATTEMPT if attempt is None else (attempt, attempt)
     return await _release(connection, call_id, first, last)
+
+
+async def attempts_that_hold(
+    connection: AsyncConnection, attempts: Sequence[tuple[UUID, int]]
+) -> Sequence[tuple[UUID, int]]:
+    """Return those of these attempts of calls that still hold caps or money, in the order they are locked in."""
+    values = {
+        "ids": [call_id for call_id, _ in attempts],
+        "attempts": [attempt for _, attempt in attempts],
+    }
+    return [(row.call_id, row.attempt) for row in await connection.execute(_THAT_HOLD, values)]
 
 
 async def release_earlier_attempts(connection: AsyncConnection, call_id: UUID, attempt: int) -> int:

@@ -11,6 +11,7 @@ import contextlib
 import datetime as dt
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -38,7 +39,7 @@ from billing.settle_batch import settle_batch
 from billing.settle_call import NotSettled, Settlement, settle_call
 from billing.wallet_watch import watch_wallets
 from router.inbound_arrival import expire_reservations, forget_reservations
-from router.reservations import expire_leases, release_leases
+from router.reservations import attempts_that_hold, expire_leases, release_leases
 from router.wallet_holds import expire_holds, release_unanswered
 from store.faults import is_deadlock, is_fault_of_data
 from store.session import open_engine
@@ -55,6 +56,8 @@ SETTLE_AT_ONCE = 4
 SETTLE_BATCH = 200
 SETTLE_TOGETHER = 40
 """Calls in one transaction of the database when many wait: what is locked is not locked for long."""
+ROUNDS = 3
+"""How often a call is tried together with others."""
 UNMATCHED_WAIT = dt.timedelta(seconds=2)
 """How long an ended call without a matched number waits for a late journal line."""
 STALE_AFTER_MS = 24 * 3_600_000
@@ -99,7 +102,7 @@ class Worker:
     def __init__(self, engine: AsyncEngine, config: WorkerConfig) -> None:
         self._engine = engine
         self._node = config.node
-        self._cel = CelReader(engine, node=config.node, file=config.cel_file, release=_release_attempt)
+        self._cel = CelReader(engine, node=config.node, file=config.cel_file, release=_release_attempts)
         self._journal = JournalReader(engine, node=config.node, directory=config.journal_dir)
         self.recordings = Recordings(engine, node=config.node, directory=config.recordings_dir)
         self._next_sweep = 0.0
@@ -189,16 +192,17 @@ class Worker:
 
     async def _settle_lane(self, waiting: Iterator[Any]) -> None:
         """Settle on one connection, several calls in a transaction; what does not go together is settled singly."""
+        tried: Counter[UUID] = Counter()
+        left: list[Any] = []
         async with self._engine.connect() as connection:
-            while calls := list(islice(waiting, SETTLE_TOGETHER)):
-                left: Sequence[Any] = calls
-                tried = 0
-                while (
-                    len(left) > 1 and len(left) != tried
-                ):  # of one caller's calls each goes with the next round
-                    tried, left = len(left), await self._settle_together(connection, left)
-                for call in left:
+            while calls := left + list(islice(waiting, SETTLE_TOGETHER - len(left))):
+                again = await self._settle_together(connection, calls) if len(calls) > 1 else calls
+                # One caller's calls go one with each round; what is left again and again goes alone.
+                alone = [call for call in again if tried[call.id] == ROUNDS - 1 or len(calls) == 1]
+                for call in alone:
                     await self._settle_singly(connection, call)
+                left = [call for call in again if call not in alone]
+                tried.update(call.id for call in left)
 
     async def _settle_together(self, connection: AsyncConnection, calls: Sequence[Any]) -> Sequence[Any]:
         """Settle the ordinary ones of these calls at once; return the others."""
@@ -248,9 +252,10 @@ def _log(settled: Settlement | NotSettled) -> None:
         log.info("settled %s: %s, %s", settled.call_id, settled.outcome.value, settled.conversion.detail)
 
 
-async def _release_attempt(connection: AsyncConnection, call_id: UUID, attempt: int) -> None:
-    await release_leases(connection, call_id, attempt)
-    await release_unanswered(connection, call_id, attempt)
+async def _release_attempts(connection: AsyncConnection, attempts: Sequence[tuple[UUID, int]]) -> None:
+    for call_id, attempt in await attempts_that_hold(connection, attempts):
+        await release_leases(connection, call_id, attempt)
+        await release_unanswered(connection, call_id, attempt)
 
 
 async def _repeat(step: Callable[[], Awaitable[None]], seconds: float, stop: asyncio.Event) -> None:

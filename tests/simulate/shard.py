@@ -34,7 +34,6 @@ from tollbridge.worker import Worker, WorkerConfig
 
 T = TypeVar("T")
 
-CHUNK_CLUSTERS = 400
 DEATH_RATE = 0.3
 """Of passes of the worker that are killed somewhere."""
 REFUND_MICROS = 1_000_000
@@ -45,8 +44,19 @@ class Faulty:
     """How a shard's luck is."""
 
     death_rate: float = DEATH_RATE
-    restart: bool = True
+    cuts: bool = True
     """Whether connections of the whole server are cut now and then."""
+    chunk_clusters: int = 400
+    """Callers whose calls are written before the worker is nudged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """What the oracle says of a shard, how often its worker died, and how often the server was away from it."""
+
+    sums: Sums
+    deaths: int
+    outages: int
 
 
 _COMPILED = LRUCache(500)
@@ -71,15 +81,17 @@ class Shard:
         self._alive = folder / "alive"
         self._luck = luck
         self._late: list[str] = []
+        self._admin = _engine(database_url, "sim-admin", 1)
         self.sums = Sums()
         self.deaths = 0
+        self.outages = 0
 
     async def play(self, calls: int, tell: Callable[[int], None]) -> None:
         """Play so many calls, each settled when this returns."""
         world = self._world
         clusters = plan_clusters(world, self._rng, calls)
         edit = 1
-        while chunk := list(itertools.islice(clusters, CHUNK_CLUSTERS)):
+        while chunk := list(itertools.islice(clusters, self._luck.chunk_clusters)):
             last_ms = max(one.happened.start_ms for cluster in chunk for one in cluster)
             while edit < len(world.edits) and world.edits[edit].live_ms <= last_ms:
                 await self._once(partial(save_edit, world=world, edit=edit))
@@ -91,6 +103,7 @@ class Shard:
             tell(self.sums.calls)
         self._files.write_cel(*self._late)
         await self._settle(sure=True)
+        await self._admin.dispose()
 
     def _write(self, calls: Sequence[Planned]) -> None:
         """Append the calls' lines: mixed up among calls, some out of order, doubled, or late by a chunk."""
@@ -142,7 +155,7 @@ class Shard:
                 await engine.dispose()
 
     async def _step(self, engine: AsyncEngine) -> None:
-        if self._luck.restart and self._rng.random() < 0.02:
+        if self._luck.cuts and self._rng.random() < 0.02:
             await self._cut_all(engine)
         worker = self._worker(engine)
         if self._rng.random() < 0.1:  # nudged twice: two workers at once
@@ -183,12 +196,14 @@ class Shard:
                 )
             )
 
-    def _take(self, fault: BaseException, deaths: Deaths) -> None:
+    def _take(self, fault: BaseException, deaths: Deaths | None) -> None:
         """Go on after a death or a fault of the outside; anything else is what we are looking for."""
-        if deaths.happened:
+        if deaths and deaths.happened:
             self.deaths += 1
         elif not isinstance(fault, Exception) or is_fault_of_data(fault):
             raise fault
+        else:
+            self.outages += 1
 
     async def _judge(self, world: World, chunk: Sequence[Sequence[Planned]]) -> None:
         """Tell the oracle what happened; some of what was paid for is disputed or refunded."""
@@ -242,23 +257,25 @@ class Shard:
         """Do something in a transaction until it is committed; it may die on the way, even after its commit."""
         while True:
             dies = self._rng.random() < self._luck.death_rate / 3
-            engine = _engine(self._url, "sim-admin", 1)
-            deaths = Deaths(engine, self._rng.randrange(1, 12) if dies else None)
+            # Who is not to die keeps the connection, as a process that lives does.
+            engine = _engine(self._url, "sim-admin", 1) if dies else self._admin
+            deaths = Deaths(engine, self._rng.randrange(1, 12)) if dies else None
             try:
                 async with engine.begin() as connection:
                     return await work(connection)
             except (Died, Exception) as fault:
                 self._take(fault, deaths)
-                await asyncio.sleep(0 if deaths.happened else 0.2)
+                await asyncio.sleep(0 if deaths and deaths.happened else 0.2)
             finally:
-                await engine.dispose()
+                if dies:
+                    await engine.dispose()
 
 
 async def play_shard(
     database_url: str, world: World, seed: int, calls: int, luck: Faulty, tell: Callable[[int], None]
-) -> tuple[Sums, int]:
-    """Play one shard; return what the oracle says of it, and how often the worker died."""
+) -> Played:
+    """Play one shard; `tell` hears how many of its calls are through."""
     with tempfile.TemporaryDirectory() as folder:
         shard = Shard(database_url, world, seed, Path(folder), luck)
         await shard.play(calls, tell)
-        return shard.sums, shard.deaths
+        return Played(sums=shard.sums, deaths=shard.deaths, outages=shard.outages)
