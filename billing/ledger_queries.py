@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Uuid, bindparam, func, select, text
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger import Posting, SealedEntry, leaf_of_stored
-from store.tables import ledger_postings, ledger_sealed_transactions, ledger_seals
+from store.tables import ledger_sealed_transactions, ledger_seals
 
 _SEAL_LOCK = 7_042_002
 # How long after its start a transaction may still be committed: many times what any statement may take.
-_LATE_COMMIT = dt.timedelta(minutes=10)
 
 
 # One round trip: settlement is the hot path.
@@ -112,21 +110,23 @@ async def last_seal(connection: AsyncConnection) -> tuple[int, bytes] | None:
     return None if row is None else (int(row.batch), bytes(row.root))
 
 
+# Ids are no guide: a later one may be committed first.
+UNSEALED = """
+    SELECT t.id, t.posted_at FROM ledger_transactions t
+    LEFT JOIN ledger_sealed_transactions s ON s.transaction_id = t.id
+    WHERE s.transaction_id IS NULL AND t.posted_at >= coalesce((
+        SELECT max(p.posted_at) - interval '10 minutes'
+        FROM ledger_sealed_transactions m JOIN ledger_transactions p ON p.id = m.transaction_id
+        WHERE m.batch = (SELECT max(batch) FROM ledger_seals)), '-infinity')
+"""
+"""No transaction is committed later than that after it began: no statement may take so long."""
+
+
 async def unsealed_ids(connection: AsyncConnection, limit: int) -> list[int]:
-    """Return the oldest unsealed transactions. Ids are no guide: a later one may be committed first."""
+    """Return the oldest unsealed transactions."""
     found = await connection.execute(
-        text(
-            """
-            SELECT t.id FROM ledger_transactions t
-            LEFT JOIN ledger_sealed_transactions s ON s.transaction_id = t.id
-            WHERE s.transaction_id IS NULL AND t.posted_at >= coalesce((
-                SELECT max(p.posted_at) - CAST(:late AS interval)
-                FROM ledger_sealed_transactions m JOIN ledger_transactions p ON p.id = m.transaction_id
-                WHERE m.batch = (SELECT max(batch) FROM ledger_seals)), '-infinity')
-            ORDER BY t.posted_at, t.id LIMIT :limit
-            """
-        ),
-        {"limit": limit, "late": _LATE_COMMIT},
+        text(f"SELECT id FROM ({UNSEALED}) u ORDER BY posted_at, id LIMIT :limit"),  # noqa: S608 (a constant)
+        {"limit": limit},
     )
     return [int(row.id) for row in found]
 
@@ -162,6 +162,16 @@ async def entries(connection: AsyncConnection, ids: Sequence[int]) -> list[Seale
     ]
 
 
+_RAISE_BALANCES = text(
+    """
+    INSERT INTO sealed_balances AS b (account, amount_micros)
+    SELECT account, sum(amount_micros)::bigint FROM ledger_postings WHERE transaction_id = ANY (:ids)
+    GROUP BY account ORDER BY account
+    ON CONFLICT (account) DO UPDATE SET amount_micros = b.amount_micros + excluded.amount_micros
+    """
+).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+
+
 async def insert_seal(
     connection: AsyncConnection, *, batch: int, previous_root: bytes, root: bytes, ids: Sequence[int]
 ) -> None:
@@ -172,6 +182,7 @@ async def insert_seal(
     )
     rows = [{"transaction_id": id_, "batch": batch, "position": place} for place, id_ in enumerate(ids)]
     await connection.execute(insert(ledger_sealed_transactions), rows)
+    await connection.execute(_RAISE_BALANCES, {"ids": list(ids)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,140 +241,3 @@ async def seals(connection: AsyncConnection) -> AsyncIterator[StoredSeal]:
                 last_id=found[-1][0] if found else None,
             )
         after = rows[-1][0]
-
-
-# --- verification --------------------------------------------------------------------------------------------
-
-
-async def allow_long_reads(connection: AsyncConnection) -> None:
-    """A ledger of years takes longer to read than any statement of a call may."""
-    await connection.execute(text("SET LOCAL statement_timeout = 0"))
-
-
-async def unsealed_count(connection: AsyncConnection, *, older_than_seconds: int) -> int:
-    found = await connection.execute(
-        text(
-            """
-            SELECT count(*) FROM ledger_transactions t
-            WHERE posted_at <= now() - :seconds * interval '1 second'
-                AND NOT EXISTS (SELECT FROM ledger_sealed_transactions s WHERE s.transaction_id = t.id)
-            """
-        ),
-        {"seconds": older_than_seconds},
-    )
-    return int(found.scalar_one())
-
-
-async def unbalanced_transactions(connection: AsyncConnection, limit: int) -> Sequence[Any]:
-    """Return transaction_id and difference of transactions whose postings do not sum to zero."""
-    total = func.sum(ledger_postings.c.amount_micros)
-    query = select(ledger_postings.c.transaction_id, total.label("difference"))
-    query = query.group_by(ledger_postings.c.transaction_id).having(total != 0).limit(limit)
-    return (await connection.execute(query)).all()
-
-
-async def calls_not_settled_once(connection: AsyncConnection, limit: int) -> Sequence[Any]:
-    """Return id, state and settlements of calls whose count of settlements is not what it must be.
-
-    A call that ended ten minutes ago must be settled.
-    """
-    found = await connection.execute(
-        text(
-            """
-            SELECT c.id, c.state, count(t.id) AS settlements
-            FROM calls c LEFT JOIN ledger_transactions t ON t.call_id = c.id AND t.kind = 'settlement'
-            GROUP BY c.id, c.state
-            HAVING count(t.id) <> CASE WHEN c.state = 'settled' THEN 1 ELSE 0 END
-                OR (c.state = 'ended' AND c.ended_at < now() - interval '10 minutes')
-            LIMIT :limit
-            """
-        ),
-        {"limit": limit},
-    )
-    return found.all()
-
-
-async def calls_not_as_settled(connection: AsyncConnection, limit: int) -> Sequence[Any]:
-    """Return settled calls whose postings are not the price and payout that the call's row states."""
-    found = await connection.execute(
-        text(
-            """
-            SELECT c.id, (c.conversion->>'price_micros')::bigint AS price, coalesce(-r.amount_micros, 0) AS posted,
-                (c.conversion->>'payout_micros')::bigint AS payout, coalesce(o.amount_micros, 0) AS paid_out
-            FROM calls c
-            JOIN ledger_transactions t ON t.call_id = c.id AND t.kind = 'settlement'
-            LEFT JOIN ledger_postings r ON r.transaction_id = t.id AND r.account = 'revenue'
-            LEFT JOIN ledger_postings o ON o.transaction_id = t.id AND o.account = 'payout'
-            WHERE c.state = 'settled' AND (
-                coalesce(-r.amount_micros, 0) <> (c.conversion->>'price_micros')::bigint
-                OR coalesce(o.amount_micros, 0) <> (c.conversion->>'payout_micros')::bigint)
-            LIMIT :limit
-            """
-        ),
-        {"limit": limit},
-    )
-    return found.all()
-
-
-async def charges_without_leg(connection: AsyncConnection, limit: int) -> Sequence[Any]:
-    """Return call_id and account of settlements that charge a buyer none of whose legs was answered in the call."""
-    found = await connection.execute(
-        text(
-            """
-            SELECT t.call_id, p.account
-            FROM ledger_transactions t
-            JOIN ledger_postings p ON p.transaction_id = t.id AND p.account LIKE 'buyer:%'
-            WHERE t.kind = 'settlement' AND NOT EXISTS (
-                SELECT FROM legs l JOIN targets g ON g.id = l.target_id
-                WHERE l.call_id = t.call_id AND l.answered_ms IS NOT NULL
-                    AND split_part(p.account, ':', 2) = g.buyer_id::text)
-            LIMIT :limit
-            """
-        ),
-        {"limit": limit},
-    )
-    return found.all()
-
-
-async def answered_without_effect(connection: AsyncConnection, limit: int) -> Sequence[Any]:
-    """Return call_id and attempt of answered legs whose call says it was not connected, or has no settlement."""
-    found = await connection.execute(
-        text(
-            """
-            SELECT l.call_id, l.attempt
-            FROM legs l JOIN calls c ON c.id = l.call_id
-            LEFT JOIN ledger_transactions t ON t.call_id = c.id AND t.kind = 'settlement'
-            WHERE l.answered_ms IS NOT NULL AND c.state = 'settled'
-                AND (t.id IS NULL OR c.conversion ->> 'verdict' = 'not_connected')
-            LIMIT :limit
-            """
-        ),
-        {"limit": limit},
-    )
-    return found.all()
-
-
-async def wallets_out_of_step(connection: AsyncConnection, limit: int) -> Sequence[Any]:
-    """Return wallets that are not what the ledger says, or whose holds do not add up: kept and posted of both."""
-    found = await connection.execute(
-        text(
-            """
-            WITH posted AS (
-                SELECT split_part(account, ':', 2)::bigint AS buyer_id, sum(amount_micros) AS amount
-                FROM ledger_postings WHERE account ~ '^buyer:[0-9]{1,18}:(receivable|wallet)$' GROUP BY 1
-            ), held AS (
-                SELECT buyer_id, sum(amount_micros) AS amount FROM wallet_holds WHERE released_at IS NULL GROUP BY 1
-            )
-            SELECT coalesce(w.buyer_id, p.buyer_id) AS buyer_id, coalesce(w.owed_micros, 0) AS kept,
-                coalesce(p.amount, 0) AS posted, coalesce(w.held_micros, 0) AS held_kept,
-                coalesce(h.amount, 0) AS held
-            FROM wallets w FULL JOIN posted p ON p.buyer_id = w.buyer_id
-            LEFT JOIN held h ON h.buyer_id = coalesce(w.buyer_id, p.buyer_id)
-            WHERE coalesce(w.owed_micros, 0) <> coalesce(p.amount, 0)
-                OR coalesce(w.held_micros, 0) <> coalesce(h.amount, 0)
-            LIMIT :limit
-            """
-        ),
-        {"limit": limit},
-    )
-    return found.all()

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from billing import ledger_queries as queries
+from billing import verify_queries as queries
 from billing.ledger import FIRST_ROOT, seal_root
-from billing.ledger_queries import StoredSeal
+from billing.ledger_queries import StoredSeal, seals
 
 MAXIMUM_FINDINGS = 100
 UNSEALED_AFTER_SECONDS = 60
@@ -29,6 +29,7 @@ class Problem(StrEnum):
     CHARGED_WITHOUT_LEG = "charged_without_leg"
     ANSWERED_WITHOUT_EFFECT = "answered_without_effect"
     WALLET_OUT_OF_STEP = "wallet_out_of_step"
+    BALANCE_OUT_OF_STEP = "balance_out_of_step"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ async def verify_ledger(engine: AsyncEngine) -> Verification:
     async with engine.connect() as plain:
         connection = await plain.execution_options(isolation_level="REPEATABLE READ")
         await queries.allow_long_reads(connection)
-        async for seal in queries.seals(connection):
+        async for seal in seals(connection):
             findings += _judge_seal(seal, previous_batch, previous_root)
             previous_batch, previous_root = seal.batch, seal.root
             batches, transactions = batches + 1, transactions + len(seal.leaves)
@@ -116,6 +117,9 @@ async def _other_findings(connection: AsyncConnection) -> list[Finding]:
         detail = f"buyer {row.buyer_id}: wallet says {row.kept} owed and {row.held_kept} held,"
         detail += f" the books say {row.posted} and {row.held}"
         findings.append(Finding(problem=Problem.WALLET_OUT_OF_STEP, detail=detail))
+    for row in await queries.balances_out_of_step(connection, MAXIMUM_FINDINGS):
+        detail = f"{row.account}: its kept balance is {row.kept} micros, what is sealed comes to {row.posted}"
+        findings.append(Finding(problem=Problem.BALANCE_OUT_OF_STEP, detail=detail))
     late = await queries.unsealed_count(connection, older_than_seconds=UNSEALED_AFTER_SECONDS)
     if late:
         detail = f"{late} transactions older than {UNSEALED_AFTER_SECONDS} s are not sealed"

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     UniqueConstraint,
@@ -78,6 +79,32 @@ wallet_notices = Table(
     # When somebody was told; null: still to be sent.
     Column("told_at", Instant),
     Index("ix_wallet_notices_open", "id", postgresql_where=text("told_at is null")),
+    Index(None, "buyer_id", "id"),
+)
+
+# Who is told of a notice by mail: one row a person of the buyer's, made with the notice.
+wallet_mails = Table(
+    "wallet_mails",
+    metadata,
+    Column("notice_id", BigInteger, ForeignKey("wallet_notices.id"), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id"), primary_key=True),
+    # Moved on before each try, so that two workers do not send the same mail.
+    Column("next_try_at", Instant, nullable=False),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("sent_at", Instant),
+    Index("ix_wallet_mails_open", "next_try_at", postgresql_where=text("sent_at is null")),
+    Index(None, "user_id"),
+)
+
+# --- balances ------------------------------------------------------------------------------------------------
+
+# The sum of each account over all sealed transactions: raised by the sealer, who is one at a time, so no settlement
+# waits for it. A balance is this and what is not sealed yet (billing.account_queries).
+sealed_balances = Table(
+    "sealed_balances",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("amount_micros", BigInteger, nullable=False),
 )
 
 # --- invoices and statements ---------------------------------------------------------------------------------
@@ -186,4 +213,21 @@ sales = Table(
     Column("transaction_id", BigInteger, ForeignKey("ledger_transactions.id")),
     Column("reported_at", Instant, nullable=False, server_default=func.now()),
     UniqueConstraint("call_id", "key", "version"),
+)
+
+# By which a buyer's or a campaign's machines report sales (web/postbacks). The key itself is shown once.
+sale_keys = Table(
+    "sale_keys",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False, server_default=text("''")),
+    Column("key_digest", LargeBinary, nullable=False, unique=True),
+    # Whose calls may be named; both: calls of this campaign that this buyer had.
+    reference("buyer_id", "buyers", nullable=True),
+    reference("campaign_id", "campaigns", nullable=True),
+    Column("rate_per_minute", Integer, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    CheckConstraint("buyer_id is not null or campaign_id is not null", name="whose"),
+    CheckConstraint("rate_per_minute >= 0", name="rate"),
 )

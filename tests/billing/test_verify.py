@@ -87,6 +87,11 @@ async def test_an_honest_ledger_holds(engine: AsyncEngine) -> None:
         ),
         (["UPDATE wallets SET owed_micros = owed_micros - 1"], Problem.WALLET_OUT_OF_STEP),
         (["UPDATE wallets SET held_micros = 1"], Problem.WALLET_OUT_OF_STEP),
+        (
+            ["UPDATE sealed_balances SET amount_micros = 1 WHERE account = 'payout'"],
+            Problem.BALANCE_OUT_OF_STEP,
+        ),
+        (["DELETE FROM sealed_balances WHERE account = 'revenue'"], Problem.BALANCE_OUT_OF_STEP),
     ],
 )
 async def test_tampering_is_found(engine: AsyncEngine, statements: list[str], problem: Problem) -> None:

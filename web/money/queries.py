@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, cast, func, literal, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.account_queries import balances_of
+from billing.ledger import publisher_payable
 from billing.terms_document import Party
-from store.tables import buyers, calls, disputes, invoices, ledger_postings, publishers
+from store.tables import buyers, calls, disputes, invoices, publishers
 
 _TABLES = {Party.BUYER: buyers, Party.PUBLISHER: publishers}
 PARTIES_MAXIMUM = 5_000
@@ -27,18 +30,23 @@ async def read_parties(connection: AsyncConnection, party: Party) -> Sequence[An
     return (await connection.execute(query)).all()
 
 
-async def read_payables(connection: AsyncConnection) -> Sequence[Any]:
-    """Return id, name and owed_micros (what we owe) of every publisher."""
-    account = literal("publisher:") + cast(publishers.c.id, Text) + literal(":payable")
-    owed = func.coalesce(cast(-func.sum(ledger_postings.c.amount_micros), BigInteger), 0)
-    query = (
-        select(publishers.c.id, publishers.c.name, owed.label("owed_micros"))
-        .select_from(publishers.outerjoin(ledger_postings, ledger_postings.c.account == account))
-        .group_by(publishers.c.id)
-        .order_by(publishers.c.name)
-        .limit(PARTIES_MAXIMUM)
-    )
-    return (await connection.execute(query)).all()
+@dataclass(frozen=True, kw_only=True)
+class Payable:
+    """What we owe a publisher, in millionths of a dollar."""
+
+    id: int
+    name: str
+    owed_micros: int
+
+
+async def read_payables(connection: AsyncConnection) -> Sequence[Payable]:
+    """Return what we owe every publisher, by name."""
+    found = await read_parties(connection, Party.PUBLISHER)
+    balances = await balances_of(connection, [publisher_payable(row.id) for row in found])
+    return [
+        Payable(id=row.id, name=row.name, owed_micros=-balances.get(publisher_payable(row.id), 0))
+        for row in found
+    ]
 
 
 async def read_invoices(

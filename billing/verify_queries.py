@@ -1,0 +1,164 @@
+"""The SQL by which a ledger is proved: each query returns what is wrong, and nothing when all is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.tables import ledger_postings
+
+
+async def allow_long_reads(connection: AsyncConnection) -> None:
+    """A ledger of years takes longer to read than any statement of a call may."""
+    await connection.execute(text("SET LOCAL statement_timeout = 0"))
+
+
+async def unsealed_count(connection: AsyncConnection, *, older_than_seconds: int) -> int:
+    found = await connection.execute(
+        text(
+            """
+            SELECT count(*) FROM ledger_transactions t
+            WHERE posted_at <= now() - :seconds * interval '1 second'
+                AND NOT EXISTS (SELECT FROM ledger_sealed_transactions s WHERE s.transaction_id = t.id)
+            """
+        ),
+        {"seconds": older_than_seconds},
+    )
+    return int(found.scalar_one())
+
+
+async def unbalanced_transactions(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return transaction_id and difference of transactions whose postings do not sum to zero."""
+    total = func.sum(ledger_postings.c.amount_micros)
+    query = select(ledger_postings.c.transaction_id, total.label("difference"))
+    query = query.group_by(ledger_postings.c.transaction_id).having(total != 0).limit(limit)
+    return (await connection.execute(query)).all()
+
+
+async def calls_not_settled_once(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return id, state and settlements of calls whose count of settlements is not what it must be.
+
+    A call that ended ten minutes ago must be settled.
+    """
+    found = await connection.execute(
+        text(
+            """
+            SELECT c.id, c.state, count(t.id) AS settlements
+            FROM calls c LEFT JOIN ledger_transactions t ON t.call_id = c.id AND t.kind = 'settlement'
+            GROUP BY c.id, c.state
+            HAVING count(t.id) <> CASE WHEN c.state = 'settled' THEN 1 ELSE 0 END
+                OR (c.state = 'ended' AND c.ended_at < now() - interval '10 minutes')
+            LIMIT :limit
+            """
+        ),
+        {"limit": limit},
+    )
+    return found.all()
+
+
+async def calls_not_as_settled(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return settled calls whose postings are not the price and payout that the call's row states."""
+    found = await connection.execute(
+        text(
+            """
+            SELECT c.id, (c.conversion->>'price_micros')::bigint AS price, coalesce(-r.amount_micros, 0) AS posted,
+                (c.conversion->>'payout_micros')::bigint AS payout, coalesce(o.amount_micros, 0) AS paid_out
+            FROM calls c
+            JOIN ledger_transactions t ON t.call_id = c.id AND t.kind = 'settlement'
+            LEFT JOIN ledger_postings r ON r.transaction_id = t.id AND r.account = 'revenue'
+            LEFT JOIN ledger_postings o ON o.transaction_id = t.id AND o.account = 'payout'
+            WHERE c.state = 'settled' AND (
+                coalesce(-r.amount_micros, 0) <> (c.conversion->>'price_micros')::bigint
+                OR coalesce(o.amount_micros, 0) <> (c.conversion->>'payout_micros')::bigint)
+            LIMIT :limit
+            """
+        ),
+        {"limit": limit},
+    )
+    return found.all()
+
+
+async def charges_without_leg(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return call_id and account of settlements that charge a buyer none of whose legs was answered in the call."""
+    found = await connection.execute(
+        text(
+            """
+            SELECT t.call_id, p.account
+            FROM ledger_transactions t
+            JOIN ledger_postings p ON p.transaction_id = t.id AND p.account LIKE 'buyer:%'
+            WHERE t.kind = 'settlement' AND NOT EXISTS (
+                SELECT FROM legs l JOIN targets g ON g.id = l.target_id
+                WHERE l.call_id = t.call_id AND l.answered_ms IS NOT NULL
+                    AND split_part(p.account, ':', 2) = g.buyer_id::text)
+            LIMIT :limit
+            """
+        ),
+        {"limit": limit},
+    )
+    return found.all()
+
+
+async def answered_without_effect(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return call_id and attempt of answered legs whose call says it was not connected, or has no settlement."""
+    found = await connection.execute(
+        text(
+            """
+            SELECT l.call_id, l.attempt
+            FROM legs l JOIN calls c ON c.id = l.call_id
+            LEFT JOIN ledger_transactions t ON t.call_id = c.id AND t.kind = 'settlement'
+            WHERE l.answered_ms IS NOT NULL AND c.state = 'settled'
+                AND (t.id IS NULL OR c.conversion ->> 'verdict' = 'not_connected')
+            LIMIT :limit
+            """
+        ),
+        {"limit": limit},
+    )
+    return found.all()
+
+
+async def wallets_out_of_step(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return wallets that are not what the ledger says, or whose holds do not add up: kept and posted of both."""
+    found = await connection.execute(
+        text(
+            """
+            WITH posted AS (
+                SELECT split_part(account, ':', 2)::bigint AS buyer_id, sum(amount_micros) AS amount
+                FROM ledger_postings WHERE account ~ '^buyer:[0-9]{1,18}:(receivable|wallet)$' GROUP BY 1
+            ), held AS (
+                SELECT buyer_id, sum(amount_micros) AS amount FROM wallet_holds WHERE released_at IS NULL GROUP BY 1
+            )
+            SELECT coalesce(w.buyer_id, p.buyer_id) AS buyer_id, coalesce(w.owed_micros, 0) AS kept,
+                coalesce(p.amount, 0) AS posted, coalesce(w.held_micros, 0) AS held_kept,
+                coalesce(h.amount, 0) AS held
+            FROM wallets w FULL JOIN posted p ON p.buyer_id = w.buyer_id
+            LEFT JOIN held h ON h.buyer_id = coalesce(w.buyer_id, p.buyer_id)
+            WHERE coalesce(w.owed_micros, 0) <> coalesce(p.amount, 0)
+                OR coalesce(w.held_micros, 0) <> coalesce(h.amount, 0)
+            LIMIT :limit
+            """
+        ),
+        {"limit": limit},
+    )
+    return found.all()
+
+
+async def balances_out_of_step(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return account, kept and posted of sealed balances that are not the sum of what is sealed."""
+    found = await connection.execute(
+        text(
+            """
+            SELECT coalesce(b.account, p.account) AS account, coalesce(b.amount_micros, 0) AS kept,
+                coalesce(p.amount, 0) AS posted
+            FROM sealed_balances b FULL JOIN (
+                SELECT p.account, sum(p.amount_micros) AS amount
+                FROM ledger_sealed_transactions s JOIN ledger_postings p ON p.transaction_id = s.transaction_id
+                GROUP BY p.account) p ON p.account = b.account
+            WHERE coalesce(b.amount_micros, 0) <> coalesce(p.amount, 0) LIMIT :limit
+            """
+        ),
+        {"limit": limit},
+    )
+    return found.all()

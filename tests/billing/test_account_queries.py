@@ -1,0 +1,59 @@
+"""Balances: what the sealer keeps and what is not sealed yet are together always what the ledger says."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from billing.account_queries import balances_of
+from billing.ledger import Posting
+from billing.ledger_queries import post
+from billing.seal import seal_next_batch
+
+ACCOUNTS = ("publisher:1:payable", "publisher:2:payable", "publisher:3:payable")
+
+
+async def _pay(engine: AsyncEngine, account: str, amount: int) -> None:
+    postings = (
+        Posting(account="payout", amount_micros=amount),
+        Posting(account=account, amount_micros=-amount),
+    )
+    async with engine.begin() as connection:
+        await post(connection, call_id=None, kind="test", postings=postings, detail={})
+
+
+async def _balances(engine: AsyncEngine) -> dict[str, int]:
+    async with engine.connect() as connection:
+        return await balances_of(connection, ACCOUNTS)
+
+
+async def _posted(engine: AsyncEngine) -> dict[str, int]:
+    query = text("SELECT account, sum(amount_micros)::bigint AS amount FROM ledger_postings GROUP BY account")
+    async with engine.connect() as connection:
+        return {row.account: row.amount for row in await connection.execute(query) if row.account in ACCOUNTS}
+
+
+async def test_a_balance_is_right_before_between_and_after_seals(engine: AsyncEngine) -> None:
+    """30 $ and 12 $ to one publisher, 7 $ to another; the third was never paid anything."""
+    assert await _balances(engine) == {}
+    await _pay(engine, ACCOUNTS[0], 30_000_000)
+    await _pay(engine, ACCOUNTS[1], 7_000_000)
+    wanted = {ACCOUNTS[0]: -30_000_000, ACCOUNTS[1]: -7_000_000}
+    assert await _balances(engine) == wanted
+    async with engine.begin() as connection:
+        assert await seal_next_batch(connection, 1) == 1
+    assert await _balances(engine) == wanted
+    await _pay(engine, ACCOUNTS[0], 12_000_000)
+    wanted[ACCOUNTS[0]] -= 12_000_000
+    assert await _balances(engine) == wanted == await _posted(engine)
+    async with engine.begin() as connection:
+        assert await seal_next_batch(connection) == 2
+    assert await _balances(engine) == wanted
+
+
+async def test_a_seal_that_is_taken_back_raises_no_balance(engine: AsyncEngine) -> None:
+    await _pay(engine, ACCOUNTS[0], 5_000_000)
+    async with engine.connect() as connection:
+        await seal_next_batch(connection)
+        await connection.rollback()
+    assert await _balances(engine) == {ACCOUNTS[0]: -5_000_000}
