@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import DateTime, bindparam, insert, select, text, update
+from sqlalchemy import DateTime, bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.wallets import WalletState
@@ -78,16 +78,6 @@ def _wallet(row: Any) -> Wallet:
         is_paused=row.paused_since is not None,
     )
     return Wallet(buyer_id=row.id, buyer=row.name, prepaid=row.prepaid, state=state)
-
-
-async def insert_notice(
-    connection: AsyncConnection, buyer_id: int, kind: str, available_micros: int, now: dt.datetime
-) -> None:
-    await connection.execute(
-        insert(wallet_notices).values(
-            buyer_id=buyer_id, kind=kind, available_micros=available_micros, noticed_at=now
-        )
-    )
 
 
 async def note_state(

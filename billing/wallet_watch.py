@@ -10,6 +10,7 @@ import datetime as dt
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing import wallet_queries as queries
+from billing.wallet_mail_queries import insert_notice
 from billing.wallets import notices_of
 
 
@@ -20,7 +21,7 @@ async def watch_wallets(connection: AsyncConnection, now: dt.datetime) -> int:
         state = wallet.state
         notices = notices_of(state)
         for notice in notices:
-            await queries.insert_notice(connection, wallet.buyer_id, notice.value, state.left_micros, now)
+            await insert_notice(connection, wallet.buyer_id, notice, state.left_micros, now)
         await queries.note_state(
             connection, wallet.buyer_id, low=state.should_be_low, paused=state.should_pause, now=now
         )

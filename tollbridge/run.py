@@ -220,6 +220,7 @@ def run_worker(settings: Settings, layout: Layout) -> None:
         journal_dir=layout.journal_file.parent,
         recordings_dir=layout.recordings_dir,
         alive_file=worker_heartbeat(layout),
+        mail=mail_of(settings),
     )
     run_until_signal(work(config), many_messages=True)
 

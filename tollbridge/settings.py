@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     smtp_password: SecretStr = Field(SecretStr(""))
     smtp_sender: str = Field("", description="whom mails are from: Tollbridge <switch@switch.example>")
     smtp_host: str = Field(
-        "", description="SMTP server for invitations and forgotten passwords; empty: no mail"
+        "", description="SMTP server for invitations, forgotten passwords and wallets; empty: no mail"
     )
 
     @field_validator("smtp_host")

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
@@ -44,12 +44,16 @@ from router.wallet_holds import expire_holds, release_unanswered
 from store.faults import is_deadlock, is_fault_of_data
 from store.session import open_engine
 
+if TYPE_CHECKING:
+    from web.mail import MailConfig
+
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
 SWEEP_SECONDS = 1.0
 RECORDINGS_SECONDS = 1.0
 TIDY_SECONDS = 60.0
+MAIL_SECONDS = 2.0
 RETRY_SECONDS = 0.5
 RETRY_AT_MOST_SECONDS = 5.0
 SETTLE_AT_ONCE = 4
@@ -75,6 +79,8 @@ class WorkerConfig:
     recordings_dir: Path
     # Touched each second while the worker lives: the supervisor looks at its time.
     alive_file: Path
+    mail: MailConfig | None = None
+    """How people are told of wallets; None: they see it on their pages."""
 
 
 async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) -> None:
@@ -92,6 +98,8 @@ async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) ->
             tasks.create_task(_repeat(worker.recordings.tend, RECORDINGS_SECONDS, stop))
             tasks.create_task(_repeat(worker.fold, SWEEP_SECONDS, stop))
             tasks.create_task(_repeat(worker.tidy, TIDY_SECONDS, stop))
+            if config.mail is not None:
+                tasks.create_task(_repeat(_mails_of(engine, config.mail), MAIL_SECONDS, stop))
     finally:
         await engine.dispose()
 
@@ -258,7 +266,16 @@ async def _release_attempts(connection: AsyncConnection, attempts: Sequence[tupl
         await release_unanswered(connection, call_id, attempt)
 
 
-async def _repeat(step: Callable[[], Awaitable[None]], seconds: float, stop: asyncio.Event) -> None:
+def _mails_of(engine: AsyncEngine, config: MailConfig) -> Callable[[], Awaitable[object]]:
+    # Only who sends mail pays for what it takes to send it.
+    from tollbridge.wallet_mails import send_wallet_mails  # noqa: PLC0415
+    from web.mail import Mailer  # noqa: PLC0415
+
+    mailer = Mailer(config)
+    return lambda: send_wallet_mails(engine, mailer, dt.datetime.now(dt.UTC))
+
+
+async def _repeat(step: Callable[[], Awaitable[object]], seconds: float, stop: asyncio.Event) -> None:
     """Do `step` again and again; after a fault wait a little longer each time, and say so once."""
     failures = 0
     while not stop.is_set():

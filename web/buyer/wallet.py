@@ -11,6 +11,7 @@ from aiohttp import web
 from billing.account_queries import entries_of, holds_of
 from billing.payment_provider import HostedPage, ProviderRefused
 from billing.terms_document import Party
+from billing.wallet_mail_queries import notices_of_buyer
 from billing.wallet_queries import wallet_of
 from rules.money import MICROS_PER_CENT, MoneyError, format_dollars, parse_dollars
 from web.audit import Actor, write_audit
@@ -20,6 +21,7 @@ from web.pages import render
 from web.portal.keyset import read_below
 
 PAGE_LENGTH = 50
+NOTICES_SHOWN = 8
 TOP_UP_MINIMUM_MICROS = 1_000_000
 TOP_UP_MAXIMUM_MICROS = 100_000_000_000
 
@@ -37,6 +39,7 @@ async def show_wallet(
     async with request.app[ENGINE].connect() as connection:
         wallet = await wallet_of(connection, user.buyer_id)
         holds = await holds_of(connection, user.buyer_id)
+        notices = await notices_of_buyer(connection, user.buyer_id, NOTICES_SHOWN)
         found = await entries_of(
             connection, Party.BUYER, user.buyer_id, below_id=below, limit=PAGE_LENGTH + 1
         )
@@ -47,6 +50,7 @@ async def show_wallet(
         status=status,
         wallet=wallet,
         holds=holds,
+        notices=notices,
         entries=page,
         at_top=below is None,
         older=page[-1].transaction_id if len(found) > PAGE_LENGTH else None,
