@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.tables import answers, buyers, calls, disputes
+from store.tables import answers, buyers, calls, disputes, recordings
 
 
 async def live_dispute(connection: AsyncConnection, call_id: UUID) -> int | None:
@@ -35,7 +35,7 @@ async def lock_dispute(connection: AsyncConnection, dispute_id: int) -> Any:
 
 
 async def evidence_of(connection: AsyncConnection, call_id: UUID) -> dict[str, Any]:
-    """Return what the call stood on when it was disputed: witnesses, verdict, answers."""
+    """Return what the call stood on when it was disputed: witnesses, verdict, answers, and which sound there was."""
     call = (
         await connection.execute(select(calls.c.evidence, calls.c.conversion).where(calls.c.id == call_id))
     ).one()
@@ -44,10 +44,16 @@ async def evidence_of(connection: AsyncConnection, call_id: UUID) -> dict[str, A
         .where(answers.c.call_id == call_id)
         .order_by(answers.c.sequence)
     )
+    heard = await connection.execute(
+        select(recordings.c.part, recordings.c.state, recordings.c.length_ms, recordings.c.sha256)
+        .where(recordings.c.call_id == call_id)
+        .order_by(recordings.c.part)
+    )
     return {
         "witnesses": call.evidence,
         "conversion": call.conversion,
         "answers": [dict(row._mapping) for row in said],
+        "recordings": [dict(row._mapping) for row in heard],
     }
 
 

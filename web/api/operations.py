@@ -14,7 +14,7 @@ from web.home import api as home
 from web.licences import api as licences
 from web.live import api as live
 from web.money import api as money
-from web.money import bid_limits, sales
+from web.money import bid_limits, disputes_api, sales
 from web.ping_tests import api as ping_tests
 from web.plans import api as plans
 from web.portal import api as portal
@@ -39,6 +39,7 @@ OPERATIONS: Sequence[Operation] = (
     *reports.OPERATIONS,
     *report_views.OPERATIONS,
     *money.OPERATIONS,
+    *disputes_api.OPERATIONS,
     *bid_limits.OPERATIONS,
     *sales.OPERATIONS,
     *portal.OPERATIONS,

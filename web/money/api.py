@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from datetime import date
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from billing.dispute_calls import DisputeRefused
 from billing.invoice_queries import read_invoice
 from billing.make_invoice import InvoiceRefused
 from billing.money_import import FileKind, ImportRefused
@@ -118,38 +116,6 @@ class NewDraft(Body):
     last: Day
 
 
-class HouseDisputeShown(BaseModel):
-    """A call that a buyer sent back, with both sides of the ruling. Money in millionths of a dollar."""
-
-    id: int
-    call_id: UUID
-    buyer: str
-    publisher: str | None
-    reason: str
-    note: str
-    state: str
-    price_micros: int
-    credit_micros: int | None
-    claw_back_micros: int | None
-    answer: str
-    opened_at: datetime
-    decided_at: datetime | None
-
-
-class NewRuling(Body):
-    """`credit_micros` 0 refuses, null gives all back; without `claw_back_micros` the publisher gives its share."""
-
-    credit_micros: Micros | None = None
-    claw_back_micros: Micros | None = None
-    answer: Annotated[str, Field(max_length=2_000)] = ""
-
-
-class RulingShown(BaseModel):
-    state: Literal["accepted", "partly", "refused"]
-    credit_micros: int
-    claw_back_micros: int
-
-
 async def _wallets(asked: Asked) -> Answered | Problem:
     async with asked.engine.connect() as connection:
         found = await all_wallets(connection)
@@ -245,46 +211,6 @@ def _stepping(action: str) -> Callable[[Asked], Awaitable[Answered | Problem]]:
     return handle
 
 
-def _dispute_shown(row: Any) -> HouseDisputeShown:
-    return HouseDisputeShown(**{name: getattr(row, name) for name in HouseDisputeShown.model_fields})
-
-
-async def _disputes(asked: Asked) -> Answered | Problem:
-    below = id_of(asked.query.cursor)
-    async with asked.engine.connect() as connection:
-        found = await queries.read_disputes(connection, state="", below_id=below, limit=PAGE_LENGTH + 1)
-    page = found[:PAGE_LENGTH]
-    following = str(page[-1].id) if len(found) > PAGE_LENGTH else None
-    return Answered(
-        content=Page[HouseDisputeShown](items=[_dispute_shown(row) for row in page], next=following)
-    )
-
-
-async def _rule(asked: Asked) -> Answered | Problem:
-    body = asked.body
-    async with asked.engine.begin() as connection:
-        if await queries.read_dispute(connection, asked.path["id"]) is None:
-            return not_found("dispute")
-        done = await work.rule(
-            connection,
-            asked.actor,
-            asked.path["id"],
-            credit_micros=body.credit_micros,
-            claw_back_micros=body.claw_back_micros,
-            answer=body.answer,
-            now=asked.now,
-        )
-    if isinstance(done, DisputeRefused):
-        return conflict(done.reason)
-    return Answered(
-        content=RulingShown(
-            state=done.state.value,
-            credit_micros=done.credit_micros,
-            claw_back_micros=done.claw_back_micros,
-        )
-    )
-
-
 def _money(method: str, path: str, name: str, summary: str, **more: Any) -> Operation:
     roles = HOUSE if method == "GET" else EDITORS
     return Operation(method=method, path=path, name=name, summary=summary, tag=TAG, roles=roles, **more)
@@ -370,23 +296,5 @@ OPERATIONS: Sequence[Operation] = (
             answer=DocumentShown,
         )
         for action, summary in _STEPS
-    ),
-    _money(
-        "GET",
-        "/disputes",
-        "list_disputes",
-        "Calls that buyers sent back, newest first",
-        handler=_disputes,
-        answer=Page[HouseDisputeShown],
-        **_PAGED,
-    ),
-    _money(
-        "POST",
-        "/disputes/{id}/ruling",
-        "rule_on_dispute",
-        "Decide a dispute",
-        handler=_rule,
-        body=NewRuling,
-        answer=RulingShown,
     ),
 )

@@ -17,12 +17,13 @@ from billing.terms_document import Party
 from billing.wallet_queries import all_wallets
 from rules.money import MoneyError, parse_dollars
 from web.audit import Actor
+from web.call.queries import read_recordings
 from web.keys import ENGINE, USER
 from web.money import queries, work
 from web.pages import render
 from web.portal.invoices import FORMATS, LINES_SHOWN, invoice_file, seen_by
 from web.portal.keyset import id_of, read_below
-from web.visibility import viewer_of
+from web.visibility import Field, viewer_of
 
 PAGE_LENGTH = 50
 STATES = ("draft", "issued", "paid", "void")
@@ -220,8 +221,11 @@ async def dispute(request: web.Request) -> web.Response:
 async def _dispute(request: web.Request, *, status: int = 200, **more: Any) -> web.Response:
     async with request.app[ENGINE].connect() as connection:
         found = await queries.read_dispute(connection, _id(request))
-    if found is None:
-        raise web.HTTPNotFound
+        if found is None:
+            raise web.HTTPNotFound
+        viewer = viewer_of(request[USER])
+        hears = viewer.sees(Field.RECORDINGS)
+        recordings = await read_recordings(connection, found.call_id) if hears else ()
     said: dict[str, Any] = {"typed": {}, "problem": ""} | more
     said["typed"] = defaultdict(str, said["typed"])
     return render(
@@ -229,7 +233,9 @@ async def _dispute(request: web.Request, *, status: int = 200, **more: Any) -> w
         "money/dispute.html",
         status=status,
         dispute=found,
-        viewer=viewer_of(request[USER]),
+        viewer=viewer,
+        hears=hears,
+        recordings=recordings,
         **said,
     )
 

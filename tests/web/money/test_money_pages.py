@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store import tables
@@ -87,6 +88,41 @@ async def test_a_dispute_is_ruled_on(admin: Client, buyer: Client, house: House,
     assert "Nothing to rule on" in await read(admin, "/money/disputes")
     assert "half" in await read(buyer, address.replace("/money", "/buyer"))
     assert (EMAIL, "rule", "disputes") in await notes(engine)
+
+
+async def test_a_dispute_can_be_heard_by_who_rules_on_it(
+    admin: Client, buyer: Client, house: House, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    """The sound, the answers and what there was when the call came back; an analyst reads, and hears nothing."""
+    file = f"{house.billed}-1.wav"
+    (tmp_path / file).write_bytes(b"RIFF of a call")
+    sound = {"node": "a", "started_at": house.started_at, "consent_node": "notice"}
+    stored = {"state": "stored", "sha256": "00", "length_ms": 61_000, "file": file}
+    async with engine.begin() as connection:
+        rows = [
+            {"part": 1, **stored},
+            {"part": 2, "state": "missing", "file": "x", "sha256": None, "length_ms": None},
+        ]
+        await connection.execute(
+            insert(tables.recordings), [{"call_id": house.billed, **sound, **row} for row in rows]
+        )
+    await post(buyer, f"/buyer/calls/{house.billed}/dispute", 303, **GOOD)
+    page = await read(admin, "/money/disputes/1")
+    (address,) = re.findall(r'<audio[^>]* src="([^"]+)"', page)
+    assert "Part 2 cannot be heard" in page and "heard “ohio”" in page
+    assert await (await admin.get(address)).read() == b"RIFF of a call"
+    async with admin.get("/api/v1/disputes") as answer:
+        (told,) = (await answer.json())["items"]
+    assert [part["state"] for part in told["recordings"]] == ["stored", "missing"]
+    assert {"tag": "state", "value": "OH", "heard": "ohio"} in told["answers"]
+    async with engine.begin() as connection:
+        await connection.execute(
+            update(tables.users).where(tables.users.c.email == EMAIL).values(role="analyst")
+        )
+    page = await read(admin, "/money/disputes/1")
+    assert "<audio" not in page and "hear none" in page and "heard “ohio”" in page
+    async with admin.get("/api/v1/disputes") as answer:
+        assert (await answer.json())["items"][0]["recordings"] == []
 
 
 async def test_adjustments_one_and_by_a_file_that_is_looked_at_first(
