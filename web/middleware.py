@@ -62,7 +62,9 @@ MACHINES = "/rtb/"
 """Below here publishers' machines ask, each with a key in the address: no cookie counts, and no page is of use."""
 HOOKS = "/hooks/"
 """Below here payment providers tell of money; what bears their signature is believed (web/hooks.py)."""
-SECRET_PATHS = (MACHINES, "/link/")
+POSTBACKS = "/postback/"
+"""Below here buyers' machines report sales, each with a key in the address (web/sale_keys)."""
+SECRET_PATHS = (MACHINES, POSTBACKS, "/link/")
 API = "/api/v1/"
 """Below here programs ask; web/api looks itself at who they are, and tells them of problems in JSON."""
 
@@ -112,7 +114,7 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
 @web.middleware
 async def refuse_foreign_posts(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse a changing request that another site made (CSRF)."""
-    if request.path.startswith((MACHINES, HOOKS, API)):
+    if request.path.startswith((MACHINES, HOOKS, POSTBACKS, API)):
         return await handler(request)
     if request.method not in SAFE_METHODS and not is_own_request(request):
         log.warning("refused a foreign %s %s from %s", request.method, request.path, client_address(request))
@@ -198,7 +200,7 @@ def _path_without_key(request: web.Request) -> str:
 
 def _error_page(request: web.Request, status: int) -> web.Response:
     title, explanation = EXPLANATIONS.get(status, UNEXPLAINED)
-    if request.path.startswith((MACHINES, HOOKS)):
+    if request.path.startswith((MACHINES, HOOKS, POSTBACKS)):
         return web.json_response({"error": title}, status=status)
     if request.path.startswith(API):
         content = {"type": "about:blank", "title": title, "status": status, "detail": explanation}

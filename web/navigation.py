@@ -49,6 +49,7 @@ ENTRIES: Sequence[Entry] = (
     Entry(label="Invoices", address="/money/invoices", roles=HOUSE, group="Money"),
     Entry(label="Disputes", address="/money/disputes", roles=HOUSE, group="Money"),
     Entry(label="Adjustments", address="/money/adjustments", roles=EDITORS, group="Money"),
+    Entry(label="Sale keys", address="/money/sale-keys", roles=HOUSE, group="Money"),
     Entry(label="Prices buyers set", address="/money/bid-limits", roles=EDITORS, group="Money"),
     Entry(label="Home", address="/publisher", roles=_PUBLISHER),
     Entry(label="Calls", address="/publisher/calls", roles=_PUBLISHER),

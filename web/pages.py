@@ -36,6 +36,7 @@ TEMPLATE_DIRS = {
     "plans": WEB_DIR / "plans" / "templates",
     "terms": WEB_DIR / "terms" / "templates",
     "publisher_keys": WEB_DIR / "publisher_keys" / "templates",
+    "sale_keys": WEB_DIR / "sale_keys" / "templates",
     "portal": WEB_DIR / "portal" / "templates",
     "buyer": WEB_DIR / "buyer" / "templates",
     "publisher": WEB_DIR / "publisher" / "templates",

@@ -26,6 +26,7 @@ from web.publisher_keys import views as publisher_keys
 from web.reports.routes import routes as reports_routes
 from web.resources import views as resources
 from web.rtb import views as rtb
+from web.sale_keys import views as sale_keys
 from web.softphone import views as softphone
 from web.softphone.proxy import pass_on
 from web.suppressions import views as suppressions
@@ -61,6 +62,7 @@ def add_routes(app: web.Application) -> None:
     app.add_routes(publisher_routes())
     app.add_routes(reports_routes())
     app.add_routes(money_routes())
+    app.add_routes(sale_keys.routes())
     app.add_routes(calls_routes())
     app.add_routes(live_routes())
     app.add_routes(plans.routes())

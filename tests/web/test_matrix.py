@@ -38,6 +38,8 @@ PUBLIC = {
     "GET /rtb/{key}",
     "POST /rtb/{key}",
     "PUT /rtb/{key}/{reservation}",
+    "GET /postback/sale/{key}",
+    "POST /postback/sale/{key}",
 }
 SAMPLES: Mapping[str, str] = {
     "call_id": "00000000-0000-4000-8000-000000000001",

@@ -24,6 +24,7 @@ from web.reports import api as reports
 from web.reports import views_api as report_views
 from web.resources import api as resources
 from web.resources import presets_api as presets
+from web.sale_keys import api as sale_keys
 from web.softphone import api as softphone
 from web.suppressions import api as suppressions
 from web.terms import api as terms
@@ -42,6 +43,7 @@ OPERATIONS: Sequence[Operation] = (
     *disputes_api.OPERATIONS,
     *bid_limits.OPERATIONS,
     *sales.OPERATIONS,
+    *sale_keys.OPERATIONS,
     *portal.OPERATIONS,
     *invoice_files.OPERATIONS,
     *buyer.OPERATIONS,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.sales import MAXIMUM_KEY_CHARACTERS, SaleRefused, report_sale
+from billing.sales import MAXIMUM_KEY_CHARACTERS, SaleRefused, SaleReported, report_sale
 from web.api.operation import Answered, Asked, Body, Operation, Problem, conflict
-from web.audit import write_audit
+from web.audit import Actor, write_audit
 from web.keys import EDITORS
 
 Micros = Annotated[int, Field(ge=0, le=10**15)]
@@ -34,31 +36,45 @@ class SaleShown(BaseModel):
     new: bool
 
 
+async def record_sale(
+    connection: AsyncConnection,
+    actor: Actor,
+    call_id: UUID,
+    *,
+    key: str,
+    now: datetime,
+    price_micros: int | None = None,
+    payout_micros: int | None = None,
+) -> SaleReported | SaleRefused:
+    """Post what a sale earns, and note who reported it: by the API or by a postback. The caller commits."""
+    done = await report_sale(
+        connection, call_id, key=key, now=now, price_micros=price_micros, payout_micros=payout_micros
+    )
+    if isinstance(done, SaleReported) and done.new:
+        said = {"key": key, **_shown(done).model_dump()}
+        await write_audit(connection, actor, action="sale", kind="calls", ref=call_id, after=said)
+    return done
+
+
+def _shown(done: SaleReported) -> SaleShown:
+    return SaleShown(
+        version=done.version, price_micros=done.price_micros, payout_micros=done.payout_micros, new=done.new
+    )
+
+
 async def _report(asked: Asked) -> Answered | Problem:
     body = asked.body
     async with asked.engine.begin() as connection:
-        done = await report_sale(
+        done = await record_sale(
             connection,
+            asked.actor,
             body.call_id,
             key=body.key,
             now=asked.now,
             price_micros=body.price_micros,
             payout_micros=body.payout_micros,
         )
-        if isinstance(done, SaleRefused):
-            return conflict(done.reason)
-        shown = SaleShown(
-            version=done.version,
-            price_micros=done.price_micros,
-            payout_micros=done.payout_micros,
-            new=done.new,
-        )
-        if done.new:
-            said = {"key": body.key, **shown.model_dump()}
-            await write_audit(
-                connection, asked.actor, action="sale", kind="calls", ref=body.call_id, after=said
-            )
-    return Answered(content=shown)
+    return conflict(done.reason) if isinstance(done, SaleRefused) else Answered(content=_shown(done))
 
 
 OPERATIONS: Sequence[Operation] = (

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.domain.inbound_bid import RESERVATION_SECONDS, PublisherKey
-from store.tables import campaigns, counters, publishers, rtb_keys
+from store.tables import campaigns, publishers, rtb_keys
+from web.rate_queries import count_in_minute
 
-COUNTER_NODE = "web"
-"""Pings count for all nodes together."""
 COUNTER_PREFIX = "rtb_pings"
-WINDOW = timedelta(minutes=1)
 
 
 async def key_of_digest(connection: AsyncConnection, digest: bytes) -> PublisherKey | None:
@@ -41,19 +38,7 @@ async def key_of_digest(connection: AsyncConnection, digest: bytes) -> Publisher
 
 async def count_ping(connection: AsyncConnection, key: PublisherKey, now: datetime) -> int:
     """Count one ping and return how many there were in this key's minute, at most one above its limit."""
-    over = counters.c.last_at <= now - WINDOW
-    statement = insert(counters).values(
-        node=COUNTER_NODE, name=f"{COUNTER_PREFIX}:{key.id}", value=1, last_at=now
-    )
-    upsert = statement.on_conflict_do_update(
-        index_elements=[counters.c.node, counters.c.name],
-        set_={
-            "value": case((over, 1), else_=func.least(counters.c.value + 1, key.rate_per_minute + 1)),
-            # When the minute began: many pings do not make it longer.
-            "last_at": case((over, now), else_=counters.c.last_at),
-        },
-    ).returning(counters.c.value)
-    return int((await connection.execute(upsert)).scalar_one())
+    return await count_in_minute(connection, f"{COUNTER_PREFIX}:{key.id}", key.rate_per_minute, now)
 
 
 async def insert_key(

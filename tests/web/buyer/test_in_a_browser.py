@@ -87,5 +87,12 @@ async def test_a_publisher_and_the_house_look_at_money(
             assert visit.complaints == []
         async with open_visit(browser, base, color_scheme="dark") as visit:
             await visit.sign_in(EMAIL, PASSWORD, "/sign-in?next=/money/wallets")
-            await look(visit, "/money/wallets", "/money/invoices", "/money/disputes", "/money/adjustments")
+            await look(
+                visit,
+                "/money/wallets",
+                "/money/invoices",
+                "/money/disputes",
+                "/money/adjustments",
+                "/money/sale-keys",
+            )
             assert visit.complaints == []
