@@ -194,6 +194,35 @@ call_commands = Table(
     Index(None, "call_id"),
 )
 
+# Test calls that somebody at a page wants placed: the worker of a node does it with a telephone of our own.
+test_calls = Table(
+    "test_calls",
+    metadata,
+    identity(),
+    # One of our tracking numbers, and who seems to call; empty: withheld.
+    Column("dialled", Text, nullable=False),
+    Column("caller", Text, nullable=False),
+    # What the caller says and presses, turn by turn, words first.
+    Column("says", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("presses", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("state", Text, nullable=False, server_default=text("'waiting'")),
+    Column("node", Text, nullable=False, server_default=text("''")),
+    # What happened so far, as the command line would print it.
+    Column("lines", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    # Why it came to nothing; empty: it did not.
+    Column("problem", Text, nullable=False, server_default=text("''")),
+    Column("call_id", Uuid),
+    reference("user_id", "users", nullable=True),
+    Column("asked_by", Text, nullable=False, server_default=text("''")),
+    Column("asked_at", Instant, nullable=False, server_default=func.now()),
+    Column("started_at", Instant),
+    Column("ended_at", Instant),
+    CheckConstraint("state in ('waiting', 'running', 'done', 'failed')", name="state"),
+    # One at a time in the whole house.
+    Index("ix_test_calls_running", "state", unique=True, postgresql_where=text("state = 'running'")),
+    Index(None, "asked_at"),
+)
+
 # One-time codes that the dialplan turns into listening to a call (ChanSpy), or into a call to a draft.
 dial_codes = Table(
     "dial_codes",

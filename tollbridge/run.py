@@ -210,6 +210,7 @@ def payments_of(settings: Settings) -> PaymentProvider | None:
 
 def run_worker(settings: Settings, layout: Layout) -> None:
     """Bring what happened to the database and settle calls."""
+    from tollbridge.testcall_queue import Telephone
     from tollbridge.worker import WorkerConfig
     from tollbridge.worker import run_worker as work
 
@@ -219,6 +220,9 @@ def run_worker(settings: Settings, layout: Layout) -> None:
         cel_file=layout.cel_file,
         journal_dir=layout.journal_file.parent,
         recordings_dir=layout.recordings_dir,
+        telephone=Telephone(
+            switch=(settings.sip_address, settings.sip_port), cache_dir=layout.data_dir / "phone"
+        ),
         alive_file=worker_heartbeat(layout),
         mail=mail_of(settings),
     )

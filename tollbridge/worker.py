@@ -43,6 +43,7 @@ from router.reservations import attempts_that_hold, expire_leases, release_lease
 from router.wallet_holds import expire_holds, release_unanswered
 from store.faults import is_deadlock, is_fault_of_data
 from store.session import open_engine
+from tollbridge.testcall_queue import LOOK_SECONDS, Telephone, TestCallQueue
 
 if TYPE_CHECKING:
     from web.mail import MailConfig
@@ -77,6 +78,8 @@ class WorkerConfig:
     cel_file: Path
     journal_dir: Path
     recordings_dir: Path
+    # Test calls are placed with it; none: they are not this worker's.
+    telephone: Telephone | None = None
     # Touched each second while the worker lives: the supervisor looks at its time.
     alive_file: Path
     mail: MailConfig | None = None
@@ -87,7 +90,7 @@ async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) ->
     """Run until `stop` is set (for ever without one). Never ends because of an outside fault."""
     stop = stop or asyncio.Event()
     engine = open_engine(
-        config.database_url, application_name=f"worker-{config.node}", pool_size=SETTLE_AT_ONCE + 3
+        config.database_url, application_name=f"worker-{config.node}", pool_size=SETTLE_AT_ONCE + 5
     )
     worker = Worker(engine, config)
     try:
@@ -100,6 +103,9 @@ async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) ->
             tasks.create_task(_repeat(worker.tidy, TIDY_SECONDS, stop))
             if config.mail is not None:
                 tasks.create_task(_repeat(_mails_of(engine, config.mail), MAIL_SECONDS, stop))
+            if config.telephone is not None:
+                queue = TestCallQueue(engine, node=config.node, telephone=config.telephone)
+                tasks.create_task(_repeat(queue.look, LOOK_SECONDS, stop))
     finally:
         await engine.dispose()
 

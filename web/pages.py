@@ -32,6 +32,7 @@ TEMPLATE_DIRS = {
     "licences": WEB_DIR / "licences" / "templates",
     "suppressions": WEB_DIR / "suppressions" / "templates",
     "ping_tests": WEB_DIR / "ping_tests" / "templates",
+    "test_calls": WEB_DIR / "test_calls" / "templates",
     "resources": WEB_DIR / "resources" / "templates",
     "plans": WEB_DIR / "plans" / "templates",
     "terms": WEB_DIR / "terms" / "templates",

@@ -31,6 +31,7 @@ from web.softphone import views as softphone
 from web.softphone.proxy import pass_on
 from web.suppressions import views as suppressions
 from web.terms import views as terms
+from web.test_calls import views as test_calls
 from web.time_zone import views as time_zone
 
 _editors = only(*EDITORS)
@@ -71,6 +72,7 @@ def add_routes(app: web.Application) -> None:
     app.add_routes(licences.routes())
     app.add_routes(suppressions.routes())
     app.add_routes(ping_tests.routes())
+    app.add_routes(test_calls.routes())
     app.add_routes(resources.routes())
     api.add_api(app)
     app.router.add_static("/static", STATIC_DIR)

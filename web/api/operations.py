@@ -28,11 +28,13 @@ from web.sale_keys import api as sale_keys
 from web.softphone import api as softphone
 from web.suppressions import api as suppressions
 from web.terms import api as terms
+from web.test_calls import api as test_calls
 from web.users import api as users
 
 OPERATIONS: Sequence[Operation] = (
     *suppressions.OPERATIONS,
     *ping_tests.OPERATIONS,
+    *test_calls.OPERATIONS,
     *licences.OPERATIONS,
     *home.OPERATIONS,
     *live.OPERATIONS,

@@ -18,3 +18,7 @@ async def carriers(connection: AsyncConnection) -> list[str]:
     ).subquery()
     statement = select(named.c.carrier_name).order_by(named.c.carrier_name).limit(SUGGESTED_MAXIMUM)
     return list((await connection.execute(statement)).scalars())
+
+
+async def number_of(connection: AsyncConnection, number_id: int) -> str | None:
+    return await connection.scalar(select(tracking_numbers.c.e164).where(tracking_numbers.c.id == number_id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 import phonenumbers
 from pydantic import AfterValidator, Field
@@ -76,6 +76,11 @@ async def choices(connection: AsyncConnection) -> Mapping[str, Mapping[str, str]
     return {"carrier_name": {name: name for name in await number_queries.carriers(connection)}}
 
 
+async def more(connection: AsyncConnection, number_id: int) -> Mapping[str, Any]:
+    """Return the number itself: it can be tried."""
+    return {"number": await number_queries.number_of(connection, number_id)}
+
+
 NUMBERS = Resource(
     name="numbers",
     one="tracking number",
@@ -91,4 +96,6 @@ NUMBERS = Resource(
     filters=("campaign_id", "publisher_id"),
     check=check,
     choices=choices,
+    more=more,
+    more_template="test_calls/try.html",
 )
