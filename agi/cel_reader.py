@@ -93,7 +93,9 @@ class CelReader:
         ended = [row.linkedid for row in rows if row.event == "LINKEDID_END"]
         if ended:
             await queries.end_calls(connection, self._node, ended)
-        await cel_queries.tell(connection, {call_id_of(row.linkedid) for row in rows})
+        await cel_queries.tell(
+            connection, [call_id_of(linkedid) for linkedid in {row.linkedid for row in rows}]
+        )
 
     async def _legs(self, connection: AsyncConnection, rows: Sequence[CelRow]) -> None:
         told = []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from dataclasses import dataclass
@@ -49,10 +47,9 @@ def cel_line(
     if extra and not extra.startswith("{"):
         extra = json.dumps({"extra": extra}, separators=(",", ":"))
     time = f"{at_ms // 1000}.{at_ms % 1000:03d}{us:03d}"
-    text = io.StringIO()
-    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerow([event, time, uniqueid, linkedid, channel, "Dial", "", "", extra])
-    return text.getvalue()
+    fields = (event, time, uniqueid, linkedid, channel, "Dial", "", "", extra)
+    # A simulation writes millions: csv's writer made for each took a tenth of its time.
+    return ",".join(f'"{field.replace(chr(34), chr(34) * 2)}"' for field in fields) + "\n"
 
 
 def cel_lines(story: CallStory) -> list[str]:
