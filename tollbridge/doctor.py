@@ -30,9 +30,11 @@ from tollbridge.node_state import NodeState, read_state
 from tollbridge.ports import clashes, ports_of, speech_ports, why_not
 from tollbridge.prompts import missing_prompts, texts_in
 from tollbridge.queries import database_facts, market_counts, node_counters, published_flows
-from tollbridge.run import vosk_model_dir
+from tollbridge.run import data_secret_of, vosk_model_dir
 from tollbridge.settings import PREFIX, Settings
 from web.resources.trunk_lines import Health, line_in_words, lines_of_trunks
+from web.second_factor.sealing import count_lost
+from web.second_factor.vault import Vault
 
 _FREE_BYTES_WANTED = 1024 * 1024 * 1024
 _CLOCK_LATEST_MS = 500
@@ -234,6 +236,25 @@ async def _licences(connection: AsyncConnection, settings: Settings) -> list[Fin
     return [_note("licences", f"{', '.join(parts)}: `tollbridge licences expiring` names them")]
 
 
+async def _second_factors(connection: AsyncConnection, settings: Settings) -> list[Finding]:
+    """Say whether the secret is the one that second factors were sealed with. Makes none where there is none."""
+    file = layout_of(settings).secret_file
+    own = settings.secret.get_secret_value() or (file.read_text().strip() if file.exists() else "")
+    secret = data_secret_of(settings, own)
+    if not secret:
+        return []
+    lost, all_of_them = await count_lost(connection, Vault(secret))
+    if not lost:
+        return [_fine("second factors", f"{all_of_them}, all sealed")] if all_of_them else []
+    return [
+        _broken(
+            "second factors",
+            f"{lost} of {all_of_them} were sealed with another secret: set {PREFIX}DATA_SECRET to it,"
+            " on every node; else their people need recovery codes",
+        )
+    ]
+
+
 async def _counters(connection: AsyncConnection, settings: Settings) -> list[Finding]:
     counters = await node_counters(connection, settings.node_name)
     return [_note(f"counter {name}", str(value)) for name, value in sorted(counters.items())]
@@ -251,7 +272,15 @@ def _front_door(settings: Settings, state: NodeState | None) -> list[Finding]:
 
 
 _Look = Callable[[AsyncConnection, Settings], Awaitable[list[Finding]]]
-_LOOKS: tuple[_Look, ...] = (_schema_and_clock, _market, _trunks, _licences, _flow_prompts, _counters)
+_LOOKS: tuple[_Look, ...] = (
+    _schema_and_clock,
+    _market,
+    _trunks,
+    _licences,
+    _flow_prompts,
+    _second_factors,
+    _counters,
+)
 
 
 def settings_table(settings: Settings) -> list[tuple[str, str, str]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import insert
+from pydantic import SecretStr
+from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.tables import buyers, licences, targets
+from store.tables import buyers, licences, targets, users
 from tollbridge.doctor import Verdict, examine, settings_table
 from tollbridge.settings import Settings
+from web.second_factor.vault import Vault
 
 
 def settings_for(tmp_path: Path, database_url: str) -> Settings:
@@ -53,6 +55,26 @@ async def test_licences_that_end_soon_are_warned_of(
         "1 have ended, 1 end within 7 days, 1 end within 30 days, 1 end within 60 days:"
         " `tollbridge licences expiring` names them"
     )
+
+
+async def test_second_factors_under_another_secret_are_told_before_their_people_find_out(
+    engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> None:
+    async with engine.begin() as connection:
+        for user_id, secret in ((1, "the shared secret of all nodes"), (2, "one that was lost")):
+            sealed = Vault(secret).seal(user_id, "JBSWY3DPEHPK3PXP")
+            person = {"id": user_id, "email": f"{user_id}@example.com", "password_hash": "", "role": "admin"}
+            await connection.execute(insert(users).values(**person, totp_secret=sealed))
+    settings = settings_for(tmp_path, database_url)
+    assert "second factors" not in {finding.part for finding in await examine(settings)}, "no secret yet"
+    settings = settings.model_copy(update={"data_secret": SecretStr("the shared secret of all nodes")})
+    findings = {finding.part: finding for finding in await examine(settings)}
+    assert findings["second factors"].verdict is Verdict.BROKEN
+    assert "1 of 2 were sealed with another secret" in findings["second factors"].detail
+    async with engine.begin() as connection:
+        await connection.execute(delete(users).where(users.c.id == 2))
+    findings = {finding.part: finding for finding in await examine(settings)}
+    assert findings["second factors"].verdict is Verdict.FINE
 
 
 async def test_a_database_that_is_away_is_one_finding_with_advice(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import any_, func, literal, select, update
+from sqlalchemy import ColumnElement, any_, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import users
@@ -71,7 +71,16 @@ async def set_factor(
 
 async def read_bare_factors(connection: AsyncConnection) -> dict[int, str]:
     """Return the secrets, by person, that are kept as they are."""
-    statement = select(users.c.id, users.c.totp_secret).where(users.c.totp_secret.not_like(f"{SEALED}%"))
+    return await _read_factors(connection, users.c.totp_secret.not_like(f"{SEALED}%"))
+
+
+async def read_sealed_factors(connection: AsyncConnection) -> dict[int, str]:
+    """Return the secrets, by person, that are kept sealed."""
+    return await _read_factors(connection, users.c.totp_secret.like(f"{SEALED}%"))
+
+
+async def _read_factors(connection: AsyncConnection, which: ColumnElement[bool]) -> dict[int, str]:
+    statement = select(users.c.id, users.c.totp_secret).where(which)
     return {row.id: row.totp_secret for row in await connection.execute(statement)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from web.second_factor import queries
 from web.second_factor.vault import Vault
@@ -15,3 +15,9 @@ async def seal_bare_factors(engine: AsyncEngine, vault: Vault) -> int:
         for user_id, secret in bare.items():
             await queries.seal_factor(connection, user_id, bare=secret, sealed=vault.seal(user_id, secret))
     return len(bare)
+
+
+async def count_lost(connection: AsyncConnection, vault: Vault) -> tuple[int, int]:
+    """Return how many sealed second factors this secret does not open, and how many there are."""
+    sealed = await queries.read_sealed_factors(connection)
+    return sum(vault.open(user_id, kept) is None for user_id, kept in sealed.items()), len(sealed)
