@@ -159,6 +159,14 @@ class NodeConfig:
     """Letters, digits, - and _ only; shared between Asterisk and our services."""
     lines: Lines = field(default_factory=Lines)
     softphone: Softphone = field(default_factory=Softphone)
+    desk_phones: tuple[IPv4Network, ...] = ()
+    """Where SIP phones of the house are. They dial one-time codes and nothing else."""
+
+    @property
+    def desk_phones_apart(self) -> tuple[IPv4Network, ...]:
+        """Those that are not a trunk's as well: Asterisk would take its callers for phones, and sell none of them."""
+        taken = [network for trunk in self.lines.trunks for network in trunk.addresses]
+        return tuple(one for one in self.desk_phones if not any(one.overlaps(other) for other in taken))
 
     @property
     def softphone_password(self) -> str:

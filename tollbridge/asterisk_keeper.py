@@ -105,7 +105,7 @@ class AsteriskKeeper:
     async def _close_door(self, child: Child) -> None:
         if child.pid is None:
             return
-        networks = await allowed_networks(self._lines)
+        networks = (*await allowed_networks(self._lines), *self._config().desk_phones_apart)
         door = close_door(child.pid, self._settings.sip_address, self._settings.sip_port, networks)
         if isinstance(door, DoorOpen):
             log.warning("unlisted SIP sources are challenged, not ignored: %s", door.reason)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 import sys
 from contextlib import suppress
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from asterisk_conf.node_config import Installation, Lines, NodeConfig, Softphone
+from asterisk_conf.sip_uri import Refused, read_address
+from tollbridge.faults import CannotRun
 from tollbridge.layout import Layout
 from tollbridge.settings import Settings
 
@@ -47,7 +50,18 @@ def node_config(settings: Settings, *, installation: Installation, secret: str, 
         secret=secret,
         lines=lines,
         softphone=softphone_of(settings, installation),
+        desk_phones=desk_phones_of(settings),
     )
+
+
+def desk_phones_of(settings: Settings) -> tuple[IPv4Network, ...]:
+    """Return where SIP phones of the house are. Raises CannotRun for what is no address or network."""
+    texts = [text.strip() for text in settings.desk_phone_networks.split(",") if text.strip()]
+    read = [read_address(text, what="TOLLBRIDGE_DESK_PHONE_NETWORKS") for text in texts]
+    for one in read:
+        if isinstance(one, Refused):
+            raise CannotRun(str(one))
+    return tuple(one for one in read if isinstance(one, IPv4Network))
 
 
 def softphone_of(settings: Settings, installation: Installation) -> Softphone:

@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     )
 
     softphone: bool = Field(True, description="let admins and managers call drafts and listen in by browser")
+    desk_phone_networks: str = Field(
+        "",
+        description="addresses of SIP phones that may dial one-time codes, and nothing else; comma between",
+    )
     softphone_address: str = Field(
         "127.0.0.1", description="address at which Asterisk takes the web process's WebSockets"
     )

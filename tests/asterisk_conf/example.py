@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from asterisk_conf.node_config import (
@@ -69,6 +70,7 @@ def example_node(
     sip_external_address: str = "",
     ports: tuple[int, int, int] = (5060, 5038, 10000),
     softphone: Softphone = Softphone(),  # noqa: B008  a plain value
+    desk_phones: tuple[IPv4Network, ...] = (),
 ) -> NodeConfig:
     """`ports` are SIP, manager and the first of 100 for media."""
     sip_port, ami_port, rtp_port_first = ports
@@ -91,4 +93,5 @@ def example_node(
         secret="not-a-real-secret-0123",
         lines=example_lines() if lines is None else lines,
         softphone=softphone,
+        desk_phones=desk_phones,
     )

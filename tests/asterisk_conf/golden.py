@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from asterisk_conf.node_config import NodeConfig, Softphone
@@ -31,6 +32,8 @@ def nodes() -> dict[str, NodeConfig]:
                 external_address="198.51.100.77",
                 opus=False,
             ),
+            # The second is a trunk's, too.
+            desk_phones=(IPv4Network("10.0.0.32/28"), IPv4Network("192.0.2.10/32")),
         ),
     }
 
