@@ -65,7 +65,7 @@ class ConstrainedSearch:
     def __init__(self, model: MoonshineModel) -> None:
         self._model = model
         numbers = model.tokens.numbers
-        self._ends = [STOP, *(numbers[mark] for mark in _END_MARKS if mark in numbers)]
+        self.ends = [STOP, *(numbers[mark] for mark in _END_MARKS if mark in numbers)]
 
     def answers(self, start: DecoderState, automaton: TokenAutomaton) -> dict[str, Answer]:
         """Log-probability of each value the beam reached; empty when the beam died."""
@@ -89,7 +89,7 @@ class ConstrainedSearch:
             if value is not None:
                 # A comma that may go on to another answer is no end: "Washington, D. C."
                 on = automaton.edges(path.node)
-                ends = [mark for mark in self._ends if mark not in on]
+                ends = [mark for mark in self.ends if mark not in on]
                 score = path.score + float(np.logaddexp.reduce(scores[row, ends]))
                 score -= automaton.cost(value, path.tokens)
                 found[value] = _joined(found.get(value), score, path.tokens)

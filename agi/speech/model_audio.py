@@ -13,15 +13,11 @@ _SPEECH_LEVEL = 2000.0
 """RMS to which the loudest 40 % of frames are brought."""
 _LOUD_SHARE = 0.6
 _MAXIMUM_GAIN = 20.0
-_SHARPENING = 0.5
-"""Share of the sample before that is taken off: 9 dB between the lowest tones and the highest."""
 
 
-def at_model_rate(samples: Samples, faster: float = 1.0, *, sharper: bool = False) -> Floats:
-    """Bring speech to one level and to 16 kHz, played `faster` than it was said; `sharper`: high tones raised."""
+def at_model_rate(samples: Samples, faster: float = 1.0) -> Floats:
+    """Bring speech to one level and to 16 kHz, played `faster` than it was said."""
     audio = samples.astype(np.float32)
-    if sharper:
-        audio[1:] -= np.float32(_SHARPENING) * audio[:-1].copy()
     frames = audio[: len(audio) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
     levels = np.sqrt((frames**2).mean(1))
     loud = levels[levels >= np.quantile(levels, _LOUD_SHARE)]

@@ -72,6 +72,22 @@ def test_a_line_without_speech_gives_nothing(level: float) -> None:
     assert events_of(hiss.astype(np.int16)) == []
 
 
+@pytest.mark.parametrize(
+    ("sentence", "least_seconds"), [("sixty two", 0.3), ("nine, one, seven, zero, two", 2.4)]
+)
+def test_a_soft_answer_is_heard_whole_in_noise(say: Speak, sentence: str, least_seconds: float) -> None:
+    """webrtcvad takes soft words in noise for noise: the whole of "sixty two", the ends of a ZIP code."""
+    answer = say(sentence).astype(np.float64)
+    level = np.sqrt(np.mean(answer[np.abs(answer) > 300] ** 2))
+    line = on_the_line((answer * 1000 / level).astype(np.int16))
+    for seed in range(5):
+        noise = np.random.default_rng(seed).standard_normal(len(line)) * 120
+        endpointer = Endpointer()
+        events = [endpointer.feed(frame) for frame in frames((line + noise).astype(np.int16))]
+        assert events.count(EndpointEvent.ENDED) == 1
+        assert (endpointer.speech_ended_frame - endpointer.speech_started_frame) * 0.02 >= least_seconds
+
+
 def test_a_click_is_no_speech() -> None:
     line = quiet_line(2.0).copy()
     line[8000:8080] = 20000
