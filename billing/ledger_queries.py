@@ -111,14 +111,14 @@ async def last_seal(connection: AsyncConnection) -> tuple[int, bytes] | None:
 
 
 # Ids are no guide: a later one may be committed first. OFFSET 0 has each of the last minutes' transactions looked up by
-# the key: left to itself PostgreSQL hashes every transaction that was ever sealed, each second.
+# the key, as the last batch has its own: left to itself PostgreSQL reads all that was ever sealed, each second.
 UNSEALED = """
     SELECT t.id, t.posted_at FROM ledger_transactions t
     LEFT JOIN LATERAL (
         SELECT transaction_id FROM ledger_sealed_transactions WHERE transaction_id = t.id OFFSET 0) s ON true
     WHERE s.transaction_id IS NULL AND t.posted_at >= coalesce((
-        SELECT max(p.posted_at) - interval '10 minutes'
-        FROM ledger_sealed_transactions m JOIN ledger_transactions p ON p.id = m.transaction_id
+        SELECT max((SELECT posted_at FROM ledger_transactions WHERE id = m.transaction_id)) - interval '10 minutes'
+        FROM ledger_sealed_transactions m
         WHERE m.batch = (SELECT max(batch) FROM ledger_seals)), '-infinity')
 """
 """No transaction is committed later than that after it began: no statement may take so long."""
