@@ -30,7 +30,7 @@ ifdef TESTS
 	@$(PYTEST) -n 2 $(TESTS)
 else
 	@mkdir -p $(dir $(OTHERS_LOG))
-	@nice -n 15 $(PYTEST) -n 2 $(addprefix --ignore=,$(CALL_TESTS)) >$(OTHERS_LOG) 2>&1 & others=$$!; \
+	@nice -n 15 $(PYTEST) -n 3 $(addprefix --ignore=,$(CALL_TESTS)) >$(OTHERS_LOG) 2>&1 & others=$$!; \
 	trap 'kill $$others 2>/dev/null' INT TERM; \
 	echo "calls on real Asterisk (all other tests run beside them, into $(OTHERS_LOG)):"; \
 	$(PYTEST) -n 2 $(SECOND_TRY) $(CALL_TESTS); calls=$$?; \

@@ -103,6 +103,11 @@ def found(words: Sound, sound: Sound) -> tuple[float, float]:
     return place / RATE, float(np.dot(there, words) / np.linalg.norm(there) / np.linalg.norm(words))
 
 
+def pieces(words: Sound) -> list[Sound]:
+    """Quarter seconds of the first one: a frame that came late breaks the likeness of one, and of the whole."""
+    return [words[at : at + RATE // 4] for at in range(0, RATE, RATE // 4)]
+
+
 async def test_both_sides_from_the_end_of_the_notice_on(
     scenario: MakeScenario, published: Published, rendered: Rendered
 ) -> None:
@@ -141,8 +146,9 @@ async def test_both_sides_from_the_end_of_the_notice_on(
     assert power(heard[talk], BUYER_HERTZ) > 20 * power(heard[talk], CALLER_HERTZ)
     # The notice is not in it: the first that was heard is the question after it.
     question = samples_of(rendered(PROMPTS[1]))
-    place, likeness = found(question, heard)
-    assert place < 0.5 and likeness > 0.95
+    place, likeness = max((found(piece, heard) for piece in pieces(question)), key=lambda one: one[1])
+    assert place < 1.25 and likeness > 0.95
+    assert max(found(piece, heard)[1] for piece in pieces(samples_of(rendered(NOTICE)))) < 0.9
 
 
 async def refused(market: Scenario) -> UUID:
