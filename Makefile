@@ -10,8 +10,9 @@ SETUP := tollbridge/setup.sh
 # to 20 ms: all other tests run beside them and give way to them.
 PYTEST := $(PYTHON) -m pytest --dist loadfile
 CALL_TESTS := tests/calls tests/tollbridge
-# A telephone that the machine kept waiting measures wrongly: what only its clock fails is tried once more, and told so.
-SECOND_TRY := --reruns 1 --only-rerun ClocksApart
+# Telephones, browsers and databases share the cores here: what fails beside everything else is tried once more, and
+# listed as such at the end. A single run (TESTS=...) never is.
+SECOND_TRY := --reruns 1 -rR
 OTHERS_LOG := .tollbridge/tests-beside-calls.log
 
 help: ## list these commands
@@ -30,7 +31,7 @@ ifdef TESTS
 	@$(PYTEST) -n 2 $(TESTS)
 else
 	@mkdir -p $(dir $(OTHERS_LOG))
-	@nice -n 15 $(PYTEST) -n 3 $(addprefix --ignore=,$(CALL_TESTS)) >$(OTHERS_LOG) 2>&1 & others=$$!; \
+	@nice -n 15 $(PYTEST) -n 3 $(SECOND_TRY) $(addprefix --ignore=,$(CALL_TESTS)) >$(OTHERS_LOG) 2>&1 & others=$$!; \
 	trap 'kill $$others 2>/dev/null' INT TERM; \
 	echo "calls on real Asterisk (all other tests run beside them, into $(OTHERS_LOG)):"; \
 	$(PYTEST) -n 2 $(SECOND_TRY) $(CALL_TESTS); calls=$$?; \
