@@ -48,6 +48,19 @@ async def test_money_is_recorded_by_hand_once(admin: Client, house: House, engin
     assert await notes(engine) == [(EMAIL, "topup", "buyers"), (EMAIL, "payout", "publishers")]
 
 
+async def test_the_wallets_of_two_thousand_buyers_weigh_little_on_the_wire(
+    admin: Client, house: House, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            insert(tables.buyers), [{"name": f"Lender {number:04d} of Ohio"} for number in range(2_000)]
+        )
+    async with admin.get("/money/wallets", headers={"Accept-Encoding": "gzip, deflate"}) as answer:
+        assert "Lender 1999 of Ohio" in await answer.text()
+        assert answer.headers["Content-Encoding"] in ("gzip", "deflate")
+        assert int(answer.headers["Content-Length"]) < 150_000
+
+
 async def test_an_invoice_is_drafted_issued_and_paid(
     admin: Client, buyer: Client, house: House, engine: AsyncEngine
 ) -> None:
