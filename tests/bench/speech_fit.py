@@ -34,7 +34,7 @@ from tests.bench.speech_set import Half, Item, load
 Floats = NDArray[np.float64]
 SEED = 4
 SHARE = 0.16
-"""Of the development half: enough for the fit, within four minutes."""
+"""Of the development half: enough for the fit. Measuring it takes one core more than ten minutes."""
 CONDITIONS = (Condition.CLEAN, Condition.NOISE_20_DB, Condition.NOISE_10_DB, Condition.LOSS_3)
 NO_ANSWER_WEIGHT = 0.5
 RIDGE = 1.0
