@@ -1,8 +1,9 @@
 """Tells a caller's voice from the echo of our own prompt. Pure: what was sent and what came back are fed in.
 
 Two tests, either is enough to call a frame echo. It is much weaker than the prompt was lately; or the last 80 ms are
-little else than a delayed copy of what we sent, whatever their level, and delayed as the frames before were: a vowel
-finds something like itself in any voice, but elsewhere each 20 ms.
+little else than a delayed copy of what we sent, whatever their level, and delayed as the frames before were, but for
+whole frames that were lost or came in a bunch: a vowel finds something like itself in any voice, but elsewhere each
+20 ms. Where a frame is missing the copy is torn for 80 ms: no louder than the copies before, that is still echo.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from agi.speech.recogniser import FRAME_SAMPLES, Samples
 
 Floats = NDArray[np.float64]
 
-_SENT_FRAMES = 26
-"""How far back an echo may come from: half a second."""
+_SENT_FRAMES = 36
+"""How far back an echo may come from: half a second, and a fifth more that we may have been held up."""
 _LEAST_LOSS_DB, _MOST_LOSS_DB = 18.0, 36.0
 """An echo at least this much weaker than the prompt is told by its level alone; on a line that shows none, soft voices
 down to the other are heard.
@@ -34,9 +35,11 @@ _COMPARED_FRAMES = 4
 _COPY_SHARE = 0.75
 """From this share of the power on, explained by a delayed copy, sound is an echo."""
 _AUDIBLE_DB = 30.0
-_FFT_SIZE = 4320
+_FFT_SIZE = 6400
 _TAPS = 4
 _SAME_DELAY_SAMPLES = 3
+_TORN_FRAMES = 5
+_TORN_MARGIN_DB = 3.0
 _EMPHASIS = 0.95
 """Both sides lose their low notes first, which a line filters and in which all voices are alike."""
 ALL_ECHO_DB = 200.0
@@ -51,6 +54,8 @@ class EchoGate:
         self._heard: deque[Samples] = deque(maxlen=_COMPARED_FRAMES)
         self._losses_db: deque[float] = deque(maxlen=_OBSERVED_FRAMES)
         self._delays: deque[int] = deque(maxlen=4)
+        self._copy_losses_db: deque[float] = deque(maxlen=_OBSERVED_FRAMES)
+        self._since_copy = _TORN_FRAMES + 1
 
     def sent(self, frame: Samples | None, level_db: float = 0.0) -> None:
         """One frame of the prompt has left; None for silence."""
@@ -67,15 +72,26 @@ class EchoGate:
         if level_db <= max(below_db, _AUDIBLE_DB):
             self._losses_db.append(loudest - level_db)
             return below_db
-        return ALL_ECHO_DB if self._is_copy() else below_db
+        if self._is_copy():
+            self._copy_losses_db.append(loudest - level_db)
+            self._since_copy = 0
+            return ALL_ECHO_DB
+        self._since_copy += 1
+        return max(below_db, self._torn_copy_db(loudest))
 
     def _is_copy(self) -> bool:
         share, delay = self._copied_share()
         if share <= _COPY_SHARE:
             return False
-        known = not self._delays or any(abs(delay - each) <= _SAME_DELAY_SAMPLES for each in self._delays)
+        known = not self._delays or any(_same_phase(delay, each) for each in self._delays)
         self._delays.append(delay)
         return known
+
+    def _torn_copy_db(self, loudest_db: float) -> float:
+        """Level up to which a frame soon after copies is one too, only torn by a frame that was lost."""
+        if self._since_copy > _TORN_FRAMES:
+            return 0.0
+        return loudest_db - min(self._copy_losses_db) + _TORN_MARGIN_DB
 
     def _loss_db(self) -> float:
         """How much weaker than the prompt its echo is at least, by what this line has shown."""
@@ -101,6 +117,12 @@ class EchoGate:
         own = powers[len(heard) :][:size] - powers[:size]
         lag = int(np.argmax(np.square(matches) / np.maximum(own, own.max() * 1e-3 + 1e-9)))
         return _explained(heard, sent, lag) / power, size - lag
+
+
+def _same_phase(delay: int, other: int) -> bool:
+    """True when delays (samples) are alike but for whole frames."""
+    apart = abs(delay - other) % FRAME_SAMPLES
+    return min(apart, FRAME_SAMPLES - apart) <= _SAME_DELAY_SAMPLES
 
 
 def _explained(heard: Floats, sent: Floats, lag: int) -> float:

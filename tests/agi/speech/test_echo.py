@@ -33,8 +33,14 @@ def frames_until_stopped(
     speech: NDArray[Any] | None = None,
     from_frame: int = 0,
     blur: int = 1,
+    lost: frozenset[int] = frozenset(),
+    stalls: frozenset[int] = frozenset(),
 ) -> tuple[int, int]:
-    """Play the prompt to a line that sends it back; return how many frames were played and how many held back."""
+    """Play the prompt to a line that sends it back; return how many frames were played and how many held back.
+
+    `lost`: frames that never come back; `stalls`: frames before which we are held up for ten, which then leave and come
+    all at once.
+    """
     turn, gate = Turn(QUESTION, "test"), EchoGate()
     dice = np.random.default_rng(5)
     sent = np.zeros((2 * len(prompt) + 60) * FRAME_SAMPLES)
@@ -42,6 +48,8 @@ def frames_until_stopped(
     if speech is not None:
         line[from_frame * FRAME_SAMPLES :][: len(speech)] += speech
     delay, played, held = int(delay_seconds * 8000), 0, 0
+    arrived: list[tuple[int, NDArray[np.int16]]] = []
+    held_up_until = 0
     for number in range(2 * len(prompt)):
         here = slice(number * FRAME_SAMPLES, (number + 1) * FRAME_SAMPLES)
         if played == len(prompt) or not turn.prompt_playing:
@@ -59,7 +67,13 @@ def frames_until_stopped(
             -FRAME_SAMPLES - blur + 1 :
         ]
         heard = mu_law(line[here] + back[:FRAME_SAMPLES] * 10 ** (-loss_db / 20))
-        turn.on_audio(heard, number * 20, gate.heard(heard))
+        if number not in lost:
+            arrived.append((number, heard))
+        if number in stalls and number >= held_up_until:
+            held_up_until = number + 10
+        while number >= held_up_until and arrived:
+            at, heard = arrived.pop(0)
+            turn.on_audio(heard, at * 20, gate.heard(heard))
         turn.on_tick(number * 20)
     return played, held
 
@@ -72,6 +86,22 @@ def test_an_echo_of_the_prompt_never_stops_or_holds_it(
     prompt: PromptAudio, loss_db: float, delay_seconds: float, blur: int
 ) -> None:
     played, held = frames_until_stopped(prompt, loss_db=loss_db, delay_seconds=delay_seconds, blur=blur)
+    assert played == len(prompt) and held == 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_an_echo_with_lost_frames_does_not_stop_it_either(prompt: PromptAudio, seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    lost = frozenset(int(at) for at in np.flatnonzero(dice.random(2 * len(prompt)) < 0.03))
+    played, held = frames_until_stopped(prompt, loss_db=10.0, delay_seconds=0.13, blur=2, lost=lost)
+    assert played == len(prompt) and held == 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_nor_does_an_echo_while_we_are_held_up(prompt: PromptAudio, seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    stalls = frozenset(int(at) for at in np.flatnonzero(dice.random(2 * len(prompt)) < 0.05))
+    played, held = frames_until_stopped(prompt, loss_db=10.0, delay_seconds=0.13, blur=2, stalls=stalls)
     assert played == len(prompt) and held == 0
 
 

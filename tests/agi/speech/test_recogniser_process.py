@@ -76,7 +76,9 @@ async def test_after_that_callers_are_heard_again(
         call = asyncio.create_task(caller.call(0.6, on_the_line(say("refinance"), lead_seconds=0.1)))
         heard = await asked.heard(timeout_seconds=20)
         await call
-    assert (heard.outcome, heard.value, heard.ended) == (Outcome.ACCEPTED, "refinance", Ending.SURE)
+    assert (heard.outcome, heard.value) == (Outcome.ACCEPTED, "refinance")
+    # Sure before the caller's pause is over; a busy machine hears it only when it is due.
+    assert heard.ended in (Ending.SURE, Ending.END_OF_SPEECH)
 
 
 async def test_keys_are_taken_while_the_recogniser_is_gone(
