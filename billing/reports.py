@@ -25,7 +25,7 @@ CALLS_AT_ONCE = 50
 OTHERS = "\x00others"
 """The key of the row that sums what a report has no room for."""
 
-_SUMS = ", ".join(f"sum({name})::bigint AS {name}" for name in FIELDS)
+_SUMS = ", ".join(f"add_up({name}) AS {name}" for name in FIELDS)
 _NEGATIVE = ", ".join(f"-{name} AS {name}" for name in FIELDS)
 _IDS = frozenset(KEPT) - {Dimension.STATE, Dimension.LOAN_TYPE, Dimension.SOURCE}
 _TIMES = {Dimension.HOUR: "HH24", Dimension.DAY: "YYYY-MM-DD"}
@@ -103,47 +103,38 @@ async def report(connection: AsyncConnection, query: ReportQuery) -> Report:
     if any(one.of_time for one in query.by):
         values["zone"] = query.zone.key
     found = (
-        await connection.execute(text(_RANKED.format(sources=" UNION ALL ".join(sources))), values)
+        await connection.execute(text(_ANSWER.format(sources=" UNION ALL ".join(sources))), values)
     ).all()
-    rows = [(row, Measures(**{name: getattr(row, name) or 0 for name in FIELDS})) for row in found]
-    total = next((measures for row, measures in rows if row.place == 0), Measures())
-    listed = tuple(
-        ReportRow(keys=_keys(row, query), measures=measures)
-        for row, measures in sorted(rows, key=lambda one: _order(one[0], query))
-        if row.place != 0
-    )
-    return Report(
-        query=query, rows=listed, total=total, groups=next((row.groups for row in found if row.place == 0), 0)
-    )
+    total, groups = _measures(found[-1]), found[-1].groups
+    listed = [ReportRow(keys=(row.a, row.b)[: len(query.by)], measures=_measures(row)) for row in found[:-1]]
+    listed.sort(key=lambda row: _times(row, query))
+    if groups > len(listed):
+        others = total.less(row.measures for row in listed)
+        listed.append(ReportRow(keys=(OTHERS, "")[: len(query.by)], measures=others))
+    return Report(query=query, rows=tuple(listed), total=total, groups=groups)
 
 
-# One pass: sums by key, the largest kept, the rest as one row (place limit + 1), and all as another (place 0).
-_RANKED = """
+_ANY_FIGURE = " OR ".join(f"add_up({name}) <> 0" for name in FIELDS)
+
+# The largest, and the total of all as the last row.
+_ANSWER = f"""
     WITH summed AS MATERIALIZED (
-        SELECT a, b, {sums} FROM ({{sources}}) AS pieces GROUP BY a, b
-    ), ranked AS (
-        SELECT *, row_number() OVER (ORDER BY revenue_micros DESC, calls DESC, a, b) AS rank
-        FROM summed WHERE ({fields}) IS DISTINCT FROM ({zeros})
+        SELECT a, b, {_SUMS} FROM ({{sources}}) AS pieces GROUP BY a, b HAVING {_ANY_FIGURE}
+    ), largest AS (
+        SELECT * FROM summed ORDER BY revenue_micros DESC, calls DESC, a, b LIMIT :limit
     )
-    SELECT least(rank, :limit + 1) AS place, CASE WHEN min(rank) <= :limit THEN min(a) END AS a, min(b) AS b,
-        0::bigint AS groups, {sums}
-    FROM ranked GROUP BY 1
-    UNION ALL SELECT 0, NULL, NULL, count(*), {sums} FROM ranked
-""".format(sums=_SUMS, fields=MEASURES, zeros=", ".join("0" for _ in FIELDS))  # noqa: S608 (names only)
+    SELECT 0::bigint AS groups, a, b, {MEASURES} FROM largest
+    UNION ALL SELECT count(*), NULL, NULL, {_SUMS} FROM summed
+"""  # noqa: S608 (names only)
 
 
-def _keys(row: Any, query: ReportQuery) -> tuple[str, ...]:
-    if not query.by:
-        return ()
-    return (OTHERS, "")[: len(query.by)] if row.a is None else (row.a, row.b)[: len(query.by)]
+def _measures(row: Any) -> Measures:
+    return Measures(**{name: getattr(row, name) or 0 for name in FIELDS})
 
 
-def _order(row: Any, query: ReportQuery) -> tuple[Any, ...]:
-    """Time in its order, everything else by size; `others` last."""
-    if row.a is None:
-        return (True, [], row.place)
-    timely = [cell for one, cell in zip(query.by, (row.a, row.b), strict=False) if one.of_time]
-    return (False, timely, row.place)
+def _times(row: ReportRow, query: ReportQuery) -> list[str]:
+    """What rows go by before their size: time, in its order."""
+    return [key for one, key in zip(query.by, row.keys, strict=True) if one.of_time]
 
 
 def _is_id(value: str) -> bool:
@@ -164,17 +155,26 @@ def _pieces(query: ReportQuery) -> tuple[Piece, ...]:
 
 
 def _source(query: ReportQuery, piece: Piece, number: int) -> str:
-    between = f">= :start{number} AND"
+    figures = _NEGATIVE if piece.too_much else MEASURES
+    period = f">= :start{number} AND"
     if piece.grain is None:
-        cells = _cells(query.by, "at", {one: f"{one}::text" for one in KEPT})
-        where = f"at {between} at < :end{number}{_only(query)}"
-        return f"SELECT {cells}, {_SUMS} FROM report_facts WHERE {where} GROUP BY 1, 2"  # noqa: S608
+        cells = _cells(query.by, {one: f"{one}::text" for one in KEPT} | _clock("at"))
+        where = f"at {period} at < :end{number}{_only(query)}"
+        return f"SELECT {cells}, {figures} FROM report_facts WHERE {where}"  # noqa: S608
     columns = dict(zip(query.kept, ("a", "b"), strict=False))
-    cells = _cells(query.by, "bucket", columns)
     where = f"grain = {piece.grain:d} AND pair = {pair_code(query.kept)}"
-    where += f" AND bucket {between} bucket < :end{number}"
+    where += f" AND bucket {period} bucket < :end{number}"
     where += "".join(f" AND {columns[one]} = :only_{one}" for one in query.where)
-    return f"SELECT {cells}, {_SUMS} FROM rollups WHERE {where} GROUP BY 1, 2"  # noqa: S608
+    cells = _cells(query.by, columns | {one: one.value for one in _TIMES})
+    moments = _moments(query, number) if any(one.of_time for one in query.by) else ""
+    return f"SELECT {cells}, {figures} FROM rollups{moments} WHERE {where}"  # noqa: S608
+
+
+def _moments(query: ReportQuery, number: int) -> str:
+    """Join each bucket with its time on the zone's clock: told once a bucket, not once a row."""
+    said = ", ".join(f"{cell} AS {one}" for one, cell in _clock("bucket").items() if one in query.by)
+    buckets = f"generate_series(:start{number}, :end{number}, interval '15 minutes') AS bucket"
+    return f" JOIN (SELECT bucket, {said} FROM {buckets}) AS moments USING (bucket)"  # noqa: S608
 
 
 def _only(query: ReportQuery) -> str:
@@ -183,23 +183,22 @@ def _only(query: ReportQuery) -> str:
 
 def _pending(query: ReportQuery) -> str:
     """What is posted and not folded; what was folded of it before is taken back."""
-    cells = _cells(query.by, "at", {one: f"{one}::text" for one in KEPT})
+    cells = _cells(query.by, {one: f"{one}::text" for one in KEPT} | _clock("at"))
     sides = " UNION ALL ".join(
         f"SELECT {DIMENSIONS}, at, {figures} FROM {table} WHERE transaction_id IN"  # noqa: S608
         f" (SELECT transaction_id FROM report_pending) AND at >= :start AND at < :end{_only(query)}"
         for table, figures in (("report_contributions", MEASURES), ("report_facts", _NEGATIVE))
     )
-    return f"SELECT {cells}, {_SUMS} FROM ({sides}) AS pending GROUP BY 1, 2"  # noqa: S608
+    return f"SELECT {cells}, {MEASURES} FROM ({sides}) AS pending"  # noqa: S608
 
 
-def _cells(by: Sequence[Dimension], moment: str, columns: Mapping[Dimension, str]) -> str:
-    cells = [
-        f"to_char({moment} AT TIME ZONE :zone, '{_TIMES[one]}')" if one.of_time else columns[one]
-        for one in by
-    ]
-    return ", ".join(
-        f"{cell} AS {name}" for cell, name in zip([*cells, "''", "''"], ("a", "b"), strict=False)
-    )
+def _clock(moment: str) -> dict[Dimension, str]:
+    return {one: f"to_char({moment} AT TIME ZONE :zone, '{form}')" for one, form in _TIMES.items()}
+
+
+def _cells(by: Sequence[Dimension], columns: Mapping[Dimension, str]) -> str:
+    cells = [*(columns[one] for one in by), "''", "''"]
+    return ", ".join(f"{cell} AS {name}" for cell, name in zip(cells, ("a", "b"), strict=False))
 
 
 # --- comparison ----------------------------------------------------------------------------------------------

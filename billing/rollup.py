@@ -9,8 +9,8 @@ of an hour, as every zone's is since 1972 (Liberia was the last).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from zoneinfo import ZoneInfo
 
@@ -55,6 +55,9 @@ class Grain(IntEnum):
     MONTH = 4
 
 
+_STEPS = {Grain.QUARTER: QUARTER, Grain.HOUR: HOUR, Grain.DAY: DAY}
+
+
 def pair_code(dimensions: Sequence[Dimension]) -> int:
     """Return the number that sums by these dimensions (none, one, or two in the order of KEPT) are kept under."""
     places = [KEPT.index(one) + 1 for one in dimensions]
@@ -68,6 +71,8 @@ class Piece:
     grain: Grain | None
     start: dt.datetime
     end: dt.datetime
+    too_much: bool = False
+    """Coarser sums hold it, and the period does not: to be taken away."""
 
 
 def pieces_of(
@@ -75,41 +80,41 @@ def pieces_of(
 ) -> tuple[Piece, ...]:
     """Return the pieces that together are exactly [start, end), the coarsest that will do. Times are UTC."""
     kept = [one for one in dimensions if not one.of_time]
-    if len(kept) == len(dimensions):
-        return _whole_days(start, end, fine=len(kept) < 2)
-    whole_hours = _offsets_are_whole_hours(start, end, zone)
-    return _rounded(start, end, *((Grain.HOUR, HOUR) if whole_hours else (Grain.QUARTER, QUARTER)))
+    if len(kept) < len(dimensions):
+        whole_hours = _offsets_are_whole_hours(start, end, zone)
+        return _cover(start, end, (Grain.HOUR, Grain.QUARTER) if whole_hours else (Grain.QUARTER,))
+    if len(kept) == 2:
+        return _cover(start, end, (Grain.MONTH, Grain.DAY))
+    return _cover(start, end, (Grain.MONTH, Grain.DAY, Grain.HOUR, Grain.QUARTER))
 
 
-def _whole_days(start: dt.datetime, end: dt.datetime, *, fine: bool) -> tuple[Piece, ...]:
-    first, last = _ceiling(start, DAY), _floor(end, DAY)
-    if first >= last:
-        return _edge(start, end, fine=fine)
-    first_month = first if first.day == 1 else _next_month(first)
-    last_month = last.replace(day=1)
-    middle = _piece(Grain.DAY, first, last)
-    if first_month < last_month:
-        middle = (
-            *_piece(Grain.DAY, first, first_month),
-            *_piece(Grain.MONTH, first_month, last_month),
-            *_piece(Grain.DAY, last_month, last),
-        )
-    return (*_edge(start, first, fine=fine), *middle, *_edge(last, end, fine=fine))
+def _cover(start: dt.datetime, end: dt.datetime, grains: Sequence[Grain]) -> tuple[Piece, ...]:
+    """Sums between the nearest bounds of the coarsest grain; by the finer ones what those lack or have too much."""
+    if start == end:
+        return ()
+    if not grains:
+        return (Piece(grain=None, start=start, end=end),)
+    first, last = _nearest(start, grains[0]), _nearest(end, grains[0])
+    if first == last:
+        return _cover(start, end, grains[1:])
+    whole = Piece(grain=grains[0], start=first, end=last)
+    return (*_beside(start, first, grains[1:]), whole, *_beside(last, end, grains[1:]))
 
 
-def _edge(start: dt.datetime, end: dt.datetime, *, fine: bool) -> tuple[Piece, ...]:
-    return _rounded(start, end, Grain.QUARTER, QUARTER) if fine else _piece(None, start, end)
+def _beside(start: dt.datetime, end: dt.datetime, grains: Sequence[Grain]) -> tuple[Piece, ...]:
+    if start <= end:
+        return _cover(start, end, grains)
+    return tuple(replace(one, too_much=not one.too_much) for one in _cover(end, start, grains))
 
 
-def _rounded(start: dt.datetime, end: dt.datetime, grain: Grain, step: dt.timedelta) -> tuple[Piece, ...]:
-    first, last = _ceiling(start, step), _floor(end, step)
-    if first >= last:
-        return _piece(None, start, end)
-    return (*_piece(None, start, first), *_piece(grain, first, last), *_piece(None, last, end))
-
-
-def _piece(grain: Grain | None, start: dt.datetime, end: dt.datetime) -> tuple[Piece, ...]:
-    return (Piece(grain=grain, start=start, end=end),) if start < end else ()
+def _nearest(moment: dt.datetime, grain: Grain) -> dt.datetime:
+    if grain is Grain.MONTH:
+        before = _floor(moment, DAY).replace(day=1)
+        after = (before + dt.timedelta(days=32)).replace(day=1)
+    else:
+        before = _floor(moment, _STEPS[grain])
+        after = before + _STEPS[grain]
+    return before if moment - before < after - moment else after
 
 
 def _offsets_are_whole_hours(start: dt.datetime, end: dt.datetime, zone: ZoneInfo) -> bool:
@@ -120,14 +125,6 @@ def _offsets_are_whole_hours(start: dt.datetime, end: dt.datetime, zone: ZoneInf
 
 def _floor(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:
     return moment - (moment - _EPOCH) % step
-
-
-def _ceiling(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:
-    return moment + (_EPOCH - moment) % step
-
-
-def _next_month(day: dt.datetime) -> dt.datetime:
-    return (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +164,13 @@ class Measures:
     def average_seconds(self) -> float | None:
         """Connected seconds of a connected call; None without one."""
         return self.connected_ms / 1000 / self.connected if self.connected else None
+
+    def less(self, parts: Iterable[Measures]) -> Measures:
+        """Return what is left of these figures without those of the parts."""
+        left = dict(self.__dict__)
+        for part in parts:
+            left = {name: value - getattr(part, name) for name, value in left.items()}
+        return Measures(**left)
 
     def to_json(self) -> dict[str, int | float | None]:
         return {

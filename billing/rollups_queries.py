@@ -24,7 +24,7 @@ _FOLD_LOCK = 7_042_003
 
 DIMENSIONS = ", ".join(KEPT)
 MEASURES = ", ".join(FIELDS)
-_SUMS = ", ".join(f"sum({name})::bigint AS {name}" for name in FIELDS)
+_SUMS = ", ".join(f"add_up({name}) AS {name}" for name in FIELDS)
 _NEGATIVE = ", ".join(f"-{name} AS {name}" for name in FIELDS)
 _COLUMNS = f"transaction_id, part, at, call_id, {DIMENSIONS}, {MEASURES}"
 

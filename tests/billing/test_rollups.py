@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from dataclasses import replace
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -178,17 +177,34 @@ def test_the_pieces_of_a_period_are_the_period(
     first = dt.datetime(2024, 1, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=start)
     last = first + dt.timedelta(minutes=minutes)
     pieces = pieces_of(first, last, by, ZoneInfo(zone))
-    assert (pieces[0].start, pieces[-1].end) == (first, last)
-    assert all(one.end == other.start for one, other in pairwise(pieces))
-    step = {Grain.QUARTER: QUARTER, Grain.HOUR: HOUR, Grain.DAY: DAY, Grain.MONTH: DAY}
+    steps = {Grain.QUARTER: QUARTER, Grain.HOUR: HOUR, Grain.DAY: DAY, Grain.MONTH: DAY}
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     for piece in pieces:
-        if piece.grain is not None:
-            assert (
-                not (piece.start - epoch) % step[piece.grain] and not (piece.end - epoch) % step[piece.grain]
-            )
+        assert piece.start < piece.end
+        step = steps[piece.grain] if piece.grain is not None else dt.timedelta(minutes=1)
+        assert not (piece.start - epoch) % step and not (piece.end - epoch) % step
         if piece.grain is Grain.MONTH:
             assert piece.start.day == piece.end.day == 1
+    # How often each moment is counted: once from the first to the last, never before, between or after.
+    bounds = sorted({first, last, *(one.start for one in pieces), *(one.end for one in pieces)})
+    for moment in (first - DAY, *bounds):
+        holding = [one for one in pieces if one.start <= moment < one.end]
+        counted = sum(-1 if one.too_much else 1 for one in holding)
+        assert counted == (1 if first <= moment < last else 0)
+
+
+def test_a_period_is_read_from_few_sums() -> None:
+    """Thirty days on New York's calendar: a month less what begins it, not thirty days and a day of single calls."""
+    first = dt.datetime(2026, 1, 5, 5, tzinfo=dt.UTC)
+    pieces = pieces_of(first, first + 30 * DAY, (Dimension.STATE, Dimension.TARGET), UTC)
+    told = [(one.grain, (one.end - one.start) / HOUR, one.too_much) for one in pieces]
+    assert told == [
+        (Grain.DAY, 4 * 24, True),
+        (None, 5, True),
+        (Grain.MONTH, 31 * 24, False),
+        (Grain.DAY, 3 * 24, False),
+        (None, 5, False),
+    ]
 
 
 def test_the_measures_are_the_columns() -> None:
