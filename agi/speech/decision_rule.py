@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from agi.speech.recogniser import Verdict
 
@@ -120,7 +121,11 @@ def features(evidence: Evidence) -> dict[str, float]:
 
 def load_decision_rule(file: Path = RULE_FILE) -> DecisionRule:
     """Raises OSError, ValueError or KeyError for a file that is none."""
-    rule = json.loads(file.read_text("utf8"))
+    return decision_rule_of(json.loads(file.read_text("utf8")))
+
+
+def decision_rule_of(rule: Mapping[str, Any]) -> DecisionRule:
+    """The rule that a file's JSON holds. Raises KeyError or TypeError for another shape."""
     return DecisionRule(
         weights=rule["weights"],
         grammars={name: GrammarRule(**numbers) for name, numbers in rule["grammars"].items()},

@@ -20,7 +20,7 @@ from functools import partial
 from agi.speech.moonshine_engine import MoonshineEngine
 from agi.speech.recogniser import Verdict
 from tests.bench.report import progress
-from tests.bench.speech_fit import utterance_of
+from tests.bench.speech_cases import utterance_of
 from tests.bench.speech_line import BAR_CONDITIONS, Condition
 from tests.bench.speech_scores import BEST_AT_LEAST
 from tests.bench.speech_set import Half, Item, load

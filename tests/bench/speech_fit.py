@@ -1,10 +1,10 @@
 """Fit the embedded engine's decision rule on the development half of the speech test set, and write it.
 
-    python -m tests.bench.speech_fit                 measure, fit, write agi/speech/data/decision_rule.json
-    python -m tests.bench.speech_fit --keep FILE     keep what was measured; the next run with FILE only fits
+    python -m tests.bench.speech_fit              hear what has changed, fit, write agi/speech/data/decision_rule.json
+    python -m tests.bench.speech_fit --only-tell  write nothing: what would the fit do, and what does the rule of now
 
 Nothing of the untouched half is loaded. The same set and seed give the same numbers. Run it again after any change of
-phrases, end-pointing or levelling.
+phrases, end-pointing or levelling: hearing takes two processes some minutes, a fit without it seconds.
 """
 
 from __future__ import annotations
@@ -12,30 +12,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agi.speech.decision_rule import RULE_FILE, features
-from agi.speech.endpointer import Endpointer, EndpointEvent
-from agi.speech.moonshine_engine import MoonshineEngine
-from agi.speech.recogniser import FRAME_SAMPLES, Samples, Utterance
-from ivr_flows.grammars import GRAMMARS, read_command
+from agi.speech.decision_rule import RULE_FILE, DecisionRule, decision_rule_of, features, load_decision_rule
+from agi.speech.recogniser import Verdict
+from ivr_flows.grammars import GRAMMARS
 from tests.bench.report import progress
-from tests.bench.speech_line import Condition
-from tests.bench.speech_set import Half, Item, load
+from tests.bench.speech_cases import CONDITIONS, SEED, SHARE, SHARE_OF, Case, measured_cases
 
 Floats = NDArray[np.float64]
-SEED = 4
-SHARE = 0.16
-"""Of the development half: enough for the fit. Measuring it takes one core more than ten minutes."""
-CONDITIONS = (Condition.CLEAN, Condition.NOISE_20_DB, Condition.NOISE_10_DB, Condition.LOSS_3)
 NO_ANSWER_WEIGHT = 0.5
 RIDGE = 1.0
 ACCEPTED_NO_ANSWERS, ACCEPTED_WRONG = 0.01, 0.01
@@ -47,88 +39,12 @@ LOWEST_REJECT = -2.5
 MINIMUM_GAP = 1.0
 _NEWTON_STEPS = 30
 _NOTHING = -9.0
-_QUIET_FRAMES = 40
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One sound under one grammar: the features of the best value, None when there was none, and whether it is right.
-
-    `answers` is False for speech and noise that answer nothing. `share` is the value's probability among all answers,
-    `agreement` tells whether the free text says it too.
-    """
-
-    grammar: str
-    voice: str
-    condition: str
-    phrase: str
-    answers: bool
-    right: bool
-    features: dict[str, float] | None
-    share: float
-    agreement: int
-
-
-def utterance_of(samples: Samples) -> Utterance | None:
-    """What the end-pointer cuts out of a line's audio; None when it hears no speech."""
-    endpointer = Endpointer()
-    for at in range(0, len(samples) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
-        if endpointer.feed(samples[at : at + FRAME_SAMPLES]) is EndpointEvent.ENDED:
-            return endpointer.utterance()
-    # Somebody goes on talking behind the caller: the line falls silent when the caller has nothing more to say.
-    for _ in range(_QUIET_FRAMES):
-        if endpointer.feed(np.zeros(FRAME_SAMPLES, np.int16) + 1) is EndpointEvent.ENDED:
-            return endpointer.utterance()
-    return None
-
-
-def chosen(item: Item) -> bool:
-    """Draw items by digest, so that the draw is the same everywhere. Noise is rare: all of it counts."""
-    digest = zlib.crc32(f"{SEED}|{item.voice}|{item.phrase}|{item.condition}".encode())
-    return item.is_noise or digest % 10_000 < SHARE * 10_000
-
-
-def measure() -> list[Case]:
-    engine, cases = MoonshineEngine(), list[Case]()
-    for number, item in enumerate(filter(chosen, load(Half.DEVELOPMENT, conditions=CONDITIONS)), 1):
-        cases += cases_of(engine, item)
-        if number % 100 == 0:
-            progress(f"{number} utterances of the development half")
-    return cases
-
-
-def cases_of(engine: MoonshineEngine, item: Item) -> Iterable[Case]:
-    utterance = utterance_of(item.line.heard())
-    if utterance is None:
-        return
-    sound = engine.hear(utterance)
-    for grammar in [item.grammar] if item.grammar else _some_grammars(item):
-        finding = engine.find(sound, grammar)
-        if read_command(GRAMMARS[grammar], sound.free.text) or engine.command_behind(
-            sound, GRAMMARS[grammar], finding
-        ):
-            progress(f"taken for a command: {item.phrase!r} by {item.voice}, {sound.free.text!r}")
-            continue
-        yield Case(
-            grammar=grammar, voice=item.voice, condition=str(item.condition), phrase=item.phrase,
-            answers=item.grammar is not None,
-            right=item.grammar is not None and finding is not None and finding.value == item.value,
-            features=features(finding.evidence) if finding else None,
-            share=finding.shares[finding.value] if finding else 0.0,
-            agreement=finding.evidence.agreement if finding else 0,
-        )  # fmt: skip
-
-
-def _some_grammars(item: Item) -> list[str]:
-    """Half of them, drawn: what answers nothing costs most."""
-    asked = [name for name, grammar in GRAMMARS.items() if not grammar.commands_only]
-    return [name for name in asked if zlib.crc32(f"{item.voice}|{item.phrase}|{name}".encode()) % 2]
 
 
 def fit(cases: Sequence[Case]) -> dict[str, Any]:
     """Weights, biases and thresholds. Thresholds look at each voice through a rule that was fitted without it."""
-    known = [case for case in cases if case.features is not None]
-    names = list(known[0].features or {})
+    known = [case for case in cases if case.evidence is not None]
+    names = list(_features(known[0]))
     table = np.array([_row(case, names) for case in known])
     right = np.array([case.right for case in known], np.float64)
     weight = np.array([1.0 if case.answers else NO_ANSWER_WEIGHT for case in known])
@@ -141,7 +57,7 @@ def fit(cases: Sequence[Case]) -> dict[str, Any]:
     of_grammar: dict[str, list[tuple[Case, float]]] = defaultdict(list)
     for case, logit in zip(known, logits, strict=True):
         of_grammar[case.grammar].append((case, float(logit)))
-    missing = {name: sum(c.features is None and c.grammar == name for c in cases) for name in GRAMMARS}
+    missing = {name: sum(c.evidence is None and c.grammar == name for c in cases) for name in GRAMMARS}
     return {
         "weights": {name: round(float(solution[at]), 4) for at, name in enumerate(names)},
         "grammars": {
@@ -154,8 +70,12 @@ def fit(cases: Sequence[Case]) -> dict[str, Any]:
     }
 
 
+def _features(case: Case) -> dict[str, float]:
+    return features(case.evidence) if case.evidence else {}
+
+
 def _row(case: Case, names: Sequence[str]) -> list[float]:
-    found = case.features or {}
+    found = _features(case)
     return [*(found[name] for name in names), *(float(case.grammar == name) for name in GRAMMARS)]
 
 
@@ -198,34 +118,29 @@ def _at(ranked: Sequence[float], place: int) -> float:
     return ranked[place] if place < len(ranked) else _NOTHING
 
 
-def tell(cases: Sequence[Case], rule: dict[str, Any]) -> None:
-    """What the rule does with the cases it was fitted on: right, accepted, accepted wrong, unrelated accepted."""
-    for name, numbers in rule["grammars"].items():
-        judged = [(case, _logit(case, rule)) for case in cases if case.grammar == name]
-        answers = [(case, logit) for case, logit in judged if case.answers]
-        others = [(case, logit) for case, logit in judged if not case.answers]
-        passes = [_passes(case, logit, numbers) for case, logit in answers]
-        right = sum(case.right for case, _ in answers)
-        wrong = sum(passed and not case.right for passed, (case, _) in zip(passes, answers, strict=True))
-        false = sum(_passes(case, logit, numbers) for case, logit in others)
+def tell(title: str, cases: Sequence[Case], rule_for: Callable[[str], DecisionRule]) -> None:
+    """What rules do with cases, each judged by the rule for its voice: right, accepted, accepted wrong, unrelated
+    accepted.
+    """
+    progress(f"{title}:")
+    for name in GRAMMARS:
+        answers = [case for case in cases if case.grammar == name and case.answers]
+        others = [case for case in cases if case.grammar == name and not case.answers]
+        accepted = [case for case in answers if _passes(case, rule_for(case.voice))]
+        wrong = sum(not case.right for case in accepted)
+        false = sum(_passes(case, rule_for(case.voice)) for case in others)
         progress(
-            f"{name:12} {len(answers):4} answers: best right {_percent(right, answers)}, "
-            f"accepted {_percent(sum(passes), answers)}, wrong {_percent(wrong, answers)}; "
+            f"  {name:12} {len(answers):4} answers: best right {_percent(sum(c.right for c in answers), answers)}, "
+            f"accepted right {_percent(len(accepted) - wrong, answers)}, wrong {_percent(wrong, answers)}; "
             f"{len(others)} others: accepted {_percent(false, others)}"
         )
 
 
-def _logit(case: Case, rule: dict[str, Any]) -> float:
-    if case.features is None:
-        return _NOTHING
-    weights = rule["weights"]
-    return float(
-        rule["grammars"][case.grammar]["bias"] + sum(weights[k] * v for k, v in case.features.items())
-    )
-
-
-def _passes(case: Case, logit: float, numbers: dict[str, float]) -> bool:
-    return logit > numbers["accept_above"] and case.share >= 0.65 and case.agreement >= 0
+def _passes(case: Case, rule: DecisionRule) -> bool:
+    if case.evidence is None:
+        return False
+    judged = rule.judge(case.grammar, case.evidence, share=case.share, read_back=False)
+    return judged.verdict is Verdict.ACCEPTED
 
 
 def _percent(count: int, of: Sequence[object]) -> str:
@@ -234,24 +149,31 @@ def _percent(count: int, of: Sequence[object]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--keep", type=Path, help="file of measured cases: written when missing, else read")
+    parser.add_argument("--only-tell", action="store_true")
     parser.add_argument("--output", type=Path, default=RULE_FILE)
     options = parser.parse_args()
-    if options.keep and options.keep.is_file():
-        cases = [Case(**case) for case in json.loads(options.keep.read_text("utf8"))]
-    else:
-        cases = measure()
-        if options.keep:
-            options.keep.write_text(json.dumps([asdict(case) for case in cases]), "utf8")
-    rule = fit(cases)
-    tell(cases, rule)
-    made = {
-        "command": "python -m tests.bench.speech_fit", "seed": SEED, "share": SHARE,
-        "conditions": [str(condition) for condition in CONDITIONS], "cases": len(cases),
-    }  # fmt: skip
-    options.output.write_text(json.dumps({"made_by": made, **rule}, indent=1) + "\n", "utf8")
-    progress(f"wrote {options.output}")
+    cases = measured_cases()
+    present, rule = load_decision_rule(), fit(cases)
+
+    @cache
+    def without(voice: str) -> DecisionRule:
+        return decision_rule_of(fit([case for case in cases if case.voice != voice]))
+
+    tell("the rule of now", cases, lambda _: present)
+    tell("fitted on all", cases, lambda _: decision_rule_of(rule))
+    tell("each voice judged by a rule fitted without it", cases, without)
+    if not options.only_tell:
+        _write(rule, len(cases), options.output)
     return 0
+
+
+def _write(rule: dict[str, Any], cases: int, file: Path) -> None:
+    made = {
+        "command": "python -m tests.bench.speech_fit", "seed": SEED, "share": {"every grammar": SHARE, **SHARE_OF},
+        "conditions": [str(condition) for condition in CONDITIONS], "cases": cases,
+    }  # fmt: skip
+    file.write_text(json.dumps({"made_by": made, **rule}, indent=1) + "\n", "utf8")
+    progress(f"wrote {file}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from agi.speech.constrained_search import ConstrainedSearch
 from agi.speech.model_audio import at_model_rate
 from agi.speech.moonshine_model import MoonshineModel
 from tests.bench.report import progress
-from tests.bench.speech_fit import utterance_of
+from tests.bench.speech_cases import utterance_of
 from tests.bench.speech_line import Condition
 from tests.bench.speech_set import Half, Item, load
 from tests.bench.speech_voices import VOICES, Voice
