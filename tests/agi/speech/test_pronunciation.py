@@ -1,0 +1,38 @@
+"""How texts sound."""
+
+from __future__ import annotations
+
+import pytest
+
+from agi.speech.pronunciation import Pronunciation, sound_distance, spoken_figures
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ("250,000", "two hundred fifty thousand"), ("1,500,000", "one million five hundred thousand"),
+        ("25", "twenty five"), ("0", "zero"), ("350", "three fifty"), ("300", "three hundred"),
+        ("305", "three oh five"), ("1975", "nineteen seventy five"), ("2000", "two thousand"),
+        ("1800", "eighteen hundred"), ("2005", "twenty oh five"), ("43215", "four three two one five"),
+        ("02139", "zero two one three nine"), ("05", "zero five"),
+    ],
+)  # fmt: skip
+def test_figures_are_said_as_people_say_them(figures: str, said: str) -> None:
+    assert spoken_figures(figures) == said
+
+
+def test_an_amount_in_figures_sounds_like_the_same_amount_in_words() -> None:
+    pronunciation = Pronunciation()
+
+    def distance(one: str, other: str) -> float:
+        return sound_distance(pronunciation.phones(one), pronunciation.phones(other))
+
+    assert distance("$75,000", "Seventy five thousand.") == 0
+    assert distance("250k", "two fifty K") == 0
+    assert distance("$25,000", "seventy five thousand") > distance("$75,000", "seventy five thousand")
+    assert distance("9 8 1 0 9", "98109") == 0
+
+
+@pytest.mark.parametrize("text", ["9" * 500, "1,000,000,000,000", "0,000", "²", "5,5", "$,", "1,000,0000"])
+def test_figures_that_nobody_says_are_read_all_the_same(text: str) -> None:
+    assert isinstance(Pronunciation().phones(text), list)
