@@ -6,14 +6,6 @@ SHELL := /bin/bash
 
 PYTHON := .venv/bin/python
 SETUP := tollbridge/setup.sh
-# Whole files are kept together because each starts real servers. Calls mostly wait, but what they compare is clocks,
-# to 20 ms: all other tests run beside them and give way to them.
-PYTEST := $(PYTHON) -m pytest --dist loadfile
-CALL_TESTS := tests/calls tests/tollbridge
-# Telephones, browsers and databases share the cores here: what fails beside everything else is tried once more, and
-# listed as such at the end. A single run (TESTS=...) never is.
-SECOND_TRY := --reruns 1 -rR
-OTHERS_LOG := .tollbridge/tests-beside-calls.log
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -28,15 +20,9 @@ demo: ## start a node, sell a real call, stay up (ONCE=1: stop after the sale, e
 test: ## set up all that is missing and run every test
 	@$(SETUP) --tests
 ifdef TESTS
-	@$(PYTEST) -n 2 $(TESTS)
+	@$(PYTHON) -m pytest --dist loadfile -n 2 $(TESTS)
 else
-	@mkdir -p $(dir $(OTHERS_LOG))
-	@nice -n 15 $(PYTEST) -n 3 $(SECOND_TRY) $(addprefix --ignore=,$(CALL_TESTS)) >$(OTHERS_LOG) 2>&1 & others=$$!; \
-	trap 'kill $$others 2>/dev/null' INT TERM; \
-	echo "calls on real Asterisk (all other tests run beside them, into $(OTHERS_LOG)):"; \
-	$(PYTEST) -n 2 $(SECOND_TRY) $(CALL_TESTS); calls=$$?; \
-	echo "all other tests:"; tail -n +1 -f --pid=$$others $(OTHERS_LOG); \
-	wait $$others; others=$$?; exit $$((calls | others))
+	@tests/run_all.sh
 endif
 
 check: lint types contract test ## everything CI asks for
