@@ -30,13 +30,18 @@ _KINDS = {kind.value: kind for kind in Kind}
 class Facts(dict[str, "Value | None"]):
     """What is known of a call. A tag is read as the kind a condition asks for once, when it is first asked for."""
 
-    def __init__(self, tags: Mapping[str, str]) -> None:
+    def __init__(self, tags: Mapping[str, str], also: Callable[[], Mapping[str, str]] | None = None) -> None:
+        """`also` works out more tags: it is called once, when one is asked for that is not among `tags`."""
         super().__init__()
         self._tags = tags
+        self._also = also
 
     def __missing__(self, key: str) -> Value | None:
         kind, _, name = key.partition(":")
         text = self._tags.get(name)
+        if text is None and self._also is not None:
+            self._tags, self._also = {**self._also(), **self._tags}, None
+            text = self._tags.get(name)
         value = self[key] = None if text is None else read_fact(_KINDS[kind], text)
         return value
 
@@ -50,6 +55,14 @@ def compile_condition(condition: Condition) -> Check:
     if isinstance(condition, Not):
         return _not(compile_condition(condition.part))
     return _leaf(condition)
+
+
+def compiled_once(condition: Condition, compiled: dict[int, tuple[Condition, Check]]) -> Check:
+    """Return what compile_condition returned the first time. The condition is kept as well: its id stays its own."""
+    known = compiled.get(id(condition))
+    if known is None:
+        known = compiled[id(condition)] = (condition, compile_condition(condition))
+    return known[1]
 
 
 def why_not(condition: Condition, facts: Facts, say: Say | None = None) -> str:

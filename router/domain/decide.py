@@ -15,6 +15,7 @@ from router.domain.decision import (
     Rejections,
     Reserved,
     RouteRequest,
+    WrittenLater,
 )
 from router.domain.distribution import METHODS, NO_TURN, PING_POST, Contest
 from router.domain.eligibility import Situation, judge, situation_of
@@ -97,6 +98,7 @@ class _Deciding:
         self._plan: Plan = plan_of(snapshot, campaign)
         self._situation: Situation = situation_of(snapshot, campaign, request, counts)
         self._verdicts: Verdicts = judge_all(self._plan, self._situation)
+        self._stages_left = iter(self._plan.stages)
         self._ranked: list[_Place] = []
         self._at_a_loss: list[_Place] = []
         """Those who could take the call, but pay less than what is promised for it."""
@@ -104,23 +106,48 @@ class _Deciding:
         """Rejections that are not eligibility's: of bids and of stages."""
 
     def decide(self) -> Decision | AuctionWanted:
+        """Go by the stages until somebody may have the call. What comes after it is ranked when somebody looks."""
         self._put_reserved_first()
-        for stage in self._plan.stages:
-            willing = self._willing(stage)
-            if not willing:
-                continue
-            if stage.stage.method == PING_POST and not self._ranked:
-                result = self._auctions.get(stage.stage.id)
-                if result is None:
-                    return self._wanted(stage, willing)
-                self._rank_bids(stage, willing, result)
-            else:
-                self._rank(stage, willing)
-        if not self._ranked and self._campaign.sells_at_loss:
+        chosen = self._first_offer()
+        while chosen is None and (stage := next(self._stages_left, None)) is not None:
+            wanted = self._rank_stage(stage)
+            if wanted is not None:
+                return wanted
+            chosen = self._first_offer()
+        if chosen is None and self._campaign.sells_at_loss:
             self._ranked = self._at_a_loss
             for place in self._ranked:
                 del self._own[place.entry.target_id]
-        return self._answer()
+            chosen = self._first_offer()
+        return self._answer(chosen)
+
+    def _rank_stage(self, stage: PlannedStage) -> AuctionWanted | None:
+        willing = self._willing(stage)
+        if not willing:
+            return None
+        if stage.stage.method != PING_POST or self._ranked:
+            self._rank(stage, willing)
+            return None
+        result = self._auctions.get(stage.stage.id)
+        if result is None:
+            return self._wanted(stage, willing)
+        self._rank_bids(stage, willing, result)
+        return None
+
+    def _rank_all(self) -> Sequence[_Place]:
+        """Return everybody who could have taken the call, the chosen first, once there is one."""
+        for stage in self._stages_left:
+            self._rank_stage(stage)
+        return self._ranked
+
+    def _first_offer(self) -> Offer | None:
+        """Return the offer to who is first now; whom eligibility finds against after all is taken out."""
+        while self._ranked:
+            offer = self._offer(self._ranked[0])
+            if offer is not None:
+                return offer
+            self._ranked.pop(0)
+        return None
 
     def _put_reserved_first(self) -> None:
         """A target that was promised this call has it before all others, if it may take it at all."""
@@ -256,18 +283,12 @@ class _Deciding:
             dial=None if bid is None else bid.dial,
         )
 
-    def _answer(self) -> Decision:
-        chosen, winner = None, None
-        while self._ranked and chosen is None:
-            winner = self._ranked[0]
-            chosen = self._offer(winner)
-            if chosen is None:
-                self._ranked.pop(0)
-        order = tuple(place.entry.target_id for place in self._ranked)
+    def _answer(self, chosen: Offer | None) -> Decision:
+        winner = None if chosen is None else self._ranked[0]
         count = len(self._plan.targets) - (chosen is not None)
         return Decision(
             chosen=chosen,
-            order=order,
+            order=() if winner is None else WrittenLater(self._write_order),
             rejections=Rejections(count, self._write_rejections, want_of_room=self._somebody_had_no_room()),
             problem=""
             if self._plan.targets
@@ -276,11 +297,14 @@ class _Deciding:
             counts=self._counts_of_the_plan(),
             snapshot_version=self._snapshot.version,
             snapshot_digest=self._snapshot.digest,
-            why="" if winner is None or chosen is None else self._why(winner),
-            stage_id=None if winner is None or chosen is None else winner.stage.stage.id,
-            together=() if chosen is None or winner is None else self._together(winner),
+            why="" if winner is None else self._why(winner),
+            stage_id=None if winner is None else winner.stage.stage.id,
+            together=() if winner is None else self._together(winner),
             auctions=tuple(self._auctions.values()),
         )
+
+    def _write_order(self) -> tuple[int, ...]:
+        return tuple(place.entry.target_id for place in self._rank_all())
 
     def _counts_of_the_plan(self) -> Counts:
         """Return the counts without what is nought or somebody else's."""
@@ -316,7 +340,7 @@ class _Deciding:
         return f"stage {stage.position}, {stage.method}: {of_how_many}{at_a_loss}"
 
     def _write_rejections(self) -> tuple[Rejection, ...]:
-        ranks = {place.entry.target_id: rank for rank, place in enumerate(self._ranked, 1)}
+        ranks = {place.entry.target_id: rank for rank, place in enumerate(self._rank_all(), 1)}
         bidders = {
             place.entry.target_id
             for place in self._ranked

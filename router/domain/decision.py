@@ -188,31 +188,26 @@ class Offer:
         }
 
 
-class Rejections(Sequence[Rejection]):
-    """Why each target but the chosen was passed over: known at once, written out when somebody looks.
+class WrittenLater(Sequence["Any"]):
+    """What is known when the decision is made, and written out when somebody looks.
 
-    A decision of a big plan takes a few hundred microseconds; spelling three hundred reasons would take as long again.
+    A call needs to know who is rung; spelling three hundred reasons takes longer than finding that out.
     """
 
-    def __init__(
-        self, count: int, write: Callable[[], tuple[Rejection, ...]], *, want_of_room: bool = True
-    ) -> None:
-        """`want_of_room` says whether somebody may have been passed over because of a counter."""
-        self.want_of_room = want_of_room
-        self._count = count
+    def __init__(self, write: Callable[[], tuple[Any, ...]]) -> None:
         self._write = write
-        self._written: tuple[Rejection, ...] | None = None
+        self._written: tuple[Any, ...] | None = None
 
     @property
-    def written(self) -> tuple[Rejection, ...]:
+    def written(self) -> tuple[Any, ...]:
         if self._written is None:
             self._written = self._write()
         return self._written
 
     def __len__(self) -> int:
-        return self._count
+        return len(self.written)
 
-    def __iter__(self) -> Iterator[Rejection]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.written)
 
     def __getitem__(self, index: Any) -> Any:
@@ -228,12 +223,27 @@ class Rejections(Sequence[Rejection]):
         return repr(self.written)
 
 
+class Rejections(WrittenLater):
+    """Why each target but the chosen was passed over."""
+
+    def __init__(
+        self, count: int, write: Callable[[], tuple[Rejection, ...]], *, want_of_room: bool = True
+    ) -> None:
+        """`want_of_room` says whether somebody may have been passed over because of a counter."""
+        super().__init__(write)
+        self.want_of_room = want_of_room
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
     """Who gets the call, why each other target of the plan does not, and all that was known: enough to decide again."""
 
     chosen: Offer | None
-    order: tuple[int, ...]
+    order: Sequence[int]
     """Every target that could have taken the call, best first."""
     rejections: Sequence[Rejection]
     """One for each target of the plan but the chosen, in the plan's order."""

@@ -7,6 +7,7 @@ whoever reads it sees the deepest reason.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from router.domain.caps import Moment, all_caps, full_cap
 from router.domain.counts import Counts
@@ -51,6 +52,7 @@ class Situation:
     duplicates: Duplicates | None
     """The caller's earlier calls that the campaign's policy counts."""
     _local: dict[str, datetime] = field(default_factory=dict)
+    _said: dict[str, str] = field(default_factory=dict)
     _facts: dict[str, Facts] = field(default_factory=dict)
     _unmet: dict[tuple[int, str], str] = field(default_factory=dict)
 
@@ -75,18 +77,27 @@ class Situation:
         """Return what filters of a target in `time_zone` ask about."""
         known = self._facts.get(time_zone)
         if known is None:
-            known = self._facts[time_zone] = _facts_at(self.request, self.local(time_zone))
+            from router.domain.known_facts import said_of_call, worked_out  # noqa: PLC0415
+            from rules.condition_check import Facts  # noqa: PLC0415
+
+            if not self._said:
+                self._said.update(said_of_call(self.request))
+            also = partial(worked_out, self._said, partial(self.local, time_zone))
+            known = self._facts[time_zone] = Facts(self._said, also)
         return known
 
     def unmet(self, filters: Condition, time_zone: str) -> str:
         """Return what of a target's filters this call does not meet, for people; '' when it meets them."""
-        from rules.condition_check import why_not  # noqa: PLC0415 (a market without filters needs none)
+        # A market without filters needs none of it.
+        from rules.condition_check import compiled_once, why_not  # noqa: PLC0415
 
         # Equal filters are one object (read_market), and the snapshot keeps it alive.
         key = (id(filters), time_zone)
         known = self._unmet.get(key)
         if known is None:
-            known = self._unmet[key] = why_not(filters, self.facts(time_zone))
+            facts = self.facts(time_zone)
+            is_met = compiled_once(filters, self.snapshot.compiled)(facts)
+            known = self._unmet[key] = "" if is_met else why_not(filters, facts)
         return known
 
     @property
@@ -130,13 +141,6 @@ class Situation:
             return None
         costs = f"the call costs {format_dollars(price)}"
         return RejectionCode.WALLET, f"{format_dollars(left)} left of wallet and credit, {costs}"
-
-
-def _facts_at(request: RouteRequest, local: datetime) -> Facts:
-    from router.domain.known_facts import facts_of_call, facts_of_clock  # noqa: PLC0415
-    from rules.condition_check import Facts  # noqa: PLC0415
-
-    return Facts({**facts_of_call(request), **facts_of_clock(local)})
 
 
 def situation_of(snapshot: Snapshot, campaign: Campaign, request: RouteRequest, counts: Counts) -> Situation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from router.domain.decision import RouteRequest
@@ -38,10 +38,12 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def facts_of_call(request: RouteRequest) -> dict[str, str]:
-    """Return what is known of a call whatever the hour: its tags, the equity that follows from them, and OWN_FACTS.
+    """Return what is known of a call whatever the hour: what was said of it, and the equity that follows."""
+    return with_equity(said_of_call(request))
 
-    A tag that bears the name of a fact of our own is not believed.
-    """
+
+def said_of_call(request: RouteRequest) -> dict[str, str]:
+    """Return a call's tags and OWN_FACTS. A tag that bears the name of a fact of our own is not believed."""
     told = {name: value for name, value in request.tags.items() if name not in _OURS}
     own = {
         "publisher": request.publisher_id,
@@ -52,7 +54,12 @@ def facts_of_call(request: RouteRequest) -> dict[str, str]:
         "score": request.score,
         "attempt": len(request.tried) + 1,
     }
-    return with_equity(told) | {name: str(value) for name, value in own.items() if value is not None}
+    return told | {name: str(value) for name, value in own.items() if value is not None}
+
+
+def worked_out(said: Mapping[str, str], clock: Callable[[], datetime]) -> dict[str, str]:
+    """Return what follows from what was said of a call, and from the time it is: few filters ask for either."""
+    return with_equity(said) | facts_of_clock(clock())
 
 
 def facts_of_clock(local: datetime) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from router.domain.auction import AuctionWanted
 from router.domain.counts import Counts
 from router.domain.decide import decide
 from router.domain.decision import Decision, RejectionCode
@@ -25,7 +26,9 @@ from tests.router.markets import (
 
 
 def decided(document: dict[str, Any], counts: Counts | None = None, **asked: Any) -> Decision:
-    return decide(snapshot_of(document), a_request(**asked), counts or Counts())
+    decision = decide(snapshot_of(document), a_request(**asked), counts or Counts())
+    assert not isinstance(decision, AuctionWanted)
+    return decision
 
 
 def chosen(decision: Decision) -> int | None:
@@ -196,6 +199,32 @@ def test_an_earlier_stage_goes_first_and_a_target_counts_where_it_stands_first()
     decision = decided(document)
     assert decision.order == (2, 1, 3)
     assert sorted(rejection.target_id for rejection in decision.rejections) == [1, 3]
+
+
+def test_bidders_are_asked_when_the_stage_before_them_turns_out_to_have_no_room_for_the_price() -> None:
+    document = a_small_market(2)
+    document["campaigns"][0]["stages"] = [
+        {"id": 1, "position": 1, "method": "priority", "entries": [[1, 1]]},
+        {"id": 2, "position": 2, "method": "ping_post", "entries": [[2, 1]]},
+    ]
+    dear = {"buyer_id": 1, "campaign_id": 1, "price_micros": 45_000_000}
+    document["terms"] = [{**dear, "goes_live_at": "2020-01-01T00:00:00+00:00"}]
+    cap = {"id": 1, "owner": "target", "owner_id": 1, "kind": "revenue", "period": "day", "range_name": None}
+    document["caps"] = [{**cap, "at_most": 60_000_000}]
+    twenty_left = Counts(used={"target:1:revenue:day": 40_000_000})
+    wanted = decide(snapshot_of(document), a_request(), twenty_left)
+    assert isinstance(wanted, AuctionWanted)
+    assert [offer.target_id for offer in wanted.offers] == [2]
+
+
+def test_who_comes_after_the_chosen_is_the_same_whenever_it_is_looked_at() -> None:
+    document = a_small_market(4)
+    document["campaigns"][0] = a_campaign([[(3, 1)], [(1, 2), (4, 1)], [(2, 1)]])
+    order_first, reasons_first = decided(document), decided(document)
+    assert order_first.order == (3, 4, 1, 2)
+    ranks = [(one.target_id, one.detail) for one in reasons_first.rejections]
+    assert ranks == [(1, "rank 3 of 4"), (4, "rank 2 of 4"), (2, "rank 4 of 4")]
+    assert order_first.to_bytes() == reasons_first.to_bytes()
 
 
 def test_an_unknown_campaign_and_an_empty_plan_are_said_so() -> None:

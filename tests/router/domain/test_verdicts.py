@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -26,6 +27,15 @@ filters = st.sampled_from(
         {"all": [{"fact": "credit_score", "<": 700}, {"fact": "state", "in": ["OH", "KS"]}]},
         {"all": [{"fact": "loan_type", "=": "purchase"}, {"not": {"fact": "credit_score", "<=": 640}}]},
         {"any": [{"fact": "time", "between": ["08:00", "12:00"]}, {"fact": "credit_score", ">": 640}]},
+        {"any": [{"fact": "credit_score", "<": 600}, {"fact": "state", "in": ["OH", "KS"]}]},
+        {"any": [{"fact": "credit_score", ">=": 700}, {"fact": "credit_score", ">=": 620}]},
+        {
+            "all": [
+                {"any": [{"fact": "credit_score", ">": 650}, {"fact": "state", "=": "OH"}]},
+                {"any": [{"fact": "equity", "<=": "50000"}, {"fact": "loan_type", "=": "purchase"}]},
+                {"fact": "weekday", "in": ["mon", "tue", "thu"]},
+            ]
+        },
     ]
 )
 caps = st.builds(
@@ -44,6 +54,18 @@ caps = st.builds(
     st.sampled_from(["hour", "day", "week", "month", "total"]),
     st.integers(0, 3),
 )
+
+
+@st.composite
+def talkative_callers(draw: st.DrawFn) -> RouteRequest:
+    """Some say how good their credit is and what their home is worth."""
+    request = draw(requests)
+    told = {
+        "credit_score": draw(st.sampled_from(["", "599", "600", "620", "650", "651", "700", "good"])),
+        "home_value": draw(st.sampled_from(["", "200000", "$250,000.00"])),
+        "loan_balance": draw(st.sampled_from(["", "150000", "200000"])),
+    }
+    return replace(request, tags={**request.tags, **{name: said for name, said in told.items() if said}})
 
 
 @st.composite
@@ -111,7 +133,7 @@ def fuller_counts(draw: st.DrawFn, market: dict[str, Any]) -> Counts:
     )
 
 
-@given(data=st.data(), document=fuller_markets(), request=requests)
+@given(data=st.data(), document=fuller_markets(), request=talkative_callers())
 @settings(max_examples=150, deadline=None)
 def test_all_at_once_is_one_by_one(
     data: st.DataObject, document: dict[str, Any], request: RouteRequest
@@ -127,7 +149,7 @@ def test_all_at_once_is_one_by_one(
         assert bool(verdicts.eligible >> bit & 1) == isinstance(alone, Offer), (target.id, alone)
 
 
-@given(data=st.data(), document=fuller_markets(), request=requests)
+@given(data=st.data(), document=fuller_markets(), request=talkative_callers())
 @settings(max_examples=100, deadline=None)
 def test_every_method_can_be_replayed(
     data: st.DataObject, document: dict[str, Any], request: RouteRequest
