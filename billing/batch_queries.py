@@ -21,16 +21,19 @@ from router.reservations import RELEASE_CALLS, RELEASE_CALLS_VALUES
 
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
+# LATERAL, not EXISTS: that may be answered by reading the other table whole, once for all.
 _LOCK = text(
     """
     SELECT c.id, c.state = 'settled' AS settled, c.tracking_number_id, c.campaign_id, c.publisher_id,
         coalesce(p.duplicate_window_seconds, 0) AS duplicate_window_seconds, c.tags,
         coalesce((SELECT d.target_id IS NULL FROM decisions d WHERE d.call_id = c.id
             ORDER BY d.sequence DESC LIMIT 1), false) AS found_nobody,
-        EXISTS (SELECT FROM leases l WHERE l.call_id = c.id AND l.kind IN ('connections', 'conversions', 'revenue'))
-            AS counted,
-        EXISTS (SELECT FROM wallet_holds h WHERE h.call_id = c.id AND h.released_at IS NULL) AS held
+        coalesce(l.is_there, false) AS counted, coalesce(h.is_there, false) AS held
     FROM calls c LEFT JOIN campaigns p ON p.id = c.campaign_id
+    LEFT JOIN LATERAL (SELECT true AS is_there FROM leases
+        WHERE call_id = c.id AND kind IN ('connections', 'conversions', 'revenue') LIMIT 1) l ON true
+    LEFT JOIN LATERAL (SELECT true AS is_there FROM wallet_holds
+        WHERE call_id = c.id AND released_at IS NULL LIMIT 1) h ON true
     WHERE c.id = ANY (:ids) ORDER BY c.id FOR UPDATE OF c
     """
 ).bindparams(_IDS)
@@ -83,9 +86,7 @@ _PRICES = text(
         coalesce(u.prepaid, false) AS prepaid,
         coalesce(c.platform_fee_micros, 0) AS fee_micros, coalesce(c.platform_fee_ppm, 0) AS fee_ppm,
         r.payout_micros AS promised_micros, r.created_at AS promised_at, f.offer, e.id AS earlier_id,
-        r.payout_micros IS NULL AND a.caller IS NOT NULL AND EXISTS (
-            SELECT FROM rtb_reservations w WHERE w.tracking_number_id = a.number_id AND w.caller = a.caller
-                AND w.call_id IS NULL) AS may_be_promised
+        r.payout_micros IS NULL AND coalesce(w.is_there, false) AS may_be_promised
     FROM unnest(:ids, :target_ids, :campaign_ids, :publisher_ids, :number_ids, :trunks, :callers, :moments, :windows)
         AS a(call_id, target_id, campaign_id, publisher_id, number_id, trunk_name, caller, at, window_seconds)
     LEFT JOIN targets t ON t.id = a.target_id
@@ -101,6 +102,10 @@ _PRICES = text(
             AND goes_live_at <= a.at ORDER BY goes_live_at DESC LIMIT 1
     ) p ON true
     LEFT JOIN trunks k ON k.name = a.trunk_name
+    LEFT JOIN LATERAL (
+        SELECT true AS is_there FROM rtb_reservations
+        WHERE tracking_number_id = a.number_id AND caller = a.caller AND call_id IS NULL LIMIT 1
+    ) w ON true
     LEFT JOIN rtb_reservations r ON r.call_id = a.call_id AND r.state = 'used'
     LEFT JOIN LATERAL (
         SELECT one AS offer FROM decisions d, jsonb_array_elements(

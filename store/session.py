@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -23,10 +24,14 @@ def async_url(database_url: str) -> str:
     return database_url.replace("postgresql://", "postgresql+asyncpg://", 1)
 
 
-def open_engine(database_url: str, *, application_name: str, pool_size: int = 5) -> AsyncEngine:
+def open_engine(
+    database_url: str, *, application_name: str, pool_size: int = 5, by_key: bool = False
+) -> AsyncEngine:
     """Return an engine for `database_url` (postgresql+asyncpg://…, or the plain postgresql:// form).
 
-    Connections are checked before use, because PostgreSQL may restart under us at any time.
+    Connections are checked before use, because PostgreSQL may restart under us at any time. `by_key` is for a process
+    that asks by keys and indexes only. PostgreSQL plans the look-ups of foreign keys and triggers once a connection:
+    what it planned while a table was nearly empty would read that table whole for as long as the connection lives.
     """
     return create_async_engine(
         async_url(database_url),
@@ -34,7 +39,7 @@ def open_engine(database_url: str, *, application_name: str, pool_size: int = 5)
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
-        connect_args=_arguments(application_name),
+        connect_args=_arguments(application_name, {"enable_seqscan": "off"} if by_key else {}),
         execution_options={_NAME: application_name},
     )
 
@@ -46,13 +51,12 @@ async def connect_plainly(engine: AsyncEngine) -> asyncpg.Connection:
     """
     _, found = engine.dialect.create_connect_args(engine.url)
     name = engine.get_execution_options().get(_NAME, "tollbridge")
-    arguments = _arguments(name)
-    settings = {**arguments.pop("server_settings"), "plan_cache_mode": "force_generic_plan"}
+    arguments = _arguments(name, {"plan_cache_mode": "force_generic_plan"})
     ours = {key: value for key, value in found.items() if key not in _SQLALCHEMY_ONLY}
-    return await asyncpg.connect(**ours, **arguments, server_settings=settings)
+    return await asyncpg.connect(**ours, **arguments)
 
 
-def _arguments(application_name: str) -> dict[str, Any]:
+def _arguments(application_name: str, settings: Mapping[str, str]) -> dict[str, Any]:
     return {
         "timeout": CONNECT_TIMEOUT_SECONDS,
         "command_timeout": COMMAND_TIMEOUT_SECONDS,
@@ -60,5 +64,6 @@ def _arguments(application_name: str) -> dict[str, Any]:
             "application_name": application_name,
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "timezone": "UTC",
+            **settings,
         },
     }

@@ -89,9 +89,7 @@ class WorkerConfig:
 async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) -> None:
     """Run until `stop` is set (for ever without one). Never ends because of an outside fault."""
     stop = stop or asyncio.Event()
-    engine = open_engine(
-        config.database_url, application_name=f"worker-{config.node}", pool_size=SETTLE_AT_ONCE + 5
-    )
+    engine = open_worker_engine(config.database_url, node=config.node, pool_size=SETTLE_AT_ONCE + 5)
     worker = Worker(engine, config)
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -108,6 +106,11 @@ async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) ->
                 tasks.create_task(_repeat(queue.look, LOOK_SECONDS, stop))
     finally:
         await engine.dispose()
+
+
+def open_worker_engine(database_url: str, *, node: str, pool_size: int) -> AsyncEngine:
+    """Return an engine as a worker wants it: its first connections see an empty ledger, and live for months."""
+    return open_engine(database_url, application_name=f"worker-{node}", pool_size=pool_size, by_key=True)
 
 
 class Worker:

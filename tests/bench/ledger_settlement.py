@@ -23,7 +23,7 @@ from tests.bench.report import Bar, at_least, at_most, progress
 from tests.bench.router_leases import _pgbench as pgbench_program
 from tests.market import Market, make_market
 from tests.postgres import execute
-from tollbridge.worker import SETTLE_TOGETHER, Worker, WorkerConfig
+from tollbridge.worker import SETTLE_TOGETHER, Worker, WorkerConfig, open_worker_engine
 
 PROCESSES = 2
 CLIENTS = (8, 32)
@@ -130,7 +130,7 @@ async def _settle_flat_out(database_url: str, node: str, clients: int, calls: in
     from billing.queries import calls_to_settle
     from tollbridge.worker import UNMATCHED_WAIT
 
-    engine = open_engine(database_url, application_name="bench", pool_size=clients)
+    engine = open_worker_engine(database_url, node=node, pool_size=clients)
     config = WorkerConfig(
         node=node,
         database_url="",

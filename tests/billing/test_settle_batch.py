@@ -214,3 +214,24 @@ async def test_terms_that_count_are_left(engine: AsyncEngine, terms: str) -> Non
         )
     done = await together(engine, [record])
     assert done.left == (record,) and done.settled == ()
+
+
+async def test_settling_on_a_ledger_that_was_empty_reads_no_table_whole(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    """Look-ups planned while the ledger had no rows: each posting would read the whole of it, for months."""
+    market = await make_market(engine)
+    records = some_calls(market)
+    await prepared(engine, records, market)
+    worker = open_engine(database_url, application_name="worker", pool_size=1, by_key=True)
+    try:
+        async with worker.begin() as connection:
+            assert len((await settle_batch(connection, records)).settled) > 1
+            # What the commit would do, so that it is counted in this transaction.
+            await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+            read_whole = await connection.scalars(
+                text("SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0")
+            )
+            assert read_whole.all() == []
+    finally:
+        await worker.dispose()

@@ -64,7 +64,7 @@ _COMPILED = LRUCache(500)
 
 def _engine(url: str, name: str, pool_size: int) -> AsyncEngine:
     """An engine as a new process opens it, but for the time that compiling the statements anew would take."""
-    engine = open_engine(url, application_name=name, pool_size=pool_size)
+    engine = open_engine(url, application_name=name, pool_size=pool_size, by_key=True)
     engine.sync_engine._compiled_cache = _COMPILED
     return engine
 
