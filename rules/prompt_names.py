@@ -11,6 +11,7 @@ VOICE = "joe"
 UPLOAD_PREFIX = "upload:"
 """What a prompt that is an uploaded sound begins with (ivr_flows.events.UPLOAD)."""
 UPLOADS_FOLDER = "uploads"
+UPLOAD_BYTES_MAXIMUM = 60 * 1024 * 1024
 _UPLOAD_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 

@@ -153,6 +153,7 @@ def data_secret_of(settings: Settings, secret: str) -> str:
 
 def run_web(settings: Settings, layout: Layout, secret: str) -> None:
     """Serve the pages, and publishers' pings."""
+    from tollbridge.sounds import take_sound
     from web.app import WebConfig, serve
 
     config = WebConfig(
@@ -170,6 +171,7 @@ def run_web(settings: Settings, layout: Layout, secret: str) -> None:
         web_url=settings.web_url,
         trusted_proxies=networks_of(settings.trusted_proxies),
         mail=mail_of(settings),
+        take_sound=take_sound,
     )
     run_until_signal(serve(config), many_messages=True)
 

@@ -35,6 +35,7 @@ from web.live.stream import add_live_hub
 from web.mail import MAILER, MailConfig, Mailer
 from web.middleware import add_headers, errors_as_pages, refuse_foreign_posts
 from web.pages import TEMPLATES, make_templates
+from web.prompts.uploads import SOUNDS_AT_WORK, TAKE_SOUND, TakeSound, take_no_sound
 from web.proxies import TRUSTED_PROXIES, Networks
 from web.routes import add_routes
 from web.rtb.views import PINGS_AT_WORK_MOST
@@ -80,6 +81,8 @@ class WebConfig:
     recordings_dir: Path | None = None
     # Who takes buyers' money by card; None: they pay by hand.
     payments: PaymentProvider | None = None
+    # Who checks and keeps the sounds that admins bring in.
+    take_sound: TakeSound = take_no_sound
 
 
 def make_app(
@@ -96,6 +99,7 @@ def make_app(
     mail: MailConfig | None = None,
     recordings_dir: Path | None = None,
     payments: PaymentProvider | None = None,
+    take_sound: TakeSound = take_no_sound,
 ) -> web.Application:
     """Return the application over `engine`, which the caller opens and disposes of.
 
@@ -108,6 +112,8 @@ def make_app(
     app[ENGINE] = engine
     app[SECURE_COOKIES] = secure_cookies
     app[PROMPTS_DIR] = prompts_dir
+    app[TAKE_SOUND] = take_sound
+    app[SOUNDS_AT_WORK] = asyncio.Semaphore(1)
     app[VAULT] = Vault(data_secret or secrets.token_urlsafe())
     app[HOUSE_NAME] = house
     app[PING_RULES] = PUBLIC_ONLY
@@ -178,6 +184,7 @@ async def serve(config: WebConfig) -> None:
             mail=config.mail,
             recordings_dir=config.recordings_dir,
             payments=config.payments,
+            take_sound=config.take_sound,
         ),
         access_log=None,
         shutdown_timeout=SHUTDOWN_SECONDS,

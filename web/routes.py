@@ -45,6 +45,7 @@ def add_routes(app: web.Application) -> None:
             web.post("/time-zone", time_zone.choose),
             web.get("/", _anybody_signed_in(home.show)),
             web.get("/prompts", _editors(prompts.show)),
+            web.post("/prompts", _editors(prompts.bring)),
             web.get("/prompts/sound/{file:.+}", _editors(prompts.sound)),
             web.get("/api", _anybody_signed_in(api.show)),
             web.get("/softphone", _editors(softphone.show)),

@@ -6,6 +6,7 @@ Read by miniaudio (MIT): WAV, MP3, FLAC and Ogg Vorbis.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,8 @@ from agi.speech.prompts import (
     prompt_digest,
     put_sound,
 )
-from rules.prompt_names import UPLOADS_FOLDER, is_upload_name
+from rules.prompt_names import UPLOAD_BYTES_MAXIMUM, UPLOADS_FOLDER, is_upload_name
 
-MAXIMUM_FILE_BYTES = 60 * 1024 * 1024
 MAXIMUM_SECONDS = 300.0
 """A caller hangs up long before; the speech service takes no more either."""
 MINIMUM_SECONDS = 0.2
@@ -73,12 +73,12 @@ def _checked(file: Path) -> tuple[Floats, int]:
     """The sound of a file, one channel, -1 to 1, and its rate. Raises PromptError."""
     try:
         size = file.stat().st_size
-        if size > MAXIMUM_FILE_BYTES:
+        if size > UPLOAD_BYTES_MAXIMUM:
             raise PromptError(
-                f"{file.name} has {size >> 20} MB: a prompt may have {MAXIMUM_FILE_BYTES >> 20} MB, save it as MP3."
+                f"{file.name} has {size >> 20} MB: a prompt may have {UPLOAD_BYTES_MAXIMUM >> 20} MB, save it as MP3."
             )
-        _check_length(file)
-        decoded = _decoded(file)
+        rate = _checked_rate(file)
+        decoded = _decoded(file, rate)
     except OSError as error:
         raise PromptError(f"{file.name} cannot be read: {error.strerror or error}.") from error
     samples = np.frombuffer(decoded.samples, np.int16).astype(np.float32) / np.float32(32768)
@@ -91,21 +91,32 @@ def _checked(file: Path) -> tuple[Floats, int]:
     return samples, decoded.sample_rate
 
 
-def _check_length(file: Path) -> None:
-    """Before decoding, so that an hour of MP3 does not become an hour of samples in memory."""
+def _checked_rate(file: Path) -> int:
+    """The sound's rate (Hz), once it is known to be short enough to be decoded: an hour of MP3 is not."""
     try:
-        seconds = float(miniaudio.get_file_info(str(file)).duration)
+        sound = _reader(file)(str(file))
     except miniaudio.MiniaudioError as error:
         raise PromptError(_not_audio(file)) from error
-    if seconds > MAXIMUM_SECONDS:
-        raise PromptError(
-            f"{file.name} is {seconds / 60:.0f} minutes long: a prompt may take {MAXIMUM_SECONDS / 60:.0f}, cut it."
-        )
+    if sound.duration > MAXIMUM_SECONDS:
+        minutes, most = sound.duration / 60, MAXIMUM_SECONDS / 60
+        raise PromptError(f"{file.name} is {minutes:.0f} minutes long: a prompt may take {most:.0f}, cut it.")
+    return sound.sample_rate
 
 
-def _decoded(file: Path) -> miniaudio.DecodedSoundFile:
+def _reader(file: Path) -> Callable[[str], miniaudio.SoundFileInfo]:
+    """What reads such a file, by its first bytes: endings are missing or wrong often enough."""
+    with file.open("rb") as opened:
+        begins = opened.read(4)
+    readers = {
+        b"RIFF": miniaudio.wav_get_file_info,
+        b"fLaC": miniaudio.flac_get_file_info,
+        b"OggS": miniaudio.vorbis_get_file_info,
+    }
+    return readers.get(begins, miniaudio.mp3_get_file_info)
+
+
+def _decoded(file: Path, rate: int) -> miniaudio.DecodedSoundFile:
     try:
-        rate = miniaudio.get_file_info(str(file)).sample_rate
         return miniaudio.decode_file(
             str(file), output_format=miniaudio.SampleFormat.SIGNED16, nchannels=1, sample_rate=rate
         )

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router import kept_data
 from tests.web.market import Market, add_market
+from tollbridge.sounds import take_sound
 from web import passwords
 from web.app import make_app
 from web.auth import UserCreated, create_user
@@ -59,6 +60,7 @@ async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[TestServer]
         snapshot_file=market_file,
         prompts_dir=prompts_dir,
         data_secret=DATA_SECRET,
+        take_sound=take_sound,
     )
     server = TestServer(app)
     await server.start_server()

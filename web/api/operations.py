@@ -19,6 +19,7 @@ from web.ping_tests import api as ping_tests
 from web.plans import api as plans
 from web.portal import api as portal
 from web.portal import invoice_files
+from web.prompts import api as prompts
 from web.publisher_keys import api as publisher_keys
 from web.reports import api as reports
 from web.reports import views_api as report_views
@@ -55,6 +56,7 @@ OPERATIONS: Sequence[Operation] = (
     *publisher_keys.OPERATIONS,
     *terms.OPERATIONS,
     *flows.OPERATIONS,
+    *prompts.OPERATIONS,
     *softphone.OPERATIONS,
     *users.OPERATIONS,
     *account.OPERATIONS,

@@ -13,7 +13,7 @@ from typing import Any
 from asterisk_conf.prompts import system_prompts
 from ivr_flows.definition import FlowError, parse_flow
 from ivr_flows.inspection import texts_of, uploads_of
-from rules.prompt_names import UPLOAD_PREFIX, prompt_file
+from rules.prompt_names import UPLOAD_PREFIX, UPLOADS_FOLDER, is_upload_name, prompt_file
 
 PROMPTS_MAXIMUM = 500
 """Of one flow; a page with more helps nobody."""
@@ -52,6 +52,14 @@ def speaker_of_flow(
         return Speaker(name=name, standing=standing, prompts=(), problem=str(error))
     said = sorted(texts_of(flow)) + [f"{UPLOAD_PREFIX}{upload}" for upload in sorted(uploads_of(flow))]
     return _speaker(folder, name, standing, said)
+
+
+def speaker_of_uploads(folder: Path) -> Speaker:
+    """Return the sounds that were brought in, whether a flow plays them or not."""
+    names = sorted(path.stem for path in (folder / UPLOADS_FOLDER).glob("*.wav") if is_upload_name(path.stem))
+    return _speaker(
+        folder, "Your sounds", "any flow may play them", [f"{UPLOAD_PREFIX}{name}" for name in names]
+    )
 
 
 def speaker_of_switch(folder: Path) -> Speaker:

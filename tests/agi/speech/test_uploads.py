@@ -31,6 +31,13 @@ def test_a_recording_becomes_a_prompt_at_the_usual_level(tmp_path: Path, speech:
     assert [one.name for one in uploads(tmp_path / "prompts")] == ["welcome"]
 
 
+@pytest.mark.parametrize("called", ["house", "house.wav", "house.MP3.part"])
+def test_a_sound_is_known_by_its_content(tmp_path: Path, called: str) -> None:
+    file = tmp_path / called
+    file.write_bytes((Path(__file__).parent / "recorded" / "house.mp3").read_bytes())
+    assert add_upload(tmp_path, file, "house").seconds > 1
+
+
 def test_an_mp3_becomes_the_same_prompt_as_the_recording_it_was_made_of(tmp_path: Path, speech: Path) -> None:
     added = add_upload(tmp_path, Path(__file__).parent / "recorded" / "house.mp3", "house")
     played, spoken = read_prompt(prompt_path(tmp_path, "upload:house")), read_prompt(speech)

@@ -65,7 +65,7 @@ async def test_each_prompt_is_listed_with_its_sound(admin: Client, folder: Path)
         page = await answer.text()
     assert answer.status == 200
     assert "Thank you &lt;b&gt;for&lt;/b&gt; calling." in page
-    assert "tollbridge prompts add FILE --name jingle" in page
+    assert 'missing: <a href="/prompts?name=jingle#bring">' in page
     assert UNSPOKEN in page and "not spoken yet" in page
     assert all(text in page for text in system_prompts().values() if "'" not in text)
     async with admin.get(f"/prompts/sound/{prompt_file(GREETING)}") as sound:
