@@ -6,7 +6,6 @@ Read by miniaudio (MIT): WAV, MP3, FLAC and Ogg Vorbis.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,17 +93,17 @@ def _checked(file: Path) -> tuple[Floats, int]:
 def _checked_rate(file: Path) -> int:
     """The sound's rate (Hz), once it is known to be short enough to be decoded: an hour of MP3 is not."""
     try:
-        sound = _reader(file)(str(file))
+        sound = _told_of(file)
     except miniaudio.MiniaudioError as error:
         raise PromptError(_not_audio(file)) from error
     if sound.duration > MAXIMUM_SECONDS:
         minutes, most = sound.duration / 60, MAXIMUM_SECONDS / 60
         raise PromptError(f"{file.name} is {minutes:.0f} minutes long: a prompt may take {most:.0f}, cut it.")
-    return sound.sample_rate
+    return int(sound.sample_rate)
 
 
-def _reader(file: Path) -> Callable[[str], miniaudio.SoundFileInfo]:
-    """What reads such a file, by its first bytes: endings are missing or wrong often enough."""
+def _told_of(file: Path) -> miniaudio.SoundFileInfo:
+    """What a file says of itself. Its first bytes tell what it is: endings are missing or wrong often enough."""
     with file.open("rb") as opened:
         begins = opened.read(4)
     readers = {
@@ -112,7 +111,7 @@ def _reader(file: Path) -> Callable[[str], miniaudio.SoundFileInfo]:
         b"fLaC": miniaudio.flac_get_file_info,
         b"OggS": miniaudio.vorbis_get_file_info,
     }
-    return readers.get(begins, miniaudio.mp3_get_file_info)
+    return readers.get(begins, miniaudio.mp3_get_file_info)(str(file))
 
 
 def _decoded(file: Path, rate: int) -> miniaudio.DecodedSoundFile:
