@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from aiohttp import web
 from router.buyers.dialect import HttpRequest
 from router.buyers.ping_client import PingClient, PingFailed
 from router.domain.auction import BidOutcome
+from tests.certificate import make_certificate
 from tests.router.auctions import LOOPBACK
 
 
@@ -40,15 +40,7 @@ class Buyer:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("tls") / "both.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=bids.example", "-addext", "subjectAltName=DNS:bids.example", "-keyout", file,
-         "-out", f"{file}.c"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    file.write_text(file.read_text() + Path(f"{file}.c").read_text())
-    return file
+    return make_certificate(tmp_path_factory.mktemp("tls"), "DNS:bids.example")
 
 
 @asynccontextmanager
