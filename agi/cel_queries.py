@@ -87,17 +87,17 @@ _ROWS_OF_ALL = text(
 async def rows_of_all(connection: AsyncConnection, linkedids: Sequence[str]) -> dict[str, list[CelRow]]:
     """Return the rows of several linkedids, each in the order Asterisk wrote them."""
     found: dict[str, list[CelRow]] = {}
-    for row in await connection.execute(_ROWS_OF_ALL, {"linkedids": list(linkedids)}):
-        found.setdefault(row.linkedid, []).append(
-            CelRow(
-                event=row.event,
-                event_us=row.event_us,
-                uniqueid=row.uniqueid,
-                linkedid=row.linkedid,
-                channel=row.channel,
-                extra=row.extra,
-            )
+    rows = await connection.execute(_ROWS_OF_ALL, {"linkedids": list(linkedids)})
+    for event, event_us, uniqueid, linkedid, channel, extra in rows.tuples():
+        row = CelRow(
+            event=event,
+            event_us=event_us,
+            uniqueid=uniqueid,
+            linkedid=linkedid,
+            channel=channel,
+            extra=extra,
         )
+        found.setdefault(linkedid, []).append(row)
     return found
 
 

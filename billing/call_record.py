@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 ALARM_ABOVE_MS = 1000
@@ -98,7 +99,7 @@ class CallRecord:
         """The answered leg that bills first; None when nobody answered."""
         return next(iter(self.payable_legs), None)
 
-    @property
+    @cached_property
     def payable_legs(self) -> tuple[LegRecord, ...]:
         """The answered legs in the order in which their terms are looked at: the first that converts is billed.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,7 +28,7 @@ class Contracts:
     buyer_counters: tuple[TierCounter, ...] = ()
     publisher_counters: tuple[TierCounter, ...] = ()
 
-    @property
+    @cached_property
     def facts(self) -> frozenset[str]:
         """Names of the facts that either looks at."""
         return frozenset[str]().union(*(one.facts for one in (self.buyer, self.publisher) if one))

@@ -123,24 +123,24 @@ def _paid(document: TermsDocument, situation: Situation, rule: Rule, failed: tup
     )
 
 
-def _rule_price(rule: Rule, situation: Situation) -> tuple[Fraction, Step | None]:
+def _rule_price(rule: Rule, situation: Situation) -> tuple[Fraction | int, Step | None]:
     """Return the exact price in micros and its tier. A bid for the very call goes before a standing price."""
     price, bid = rule.price, situation.bid_micros
     if bid is not None and isinstance(price, Fixed | Tiers):
-        return Fraction(bid), None
+        return bid, None
     if isinstance(price, Tiers):
         step = price.step_of(situation.calls_before.get(price.period, 0) + 1)
-        return Fraction(step.amount_micros), step
+        return step.amount_micros, step
     return _price(rule, situation), None
 
 
-def _price(rule: Rule, situation: Situation) -> Fraction:
+def _price(rule: Rule, situation: Situation) -> Fraction | int:
     price = rule.price
     if isinstance(price, RevenueShare):
         return Fraction(situation.revenue_micros * price.share_ppm, PPM)
     if isinstance(price, Bid):
         return Fraction((situation.bid_micros or 0) * price.share_ppm, PPM)
-    return Fraction(price.amount_micros if isinstance(price, Fixed) else 0)
+    return price.amount_micros if isinstance(price, Fixed) else 0
 
 
 def _most(document: TermsDocument, situation: Situation) -> int:

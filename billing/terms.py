@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -56,6 +57,7 @@ class PublisherTerms:
         return self.document or _plain(Party.PUBLISHER, self.payout_micros)
 
 
+@lru_cache(maxsize=1_000)
 def _plain(party: Party, price_micros: int, minimum_connected_ms: int = 0) -> TermsDocument:
     """Return terms of one price as a contract."""
     price = Fixed(amount_micros=price_micros)

@@ -59,9 +59,11 @@ class Rounding:
     to_micros: int = 1
     mode: RoundingMode = RoundingMode.HALF_UP
 
-    def apply(self, amount: Fraction) -> int:
+    def apply(self, amount: Fraction | int) -> int:
         """Return an amount that is not negative in micros, rounded."""
-        units = amount / self.to_micros
+        if amount.denominator == 1 and amount.numerator % self.to_micros == 0:
+            return amount.numerator  # nearly every price comes out even, and fractions are slow
+        units = Fraction(amount) / self.to_micros
         whole = units.numerator // units.denominator
         rest = units - whole
         up = rest > 0 if self.mode is RoundingMode.UP else rest * 2 >= 1
