@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.rollup import FIELDS, KEPT, MAXIMUM_DAYS, Dimension, Measures, Piece, pair_code, pieces_of
+from billing.rollup import FIELDS, KEPT, MAXIMUM_DAYS, Dimension, Grain, Measures, Piece, pair_code, pieces_of
 from billing.rollups_queries import DIMENSIONS, MEASURES
 
 DEFAULT_ROWS = 50
@@ -92,9 +92,9 @@ async def report(connection: AsyncConnection, query: ReportQuery) -> Report:
     """Answer a question. Raises what the database raises."""
     sources: list[str] = []
     values: dict[str, Any] = {}
-    for number, piece in enumerate(_pieces(query)):
-        sources.append(_source(query, piece, number))
-        values |= {f"start{number}": piece.start, f"end{number}": piece.end}
+    for number, pieces in enumerate(_together(_pieces(query))):
+        sources.append(_source(query, pieces[0], number))
+        values |= _values(pieces, number)
     sources.append(_pending(query))
     for one, value in query.where.items():
         # As the sums have it, a text; and as the facts have it.
@@ -154,27 +154,61 @@ def _pieces(query: ReportQuery) -> tuple[Piece, ...]:
     return pieces_of(query.start, query.end, (*query.kept, *times), query.zone)
 
 
+def _together(pieces: Sequence[Piece]) -> list[tuple[Piece, ...]]:
+    """Return the pieces that are read as one: those of days by their grain, every other by itself."""
+    days: dict[Grain | None, list[Piece]] = {}
+    for piece in pieces:
+        if piece.day:
+            days.setdefault(piece.grain, []).append(piece)
+    return [*((one,) for one in pieces if not one.day), *map(tuple, days.values())]
+
+
+def _values(pieces: Sequence[Piece], number: int) -> dict[str, Any]:
+    if not pieces[0].day:
+        return {f"start{number}": pieces[0].start, f"end{number}": pieces[0].end}
+    return {
+        f"starts{number}": [one.start for one in pieces],
+        f"ends{number}": [one.end for one in pieces],
+        f"days{number}": [one.day for one in pieces],
+        f"signs{number}": [-1 if one.too_much else 1 for one in pieces],
+    }
+
+
 def _source(query: ReportQuery, piece: Piece, number: int) -> str:
-    figures = _NEGATIVE if piece.too_much else MEASURES
-    period = f">= :start{number} AND"
+    """Return a query of the rows of one piece, or of all pieces of days that are of this one's grain."""
+    start, end = ("days.first", "days.last") if piece.day else (f":start{number}", f":end{number}")
+    columns: dict[Dimension, str] = dict(zip(query.kept, ("a", "b"), strict=False))
     if piece.grain is None:
-        cells = _cells(query.by, {one: f"{one}::text" for one in KEPT} | _clock("at"))
-        where = f"at {period} at < :end{number}{_only(query)}"
-        return f"SELECT {cells}, {figures} FROM report_facts WHERE {where}"  # noqa: S608
-    columns = dict(zip(query.kept, ("a", "b"), strict=False))
-    where = f"grain = {piece.grain:d} AND pair = {pair_code(query.kept)}"
-    where += f" AND bucket {period} bucket < :end{number}"
-    where += "".join(f" AND {columns[one]} = :only_{one}" for one in query.where)
-    cells = _cells(query.by, columns | {one: one.value for one in _TIMES})
-    moments = _moments(query, number) if any(one.of_time for one in query.by) else ""
-    return f"SELECT {cells}, {figures} FROM rollups{moments} WHERE {where}"  # noqa: S608
+        rows = f"report_facts WHERE at >= {start} AND at < {end}{_only(query)}"
+        columns = {one: f"{one}::text" for one in KEPT} | _clock("at")
+    else:
+        moments = _moments(query, number) if Dimension.HOUR in query.by else ""
+        rows = f"rollups{moments} WHERE grain = {piece.grain:d} AND pair = {pair_code(query.kept)}"
+        rows += f" AND bucket >= {start} AND bucket < {end}"
+        rows += "".join(f" AND {columns[one]} = :only_{one}" for one in query.where)
+        columns |= {one: one.value for one in _TIMES}
+    if not piece.day:
+        figures = _NEGATIVE if piece.too_much else MEASURES
+        return f"SELECT {_cells(query.by, columns)}, {figures} FROM {rows}"  # noqa: S608
+    cells = _cells(query.by, columns | {Dimension.DAY: "days.day"})
+    figures = ", ".join(f"{name} * days.sign AS {name}" for name in FIELDS)
+    return (
+        f"SELECT {cells}, {figures} FROM {_days(number)} CROSS JOIN LATERAL (SELECT * FROM {rows} OFFSET 0) r"  # noqa: S608
+    )
+
+
+def _days(number: int) -> str:
+    """The pieces of days; what is joined with them is read by the index for each (hence the OFFSET)."""
+    kinds = {"starts": "timestamptz", "ends": "timestamptz", "days": "text", "signs": "integer"}
+    lists = ", ".join(f"CAST(:{name}{number} AS {kind}[])" for name, kind in kinds.items())
+    return f"unnest({lists}) AS days (first, last, day, sign)"
 
 
 def _moments(query: ReportQuery, number: int) -> str:
-    """Join each bucket with its time on the zone's clock: told once a bucket, not once a row."""
+    """Join each bucket with its time on the zone's clock: told once a bucket, not once a row (hence the OFFSET)."""
     said = ", ".join(f"{cell} AS {one}" for one, cell in _clock("bucket").items() if one in query.by)
     buckets = f"generate_series(:start{number}, :end{number}, interval '15 minutes') AS bucket"
-    return f" JOIN (SELECT bucket, {said} FROM {buckets}) AS moments USING (bucket)"  # noqa: S608
+    return f" JOIN (SELECT bucket, {said} FROM {buckets} OFFSET 0) AS moments USING (bucket)"  # noqa: S608
 
 
 def _only(query: ReportQuery) -> str:

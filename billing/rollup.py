@@ -73,19 +73,35 @@ class Piece:
     end: dt.datetime
     too_much: bool = False
     """Coarser sums hold it, and the period does not: to be taken away."""
+    day: str = ""
+    """Whose figures these are, where days on the zone's calendar are told apart."""
 
 
 def pieces_of(
     start: dt.datetime, end: dt.datetime, dimensions: Sequence[Dimension], zone: ZoneInfo
 ) -> tuple[Piece, ...]:
     """Return the pieces that together are exactly [start, end), the coarsest that will do. Times are UTC."""
-    kept = [one for one in dimensions if not one.of_time]
-    if len(kept) < len(dimensions):
+    if Dimension.HOUR in dimensions:
         whole_hours = _offsets_are_whole_hours(start, end, zone)
         return _cover(start, end, (Grain.HOUR, Grain.QUARTER) if whole_hours else (Grain.QUARTER,))
-    if len(kept) == 2:
+    if Dimension.DAY in dimensions:
+        return _by_day(start, end, zone)
+    if len(dimensions) == 2:
         return _cover(start, end, (Grain.MONTH, Grain.DAY))
     return _cover(start, end, (Grain.MONTH, Grain.DAY, Grain.HOUR, Grain.QUARTER))
+
+
+def _by_day(start: dt.datetime, end: dt.datetime, zone: ZoneInfo) -> tuple[Piece, ...]:
+    """Each day on the zone's calendar: the day of UTC that is nearest, and the hours that it is off by."""
+    pieces: list[Piece] = []
+    day, first = start.astimezone(zone).date(), start
+    while first < end:
+        following = day + dt.timedelta(days=1)
+        last = min(dt.datetime.combine(following, dt.time(), zone).astimezone(dt.UTC), end)
+        covered = _cover(first, last, (Grain.DAY, Grain.HOUR, Grain.QUARTER))
+        pieces += [replace(one, day=day.isoformat()) for one in covered]
+        day, first = following, last
+    return tuple(pieces)
 
 
 def _cover(start: dt.datetime, end: dt.datetime, grains: Sequence[Grain]) -> tuple[Piece, ...]:

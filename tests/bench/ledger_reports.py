@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from billing.reports import ReportQuery, calls_behind, report
 from billing.rollup import KEPT, Dimension
-from billing.rollups_queries import DIMENSIONS, MEASURES, all_sets
+from billing.rollups_queries import DIMENSIONS, MEASURES, all_sets, insert_set
 from store.session import open_engine
 from tests.bench.report import Bar, at_most, percentile, progress, told
 from tests.postgres import execute
@@ -50,8 +50,7 @@ def _fill(database_url: str, count: int) -> None:
     execute(database_url, quick + _FACTS.format(count=count, call="md5('c' || n)::uuid"))
     progress("adding the sums up")
     for query in all_sets():
-        insert = f"INSERT INTO rollups (grain, pair, bucket, a, b, {MEASURES}) {query}"
-        execute(database_url, quick + insert)
+        execute(database_url, quick + insert_set(query))
     execute(database_url, "VACUUM ANALYZE report_facts")
     execute(database_url, "VACUUM ANALYZE rollups")
 

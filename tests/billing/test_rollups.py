@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import random
+from collections import Counter
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,7 +19,15 @@ from billing.dispute_calls import DisputeDecided, DisputeOpened, decide_dispute,
 from billing.disputes import Reason
 from billing.reports import OTHERS, ReportError, ReportQuery, report
 from billing.rollup import DAY, FIELDS, HOUR, QUARTER, Dimension, Grain, Measures, pieces_of
-from billing.rollups_queries import compare, fold_pending, rebuild
+from billing.rollups_queries import (
+    DIMENSIONS,
+    MEASURES,
+    all_sets,
+    compare,
+    fold_pending,
+    insert_set,
+    rebuild,
+)
 from store.call_id import call_id_of
 from store.tables import calls
 from tests.billing.test_settle_call import START_MS, a_call, arrived, settle
@@ -155,6 +165,7 @@ async def test_a_changed_sum_is_found_and_made_right(engine: AsyncEngine, market
     assert (await totals(engine))[()].payout_micros == PAYOUT
 
 
+@settings(deadline=None)
 @given(
     start=st.integers(0, 900 * 24 * 60),
     minutes=st.integers(1, 500 * 24 * 60),
@@ -180,17 +191,20 @@ def test_the_pieces_of_a_period_are_the_period(
     steps = {Grain.QUARTER: QUARTER, Grain.HOUR: HOUR, Grain.DAY: DAY, Grain.MONTH: DAY}
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     for piece in pieces:
-        assert piece.start < piece.end
+        assert piece.start < piece.end and bool(piece.day) is (by == (Dimension.DAY,))
         step = steps[piece.grain] if piece.grain is not None else dt.timedelta(minutes=1)
         assert not (piece.start - epoch) % step and not (piece.end - epoch) % step
         if piece.grain is Grain.MONTH:
             assert piece.start.day == piece.end.day == 1
     # How often each moment is counted: once from the first to the last, never before, between or after.
     bounds = sorted({first, last, *(one.start for one in pieces), *(one.end for one in pieces)})
-    for moment in (first - DAY, *bounds):
+    for moment in (first - DAY, *bounds[:: 1 + len(bounds) // 50], bounds[-1]):
         holding = [one for one in pieces if one.start <= moment < one.end]
-        counted = sum(-1 if one.too_much else 1 for one in holding)
-        assert counted == (1 if first <= moment < last else 0)
+        counted: Counter[str] = Counter()
+        for one in holding:
+            counted[one.day] += -1 if one.too_much else 1
+        day = moment.astimezone(ZoneInfo(zone)).date().isoformat() if by == (Dimension.DAY,) else ""
+        assert +counted == Counter({day: 1} if first <= moment < last else {}) and not -counted
 
 
 def test_a_period_is_read_from_few_sums() -> None:
@@ -205,6 +219,40 @@ def test_a_period_is_read_from_few_sums() -> None:
         (Grain.DAY, 3 * 24, False),
         (None, 5, False),
     ]
+
+
+async def test_any_period_in_any_zone_comes_to_what_its_calls_come_to(engine: AsyncEngine) -> None:
+    """Twelve weeks around New York's change of clocks, in periods that begin and end at any minute."""
+    rng = random.Random(7)
+    first, minutes = dt.datetime(2026, 2, 1, tzinfo=dt.UTC), 84 * 24 * 60
+    moments = [first + dt.timedelta(minutes=rng.randrange(minutes), seconds=1) for _ in range(400)]
+    facts = [{"id": number, "at": at, "state": rng.choice("ab")} for number, at in enumerate(moments)]
+    zeros = ", ".join("0" for _ in FIELDS[1:])
+    async with engine.begin() as connection:
+        fact = f"INSERT INTO report_facts (transaction_id, part, at, {DIMENSIONS}, {MEASURES}) VALUES"
+        await connection.execute(
+            text(f"{fact} (:id, 0, :at, 1, 1, 1, 1, 1, :state, '', '', 1, {zeros})"), facts
+        )
+        for query in all_sets():
+            await connection.execute(text(insert_set(query)))
+        for _ in range(12):
+            begin, end = sorted(first + dt.timedelta(minutes=rng.randrange(minutes)) for _ in range(2))
+            zone = ZoneInfo(rng.choice(["UTC", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu"]))
+            for by in (("state",), ("state", "buyer"), ("state", "day"), ("state", "hour"), ("hour", "day")):
+                dimensions = tuple(Dimension(one) for one in by)
+                asked = ReportQuery(start=begin, end=end, by=dimensions, zone=zone, rows=5_000)
+                found = await report(connection, asked)
+                right: Counter[tuple[str, ...]] = Counter()
+                for one in facts:
+                    clock = one["at"].astimezone(zone)
+                    told = {
+                        "state": one["state"],
+                        "buyer": "1",
+                        "day": f"{clock:%Y-%m-%d}",
+                        "hour": f"{clock:%H}",
+                    }
+                    right[tuple(told[each] for each in by)] += begin <= one["at"] < end
+                assert {row.keys: row.measures.calls for row in found.rows} == dict(+right), (asked, by)
 
 
 def test_the_measures_are_the_columns() -> None:
