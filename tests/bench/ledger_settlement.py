@@ -38,8 +38,9 @@ _COPIES = (
     "report_pending",
     "leases",
     "cap_counters",
+    "target_history",
+    "wallets",
 )
-_COPIES += ("target_history", "wallets")
 _SCRIPT = """
 \\set n random(1, {calls})
 \\set target random(1, 40)
