@@ -52,7 +52,7 @@ bench-speech: .venv/checks ## what callers say, by real calls (QUICK=1: a little
 bench-ledger: .venv/checks ## money: settlement beside pgbench, verify, reports (QUICK=1: smaller)
 	@$(PYTHON) -m tests.bench.ledger
 
-bench-web: .venv/checks ## the pages over a million calls, the live board, the editor (QUICK=1: smaller)
+bench-web: .venv/checks ## the pages over a million calls, the live board, the editor (QUICK=1: smaller; PARTS="pages live editor")
 	@QUICK=$(QUICK) $(PYTHON) -m tests.bench.web
 
 simulate: .venv/checks ## calls x faults against the real settlement (CALLS=1000000 SEED=n)

