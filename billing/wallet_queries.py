@@ -28,7 +28,15 @@ _CHANGED = text(
     ORDER BY b.id LIMIT 500 FOR UPDATE OF w SKIP LOCKED
     """  # noqa: S608 (constants of this file)
 )
-_ALL = text(f"SELECT {_COLUMNS} FROM buyers b LEFT JOIN wallets w ON w.buyer_id = b.id ORDER BY b.name")  # noqa: S608
+_LISTED = text(
+    f"""
+    SELECT {_COLUMNS} FROM buyers b LEFT JOIN wallets w ON w.buyer_id = b.id
+    WHERE position(lower(:search) IN lower(b.name)) > 0
+        AND (NOT :low OR w.low_since IS NOT NULL OR w.paused_since IS NOT NULL)
+        AND (CAST(:after AS text) IS NULL OR (b.name, b.id) > (:after, :after_id))
+    ORDER BY b.name, b.id LIMIT CAST(:limit AS bigint)
+    """  # noqa: S608 (constants of this file)
+)
 _ONE = text(
     f"SELECT {_COLUMNS} FROM buyers b LEFT JOIN wallets w ON w.buyer_id = b.id WHERE b.id = :buyer_id"  # noqa: S608
 )
@@ -59,7 +67,24 @@ async def changed_wallets(connection: AsyncConnection) -> list[Wallet]:
 
 async def all_wallets(connection: AsyncConnection) -> list[Wallet]:
     """Return every buyer's wallet, by name."""
-    return [_wallet(row) for row in await connection.execute(_ALL)]
+    return await list_wallets(connection, limit=None)
+
+
+async def list_wallets(
+    connection: AsyncConnection,
+    *,
+    search: str = "",
+    low: bool = False,
+    after: tuple[str, int] | None = None,
+    limit: int | None,
+) -> list[Wallet]:
+    """Return wallets by their buyers' names, those that contain a text, after the one of this name and id.
+
+    `low`: only those whose buyer was told that they are low or stopped.
+    """
+    name, number = after or (None, 0)
+    said = {"search": search, "low": low, "after": name, "after_id": number, "limit": limit}
+    return [_wallet(row) for row in await connection.execute(_LISTED, said)]
 
 
 async def wallet_of(connection: AsyncConnection, buyer_id: int) -> Wallet | None:

@@ -14,7 +14,7 @@ from web.home import api as home
 from web.licences import api as licences
 from web.live import api as live
 from web.money import api as money
-from web.money import bid_limits, disputes_api, sales
+from web.money import bid_limits, disputes_api, sales, wallets_api
 from web.ping_tests import api as ping_tests
 from web.plans import api as plans
 from web.portal import api as portal
@@ -44,6 +44,7 @@ OPERATIONS: Sequence[Operation] = (
     *report_views.OPERATIONS,
     *money.OPERATIONS,
     *disputes_api.OPERATIONS,
+    *wallets_api.OPERATIONS,
     *bid_limits.OPERATIONS,
     *sales.OPERATIONS,
     *sale_keys.OPERATIONS,

@@ -24,7 +24,6 @@ from store.tables import (
 )
 from web.calls.listing import IN_PROGRESS, WHOLE_NUMBER_DIGITS, Cursor, Filter, Span
 
-CHOICES_MAXIMUM = 500
 INDEXED_CHARACTERS = 20
 """Of the number dialled, in ix_calls_dialled."""
 CHUNK = 500
@@ -205,40 +204,6 @@ async def read_recorded(connection: AsyncConnection, call_ids: Sequence[UUID]) -
         recordings.c.call_id.in_(call_ids), recordings.c.state == "stored"
     )
     return frozenset(await connection.scalars(statement))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    """What a filter may choose from, as (id, name)."""
-
-    campaigns: Sequence[tuple[int, str]]
-    publishers: Sequence[tuple[int, str]]
-    buyers: Sequence[tuple[int, str]]
-    targets: Sequence[tuple[int, str]]
-
-
-async def read_choices(connection: AsyncConnection) -> Choices:
-    named = buyers.c.name + " / " + targets.c.name
-    of_targets = (
-        select(targets.c.id, named.label("name"))
-        .join(buyers, buyers.c.id == targets.c.buyer_id)
-        .order_by(buyers.c.name, targets.c.name)
-    )
-    return Choices(
-        campaigns=await _named(
-            connection, select(campaigns.c.id, campaigns.c.name).order_by(campaigns.c.name)
-        ),
-        publishers=await _named(
-            connection, select(publishers.c.id, publishers.c.name).order_by(publishers.c.name)
-        ),
-        buyers=await _named(connection, select(buyers.c.id, buyers.c.name).order_by(buyers.c.name)),
-        targets=await _named(connection, of_targets),
-    )
-
-
-async def _named(connection: AsyncConnection, statement: Select[Any]) -> list[tuple[int, str]]:
-    rows = await connection.execute(statement.limit(CHOICES_MAXIMUM))
-    return [(row.id, row.name) for row in rows]
 
 
 async def read_numbers(connection: AsyncConnection, *, maximum: int) -> list[str]:

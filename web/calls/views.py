@@ -29,15 +29,20 @@ from web.calls.queries import CallLine
 from web.formats import words
 from web.keys import ENGINE, USER, User
 from web.pages import render, wants_fragment
+from web.resources.references import offer_rows, understood_query
 from web.visibility import Field, viewer_of
 from web.zones import zone_of
 
 EXAMPLE_NUMBERS = 3
 QUERY_MAXIMUM, FIELDS_MAXIMUM = 2_000, 40
+NAMED = {"campaign": "campaigns", "publisher": "publishers", "buyer": "buyers", "target": "targets"}
+"""What may be filtered by that has a name: the field, and the resource that its rows are of."""
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    return await _page(request, allowed_filter(request.query, request[USER]))
+    async with request.app[ENGINE].connect() as connection:
+        asked, unknown = await understood_query(connection, request.query, NAMED)
+    return await _page(request, allowed_filter(asked, request[USER]), unknown=unknown)
 
 
 async def export(request: web.Request) -> web.StreamResponse:
@@ -75,7 +80,13 @@ def allowed_filter(query: Mapping[str, str], user: User) -> Filter:
 
 
 async def _page(
-    request: web.Request, wanted: Filter, *, view_problem: str = "", view_name: str = "", status: int = 200
+    request: web.Request,
+    wanted: Filter,
+    *,
+    unknown: Mapping[str, str] | None = None,
+    view_problem: str = "",
+    view_name: str = "",
+    status: int = 200,
 ) -> web.Response:
     below, zone, user = read_cursor(request.query), zone_of(request), request[USER]
     fragment = wants_fragment(request)
@@ -98,6 +109,7 @@ async def _page(
         status=status,
         **context,
         wanted=wanted,
+        unknown=unknown or {},
         viewer=viewer_of(user),
         span=span,
         stopped=span.is_ours and not more,
@@ -112,7 +124,10 @@ async def _page(
 async def _for_whole_page(connection: AsyncConnection, wanted: Filter, user: User) -> dict[str, Any]:
     plain = replace(wanted, caller="", dialled="", outcome="", campaign_id=None, first=None, last=None)
     return {
-        "choices": await queries.read_choices(connection),
+        "offers": {
+            name: await offer_rows(connection, resource, [wanted.fields().get(name, "")])
+            for name, resource in NAMED.items()
+        },
         "views": await view_queries.read_views(connection, user.user_id),
         "own_query": wanted.query().removeprefix("?"),
         "outcomes": OUTCOME_CHOICES,

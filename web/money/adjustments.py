@@ -9,13 +9,12 @@ from aiohttp import web
 
 from billing.money_import import FileKind, Imported, ImportRefused
 from billing.post_once import KeyTaken
-from billing.terms_document import Party
 from rules.money import MoneyError, parse_dollars
 from web.audit import Actor
 from web.keys import ENGINE, USER
-from web.money import queries, work
+from web.money import work
+from web.money.parties import offer_parties, read_party
 from web.pages import render
-from web.portal.keyset import id_of
 
 FILE_BYTES_MAXIMUM = 1_000_000
 PROBLEMS_SHOWN = 20
@@ -27,7 +26,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def _show(request: web.Request, *, status: int = 200, **more: Any) -> web.Response:
     async with request.app[ENGINE].connect() as connection:
-        parties = {one: await queries.read_parties(connection, one) for one in Party}
+        parties = await offer_parties(connection)
     said: dict[str, Any] = {
         "typed": {},
         "problem": "",
@@ -51,9 +50,9 @@ async def _show(request: web.Request, *, status: int = 200, **more: Any) -> web.
 async def submit(request: web.Request) -> web.Response:
     form = await request.post()
     typed = {name: str(form.get(name, ""))[:200] for name in ("party", "amount", "key", "reason")}
-    kind, _, number = typed["party"].partition(":")
-    party_id = id_of(number)
-    if kind not in tuple(Party) or party_id is None:
+    async with request.app[ENGINE].connect() as connection:
+        whom = await read_party(connection, typed["party"])
+    if whom is None:
         return await _show(request, status=422, typed=typed, problem="Choose whom it is for.")
     try:
         amount_micros = parse_dollars(typed["amount"])
@@ -64,8 +63,8 @@ async def submit(request: web.Request) -> web.Response:
         posted = await work.adjust(
             connection,
             Actor(user=request[USER]),
-            party=Party(kind),
-            party_id=party_id,
+            party=whom[0],
+            party_id=whom[1],
             amount_micros=amount_micros,
             key=typed["key"].strip(),
             reason=typed["reason"],

@@ -14,7 +14,6 @@ from billing.money_import import FileKind, ImportRefused
 from billing.payments import Direction, Payment
 from billing.post_once import KeyTaken
 from billing.terms_document import Party
-from billing.wallet_queries import all_wallets
 from web.api.operation import (
     Answered,
     Asked,
@@ -49,19 +48,6 @@ Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Micros = Annotated[int, Field(ge=0, le=10**15)]
 Key = Annotated[str, Field(min_length=1, max_length=work.KEY_CHARACTERS_MAXIMUM)]
 Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY, strict=False)]
-
-
-class WalletShown(BaseModel):
-    """A buyer's money in millionths of a dollar. `available_micros` null: it pays by invoice, without a limit."""
-
-    buyer_id: int
-    buyer: str
-    prepaid: bool
-    balance_micros: int
-    held_micros: int
-    available_micros: int | None
-    paused: bool
-    low: bool
 
 
 class NewPayment(Body):
@@ -114,26 +100,6 @@ class NewDraft(Body):
     party_id: Id
     first: Day
     last: Day
-
-
-async def _wallets(asked: Asked) -> Answered | Problem:
-    async with asked.engine.connect() as connection:
-        found = await all_wallets(connection)
-    return Answered(
-        content=[
-            WalletShown(
-                buyer_id=one.buyer_id,
-                buyer=one.buyer,
-                prepaid=one.prepaid,
-                balance_micros=one.state.balance_micros,
-                held_micros=one.state.held_micros,
-                available_micros=one.state.available_micros,
-                paused=one.state.should_pause,
-                low=one.state.should_be_low,
-            )
-            for one in found
-        ]
-    )
 
 
 async def _pay(asked: Asked) -> Answered | Problem:
@@ -223,14 +189,6 @@ _STEPS = (
     ("void", "Take it back; an issued one by the credit note that is answered"),
 )
 OPERATIONS: Sequence[Operation] = (
-    _money(
-        "GET",
-        "/wallets",
-        "list_wallets",
-        "Every buyer's balance, and what is held",
-        handler=_wallets,
-        answer=list[WalletShown],
-    ),
     _money(
         "POST",
         "/payments",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.account_queries import balances_of
@@ -15,19 +15,11 @@ from billing.terms_document import Party
 from store.tables import buyers, calls, disputes, invoices, publishers
 
 _TABLES = {Party.BUYER: buyers, Party.PUBLISHER: publishers}
-PARTIES_MAXIMUM = 5_000
 
 
 async def party_exists(connection: AsyncConnection, party: Party, party_id: int) -> bool:
     table = _TABLES[party]
     return await connection.scalar(select(table.c.id).where(table.c.id == party_id)) is not None
-
-
-async def read_parties(connection: AsyncConnection, party: Party) -> Sequence[Any]:
-    """Return id and name of every buyer or publisher."""
-    table = _TABLES[party]
-    query = select(table.c.id, table.c.name).order_by(table.c.name).limit(PARTIES_MAXIMUM)
-    return (await connection.execute(query)).all()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +31,17 @@ class Payable:
     owed_micros: int
 
 
-async def read_payables(connection: AsyncConnection) -> Sequence[Payable]:
-    """Return what we owe every publisher, by name."""
-    found = await read_parties(connection, Party.PUBLISHER)
+async def read_payables(
+    connection: AsyncConnection, *, search: str = "", after: tuple[str, int] | None = None, limit: int
+) -> Sequence[Payable]:
+    """Return what we owe publishers by name, those that contain a text, after the one of this name and id."""
+    place = (publishers.c.name, publishers.c.id)
+    query = select(publishers.c.id, publishers.c.name).order_by(*place).limit(limit)
+    if search:
+        query = query.where(publishers.c.name.icontains(search, autoescape=True))
+    if after is not None:
+        query = query.where(tuple_(*place) > after)
+    found = (await connection.execute(query)).all()
     balances = await balances_of(connection, [publisher_payable(row.id) for row in found])
     return [
         Payable(id=row.id, name=row.name, owed_micros=-balances.get(publisher_payable(row.id), 0))

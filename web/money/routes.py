@@ -8,15 +8,16 @@ from aiohttp import web
 
 from web.keys import EDITORS, HOUSE
 from web.middleware import only
-from web.money import adjustments, bid_limits, views
+from web.money import adjustments, bid_limits, parties, views, wallets
 
 _house, _editors = only(*HOUSE), only(*EDITORS)
 
 
 def routes() -> Sequence[web.RouteDef]:
     return [
-        web.get("/money/wallets", _house(views.wallets)),
-        web.post("/money/payments", _editors(views.submit_payment)),
+        web.get("/money/parties", _house(parties.suggest)),
+        web.get("/money/wallets", _house(wallets.show)),
+        web.post("/money/payments", _editors(wallets.submit_payment)),
         web.get("/money/invoices", _house(views.invoices)),
         web.post("/money/invoices", _editors(views.make_draft)),
         web.get("/money/invoices/{id:[0-9]+}", _house(views.invoice)),

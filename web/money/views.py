@@ -1,4 +1,4 @@
-"""The house's money pages: wallets and pay-outs, invoices and statements, disputes to rule on, adjustments."""
+"""The house's money pages: invoices and statements, disputes to rule on."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from aiohttp import web
 from billing.dispute_calls import DisputeRefused
 from billing.invoice_queries import read_invoice
 from billing.make_invoice import InvoiceRefused
-from billing.payments import Direction, Payment
-from billing.post_once import KeyTaken
 from billing.terms_document import Party
-from billing.wallet_queries import all_wallets
-from rules.money import MoneyError, parse_dollars
 from web.audit import Actor
 from web.call.queries import read_recordings
 from web.keys import ENGINE, USER
 from web.money import queries, work
+from web.money.parties import offer_parties, read_party
+from web.money.wallets import read_amount
 from web.pages import render
 from web.portal.invoices import FORMATS, LINES_SHOWN, invoice_file, seen_by
 from web.portal.keyset import id_of, read_below
@@ -29,71 +27,6 @@ PAGE_LENGTH = 50
 STATES = ("draft", "issued", "paid", "void")
 DISPUTE_STATES = ("open", "accepted", "partly", "refused")
 ANSWER_CHARACTERS_MAXIMUM = 2_000
-
-
-# --- wallets -------------------------------------------------------------------------------------------------
-
-
-async def wallets(request: web.Request) -> web.Response:
-    return await _wallets(request)
-
-
-async def _wallets(request: web.Request, *, status: int = 200, **more: Any) -> web.Response:
-    async with request.app[ENGINE].connect() as connection:
-        found = await all_wallets(connection)
-        payables = await queries.read_payables(connection)
-    said: dict[str, Any] = {"typed": {}, "problem": ""} | more
-    said["typed"] = defaultdict(str, said["typed"])
-    response = render(
-        request,
-        "money/wallets.html",
-        status=status,
-        wallets=found,
-        payables=payables,
-        done="done" in request.query,
-        **said,
-    )
-    # Every buyer has a line here, and one in each form's menu.
-    response.enable_compression()
-    return response
-
-
-async def submit_payment(request: web.Request) -> web.Response:
-    """Record money that came from a buyer, went back to one, or was paid out to a publisher."""
-    form = await request.post()
-    typed = {name: str(form.get(name, ""))[:200] for name in ("way", "party", "amount", "key", "note")}
-    party_id, amount = id_of(typed["party"]), _amount(typed["amount"])
-    if typed["way"] not in tuple(Direction) or party_id is None:
-        problem = "Choose who paid or was paid."
-        return await _wallets(request, status=422, typed=typed, problem=problem)
-    if isinstance(amount, str):
-        return await _wallets(request, status=422, typed=typed, problem=amount)
-    payment = Payment(
-        direction=Direction(typed["way"]),
-        party_id=party_id,
-        amount_micros=amount,
-        key=typed["key"].strip(),
-        note=typed["note"].strip(),
-    )
-    async with request.app[ENGINE].begin() as connection:
-        posted = await work.pay(connection, Actor(user=request[USER]), payment)
-    problem = _why(posted)
-    if problem:
-        return await _wallets(request, status=422, typed=typed, problem=problem)
-    raise web.HTTPSeeOther("/money/wallets?done")
-
-
-def _amount(text: str) -> int | str:
-    try:
-        return parse_dollars(text)
-    except MoneyError:
-        return "Write an amount of dollars, like 500 or 250.00."
-
-
-def _why(posted: object) -> str:
-    if isinstance(posted, KeyTaken):
-        return "This reference was recorded before with another amount: take another one."
-    return posted if isinstance(posted, str) else ""
 
 
 # --- invoices and statements -----------------------------------------------------------------------------------
@@ -112,7 +45,7 @@ async def _invoices(request: web.Request, *, status: int = 200, **more: Any) -> 
         found = await queries.read_invoices(
             connection, state=state, party=party, below_id=below, limit=PAGE_LENGTH + 1
         )
-        parties = {one: await queries.read_parties(connection, one) for one in Party}
+        parties = await offer_parties(connection)
     page = found[:PAGE_LENGTH]
     last_month = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
     said = {"typed": {"month": f"{last_month:%Y-%m}"}, "problem": ""} | more
@@ -134,15 +67,16 @@ async def _invoices(request: web.Request, *, status: int = 200, **more: Any) -> 
 
 async def make_draft(request: web.Request) -> web.Response:
     form = await request.post()
-    typed = {name: str(form.get(name, ""))[:40] for name in ("party", "month")}
-    kind, _, number = typed["party"].partition(":")
-    party_id, month = id_of(number), _month(typed["month"])
-    if kind not in tuple(Party) or party_id is None or month is None:
+    typed = {name: str(form.get(name, ""))[:200] for name in ("party", "month")}
+    month = _month(typed["month"])
+    async with request.app[ENGINE].connect() as connection:
+        whom = await read_party(connection, typed["party"])
+    if whom is None or month is None:
         problem = "Choose a buyer or publisher, and a month like 2026-11."
         return await _invoices(request, status=422, typed=typed, problem=problem)
     last = (month + timedelta(days=32)).replace(day=1) - timedelta(days=1)
     async with request.app[ENGINE].begin() as connection:
-        made = await work.draft(connection, Actor(user=request[USER]), Party(kind), party_id, month, last)
+        made = await work.draft(connection, Actor(user=request[USER]), *whom, month, last)
     if isinstance(made, InvoiceRefused):
         return await _invoices(request, status=409, typed=typed, problem=_sentence(made.reason))
     raise web.HTTPSeeOther(f"/money/invoices/{made.id}")
@@ -250,8 +184,8 @@ async def rule_on_dispute(request: web.Request) -> web.Response:
     typed["answer"] = answer
     credit: int | str | None = {"accept": None, "refuse": 0}.get(typed["ruling"], "?")
     if typed["ruling"] == "partly":
-        credit = _amount(typed["credit"])
-    claw_back = _amount(typed["claw_back"]) if typed["claw_back"].strip() else None
+        credit = read_amount(typed["credit"])
+    claw_back = read_amount(typed["claw_back"]) if typed["claw_back"].strip() else None
     if isinstance(credit, str) or isinstance(claw_back, str):
         problem = "Choose a ruling; where only a part is given back, write how much, like 20.00."
         return await _dispute(request, status=422, typed=typed, problem=problem)

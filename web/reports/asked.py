@@ -74,13 +74,16 @@ class ReportAsked:
         return self.table == "pivot" and len(self.by) == 2
 
     def question(self, zone: ZoneInfo, *, rows: int = DEFAULT_ROWS) -> ReportQuery:
-        """Return the question. Raises ReportError when no report answers it."""
+        """Return the question. Raises ReportError when no report answers it.
+
+        Of all but time and the cells of a pivot only the largest `rows` are asked for, the rest as one.
+        """
         return ReportQuery(
             start=midnight(self.first, zone),
             end=midnight(self.last + dt.timedelta(days=1), zone),
             by=self.by,
             zone=zone,
-            rows=MAXIMUM_ROWS if self.is_pivot or Dimension.DAY in self.by else rows,
+            rows=MAXIMUM_ROWS if self.is_pivot or self.by == (Dimension.DAY,) else rows,
             where=self.where,
         )
 

@@ -1,31 +1,19 @@
-"""What a report may be filtered by, and the reports that somebody has kept."""
+"""The reports that somebody has kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.tables import buyers, campaigns, publishers, saved_views
+from store.tables import saved_views
 from web.keys import User
 
 PAGE = "reports"
-CHOICES_MAXIMUM = 500
 VIEWS_MAXIMUM = 50
-
-
-async def read_choices(connection: AsyncConnection) -> Mapping[str, Sequence[Any]]:
-    """Return id and name of publishers, campaigns and buyers to choose from."""
-    named = {"publisher": publishers, "campaign": campaigns, "buyer": buyers}
-    return {name: await _names(connection, table) for name, table in named.items()}
-
-
-async def _names(connection: AsyncConnection, table: Table) -> Sequence[Any]:
-    query = select(table.c.id, table.c.name).order_by(table.c.name).limit(CHOICES_MAXIMUM)
-    return (await connection.execute(query)).all()
 
 
 async def read_views(connection: AsyncConnection, user: User) -> Sequence[Any]:

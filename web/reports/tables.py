@@ -13,6 +13,8 @@ from web.reports.asked import DIMENSIONS, ReportAsked, kind_of
 
 SHADES = 6
 COLUMNS_MAXIMUM = 60
+CELLS_MAXIMUM = 2_000
+"""Of a pivot, as many as a page holds and an eye goes over; of days and hours all."""
 Names = Mapping[tuple[Dimension, str], str]
 _SHOWN = (
     "calls",
@@ -64,6 +66,8 @@ class Table:
     columns: tuple[Head, ...]
     lines: tuple[Line, ...]
     total: Line | None = None
+    left_out: int = 0
+    """Rows there is no room for: the smallest, in the files all the same."""
 
 
 def written(name: str, value: float | None) -> str:
@@ -115,6 +119,7 @@ def rows_table(report: Report, asked: ReportAsked, names: Names, before: Report 
         columns=tuple(Head(text=HEADS[name]) for name in columns),
         lines=lines if report.query.by else (),
         total=total,
+        left_out=max(0, report.groups - report.query.rows),
     )
 
 
@@ -188,18 +193,21 @@ def pivot_table(report: Report, asked: ReportAsked, names: Names) -> Table:
     if second.of_time:
         across = _hours() if second is Dimension.HOUR else sorted({keys[1] for keys in cells})
     across = across[:COLUMNS_MAXIMUM]
+    down = list(dict.fromkeys(keys[0] for keys in cells))
+    room = len(down) if first.of_time else max(1, CELLS_MAXIMUM // max(1, len(across)))
     most = max((value for value in cells.values() if value is not None), default=0)
     lines = tuple(
         Line(
             heads=(Head(text=name_of(names, first, key), address=_deeper(asked, first, key)),),
             cells=tuple(_shaded(asked.figure, cells.get((key, other)), most) for other in across),
         )
-        for key in dict.fromkeys(keys[0] for keys in cells)
+        for key in down[:room]
     )
     return Table(
         corner=(DIMENSIONS[first],),
         columns=tuple(Head(text=_across(names, second, key)) for key in across),
         lines=lines,
+        left_out=len(down) - len(lines),
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.export_report import to_csv, to_xlsx
 from billing.reports import CALLS_AT_ONCE, MAXIMUM_ROWS, Place, ReportError, calls_behind
@@ -19,17 +21,21 @@ from web.reports import queries
 from web.reports.answer import answer, filter_names
 from web.reports.asked import DIMENSIONS, FIGURES, ReportAsked, read_asked, read_place
 from web.reports.tables import HEADS, funnel_of, name_of, pivot_table, rows_table
+from web.resources.references import Offer, offer_rows, understood_query
 from web.visibility import viewer_of
 from web.zones import zone_of
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FILES = ("csv", "xlsx")
+CHOSEN_BY_NAME = (Dimension.PUBLISHER, Dimension.CAMPAIGN, Dimension.BUYER)
+NAMED = {f"only_{one.value}": f"{one.value}s" for one in CHOSEN_BY_NAME}
 
 
 async def show(request: web.Request) -> web.Response:
-    asked, problem = _asked(request)
     shown: dict[str, Any] = {"table": None, "funnel": [], "filters": []}
     async with request.app[ENGINE].connect() as connection:
+        query, unknown = await understood_query(connection, request.query, NAMED)
+        asked, problem = _asked(request, query)
         if not problem:
             try:
                 found = await answer(connection, asked, zone_of(request))
@@ -42,9 +48,9 @@ async def show(request: web.Request) -> web.Response:
                     else rows_table(found.report, asked, found.names, found.before)
                 )
                 shown |= {"table": table, "filters": _filters(asked, found.filters)}
-        choices = await queries.read_choices(connection)
+        offers = {name: await _offer(connection, asked, name) for name in CHOSEN_BY_NAME}
         views = await queries.read_views(connection, request[USER])
-    return render(
+    response = render(
         request,
         "reports/report.html",
         status=422 if problem else 200,
@@ -52,11 +58,15 @@ async def show(request: web.Request) -> web.Response:
         problem=problem,
         dimensions=DIMENSIONS,
         figures={name: HEADS[name] for name in FIGURES},
-        choices=choices,
+        offers=offers,
+        unknown=unknown,
         views=views,
         plotted=asked.by[:1] in ((Dimension.DAY,), (Dimension.HOUR,)) and len(asked.by) == 1,
         **shown,
     )
+    # A pivot may have thousands of cells, all alike.
+    response.enable_compression()
+    return response
 
 
 async def funnel(request: web.Request) -> web.Response:
@@ -158,10 +168,14 @@ async def delete_view(request: web.Request) -> web.Response:
     raise web.HTTPSeeOther("/reports")
 
 
-def _asked(request: web.Request) -> tuple[ReportAsked, str]:
+async def _offer(connection: AsyncConnection, asked: ReportAsked, name: Dimension) -> Offer:
+    return await offer_rows(connection, f"{name.value}s", [asked.where.get(name, "")])
+
+
+def _asked(request: web.Request, query: Mapping[str, str] | None = None) -> tuple[ReportAsked, str]:
     today = datetime.now(UTC).astimezone(zone_of(request)).date()
     try:
-        return read_asked(request.query, today), ""
+        return read_asked(request.query if query is None else query, today), ""
     except ReportError as error:
         return read_asked({}, today), _sentence(error)
 

@@ -21,6 +21,7 @@ from web.resources.resource import Resource, Rows
 WHOLE_MAXIMUM = 150
 SUGGESTED = 30
 LOOKED_UP_MAXIMUM = 100
+NAME_CHARACTERS_MAXIMUM = 200
 BY_NAME: Mapping[str, Resource] = {resource.name: resource for resource in RESOURCES}
 REFERENCES = (Kind.REFERENCE, Kind.REFERENCES)
 
@@ -46,11 +47,15 @@ async def offers_of(
 
 async def offer_of(connection: AsyncConnection, one: Field, text: Any) -> Offer:
     """Return what one field offers, where this text (or these) stands in it."""
-    other = BY_NAME[one.shown.reference]
+    return await offer_rows(connection, one.shown.reference, text if isinstance(text, list) else [text or ""])
+
+
+async def offer_rows(connection: AsyncConnection, name: str, chosen: Sequence[Any]) -> Offer:
+    """Return what there is to choose from the rows of a resource, where these are chosen."""
+    other = BY_NAME[name]
     rows = await queries.options_of(connection, other, limit=WHOLE_MAXIMUM + 1)
     if len(rows) <= WHOLE_MAXIMUM:
         return Offer(options=rows, spelled={})
-    chosen = text if isinstance(text, list) else [text or ""]
     ids = [found for part in chosen if (found := reference_in(str(part))) is not None]
     labels = await queries.labels_of(connection, other, ids)
     return Offer(
@@ -94,11 +99,42 @@ async def understood(
 async def _id_text(connection: AsyncConnection, one: Field, text: str) -> str:
     if not text or reference_in(text) is not None or "\x00" in text:
         return text
-    ids: Sequence[int] = await queries.ids_named(connection, BY_NAME[one.shown.reference], text)
-    return str(ids[0]) if len(ids) == 1 else text
+    found = await row_named(connection, one.shown.reference, text)
+    return text if found is None else str(found)
+
+
+async def row_named(connection: AsyncConnection, name: str, text: str) -> int | None:
+    """Return the id of the row that a text stands for: 12, Day desk (12), or the name that only one row has."""
+    if not text or "\x00" in text:
+        return None
+    told = reference_in(text)
+    if told is not None:
+        return told
+    ids: Sequence[int] = await queries.ids_named(connection, BY_NAME[name], text)
+    return ids[0] if len(ids) == 1 else None
 
 
 async def suggestions(connection: AsyncConnection, resource: Resource, text: str) -> Sequence[str]:
     """Return what a row may be meant by what was typed so far, each as it is understood."""
     rows = await queries.options_of(connection, resource, search=text, limit=SUGGESTED)
     return [f"{label} ({row_id})" for row_id, label in rows.items()]
+
+
+async def understood_query(
+    connection: AsyncConnection, query: Mapping[str, str], fields: Mapping[str, str]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return a query with the numbers of the rows that it names, and by field the texts that stand for no row.
+
+    `fields` are the names in it that stand for rows, with their resources. What stands for no row is left out of it;
+    a dash stays: where it is taken, it asks for what has none.
+    """
+    found, unknown = dict(query), {}
+    for name, resource in fields.items():
+        text = found.get(name, "").strip()[:NAME_CHARACTERS_MAXIMUM]
+        if not text or text.isdigit() or text == "-":
+            continue
+        row_id = await row_named(connection, resource, text)
+        found[name] = "" if row_id is None else str(row_id)
+        if row_id is None:
+            unknown[name] = text
+    return found, unknown

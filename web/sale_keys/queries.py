@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, select, text, update
+from sqlalchemy import ColumnElement, and_, exists, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import buyers, calls, campaigns, sale_keys, sales
 
 KEYS_MAXIMUM = 500
-CHOICES_MAXIMUM = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,15 +98,6 @@ async def all_keys(connection: AsyncConnection) -> Sequence[Mapping[str, Any]]:
         .limit(KEYS_MAXIMUM)
     )
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
-
-
-async def choices(connection: AsyncConnection) -> tuple[Mapping[int, str], Mapping[int, str]]:
-    """Return the names of buyers and of campaigns, by id."""
-    found = []
-    for table in (buyers, campaigns):
-        statement = select(table.c.id, table.c.name).order_by(func.lower(table.c.name)).limit(CHOICES_MAXIMUM)
-        found.append({row.id: row.name for row in await connection.execute(statement)})
-    return found[0], found[1]
 
 
 async def missing(connection: AsyncConnection, buyer_id: int | None, campaign_id: int | None) -> str:

@@ -14,12 +14,15 @@ from web.audit import Actor
 from web.keys import EDITORS, ENGINE, HOUSE, USER
 from web.middleware import only
 from web.pages import render
+from web.resources.fields import CHOOSE
+from web.resources.references import offer_rows, understood_query
 from web.sale_keys import postback, queries
 from web.sale_keys.api import RATE, NewSaleKey, SaleKeyShown
 from web.sale_keys.work import KeyMade, make_key, revoke_key
 from web.visitors import origin_of
 
 _FIELDS = ("buyer_id", "campaign_id", "rate_per_minute", "name")
+_NAMED = {"buyer_id": "buyers", "campaign_id": "campaigns"}
 _PAGE = "/money/sale-keys"
 
 
@@ -43,7 +46,11 @@ async def make(request: web.Request) -> web.StreamResponse:
     """Make a key and show it on this very page: no address may lead to it again."""
     posted = await request.post()
     texts = {name: str(posted.get(name) or "").strip()[:200] for name in _FIELDS}
-    form = _read(texts)
+    async with request.app[ENGINE].connect() as connection:
+        asked, unknown = await understood_query(connection, texts, _NAMED)
+    if unknown:
+        return await _page(request, texts=texts, problems=dict.fromkeys(unknown, CHOOSE))
+    form = _read(asked)
     if not isinstance(form, NewSaleKey):
         return await _page(request, texts=texts, problems=form)
     done = await make_key(request.app[ENGINE], Actor(user=request[USER]), **form.model_dump())
@@ -76,18 +83,18 @@ async def _page(
     problems: Mapping[str, str] | None = None,
     made: KeyMade | None = None,
 ) -> web.Response:
+    blank: dict[str, Any] = {**dict.fromkeys(_FIELDS, ""), "rate_per_minute": str(RATE)}
+    texts = texts or blank
     async with request.app[ENGINE].connect() as connection:
         found = await queries.all_keys(connection)
-        buyers, campaigns = await queries.choices(connection)
-    blank: dict[str, Any] = {**dict.fromkeys(_FIELDS, ""), "rate_per_minute": str(RATE)}
+        offers = {name: await offer_rows(connection, of, [texts[name]]) for name, of in _NAMED.items()}
     return render(
         request,
         "sale_keys/keys.html",
         status=422 if problems else 200,
         keys=[SaleKeyShown(**key) for key in found],
-        buyers=buyers,
-        campaigns=campaigns,
-        texts=texts or blank,
+        offers=offers,
+        texts=texts,
         problems=problems or {},
         made=made,
         address=f"{origin_of(request)}/postback/sale/{made.key if made else 'KEY'}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiohttp.test_utils import TestServer
+from playwright.async_api import expect
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -96,3 +97,26 @@ async def test_a_publisher_and_the_house_look_at_money(
                 "/money/sale-keys",
             )
             assert visit.complaints == []
+
+
+async def test_a_house_of_two_hundred_buyers_looks_at_money(
+    site: TestServer, house: House, engine: AsyncEngine
+) -> None:
+    """Too many for a menu: one pages through them, and finds one by a part of its name."""
+    async with engine.begin() as connection:
+        for table in (tables.buyers, tables.publishers):
+            rows = [{"name": f"Lender {number:03d} of the long list of lenders"} for number in range(200)]
+            await connection.execute(insert(table), rows)
+    async with open_browser() as browser, open_visit(browser, str(site.make_url("")).rstrip("/")) as visit:
+        await visit.sign_in(EMAIL, PASSWORD, "/sign-in?next=/money/wallets")
+        await look(visit, "/money/wallets", "/money/invoices", "/calls?buyer=Nobody", "/reports")
+        page = visit.page
+        await visit.go("/money/wallets?q=lender")
+        await page.get_by_label("Further publishers").get_by_role("link", name="More").click()
+        await expect(page.get_by_role("rowheader", name="Lender 099")).to_have_count(1)
+        await page.get_by_label("Who").first.press_sequentially("r 042")
+        await expect(page.locator("#topup-party-suggested option")).to_have_count(1)
+        await visit.go("/money/invoices")
+        await page.get_by_label("For").press_sequentially("r 042")
+        await expect(page.locator("#whose-suggested option")).to_have_count(2)
+        assert visit.complaints == []

@@ -69,6 +69,26 @@ async def test_times_are_in_the_chosen_zone(admin: Client, engine: AsyncEngine, 
     assert "09:03:27" in text and "times in America/New_York" in text
 
 
+async def test_of_thousands_a_buyer_is_found_by_its_name(
+    admin: Client, engine: AsyncEngine, market: Market
+) -> None:
+    """No menu names them all: some are suggested, and a name is understood; one that nobody has is said to be none."""
+    call_id = await add_sold_call(engine, market)
+    assert ">Buckeye Lending</option>" in await listed(admin)
+    async with engine.begin() as connection:
+        await connection.execute(
+            insert(tables.buyers), [{"name": f"Lender {number:04d} of Ohio"} for number in range(2_000)]
+        )
+    text = await listed(admin)
+    assert "Lender 0000 of Ohio" not in text and len(text) < 40_000
+    for named in ("buckeye lending", f"Buckeye Lending ({market.buyer_id})", str(market.buyer_id)):
+        text = await listed(admin, f"/calls?buyer={named}")
+        assert ids(text) == [str(call_id)] and f'value="Buckeye Lending ({market.buyer_id})"' in text
+    assert ids(await listed(admin, "/calls?buyer=Lender 1999 of Ohio")) == []
+    text = await listed(admin, "/calls?buyer=<b>Nobody</b>&campaign=Mortgage, national")
+    assert "Nothing is called “&lt;b&gt;Nobody&lt;/b&gt;”" in text and ids(text) == [str(call_id)]
+
+
 async def test_newest_first_page_by_page_each_call_once(admin: Client, engine: AsyncEngine) -> None:
     # Many calls of one moment: the place in the list is told by moment and id together.
     rows = [

@@ -14,6 +14,7 @@ from tests.web.buyer.conftest import House, buyer, house, payments, publisher, s
 from tests.web.buyer.test_money import GOOD, post
 from tests.web.buyer.test_own_calls import read
 from tests.web.conftest import EMAIL, Client
+from tests.web.plans.house import api
 
 __all__ = ["buyer", "house", "payments", "publisher", "site", "till"]
 
@@ -48,17 +49,84 @@ async def test_money_is_recorded_by_hand_once(admin: Client, house: House, engin
     assert await notes(engine) == [(EMAIL, "topup", "buyers"), (EMAIL, "payout", "publishers")]
 
 
-async def test_the_wallets_of_two_thousand_buyers_weigh_little_on_the_wire(
+async def many_parties(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        for table, kind in ((tables.buyers, "Lender"), (tables.publishers, "Paper")):
+            await connection.execute(
+                insert(table), [{"name": f"{kind} {number:04d} of Ohio"} for number in range(2_000)]
+            )
+
+
+async def test_the_wallets_of_two_thousand_buyers_come_a_page_at_a_time(
     admin: Client, house: House, engine: AsyncEngine
 ) -> None:
+    """Buyers and publishers go on by themselves; what is searched for stays, and a broken place is the beginning."""
+    await many_parties(engine)
+    page = await read(admin, "/money/wallets?q=of+ohio")
+    assert len(page) < 80_000 and page.count("Lender ") == page.count("Paper ") == 50
+    (buyers,) = re.findall(r'rel="next" href="([^"]+)#h-buyers"', page)
+    (publishers,) = re.findall(r'rel="next" href="([^"]+)#h-publishers"', page)
+    further = await read(admin, buyers.replace("&amp;", "&"))
+    assert "Lender 0050 of Ohio" in further and "Lender 0049 of Ohio" not in further
+    assert "Paper 0000 of Ohio" in further and 'href="/money/wallets?q=of+ohio#h-buyers"' in further
+    assert "Paper 0050 of Ohio" in await read(admin, publishers.replace("&amp;", "&"))
+    assert "Lender 0000 of Ohio" in await read(admin, "/money/wallets?q=of+ohio&buyers_after=nonsense")
+    found = await read(admin, "/money/wallets?q=r+1999")
+    assert "Lender 1999 of Ohio" in found and "Paper 1999 of Ohio" in found and "Further" not in found
+    assert "No buyer matches." in await read(admin, "/money/wallets?q=100%25")
+    status, told, _ = await api(admin, "GET", "/wallets?q=of+ohio&limit=200")
+    assert status == 200 and len(told["items"]) == 200
+    _, rest, _ = await api(admin, "GET", f"/wallets?q=of+ohio&limit=1&cursor={told['next']}")
+    assert rest["items"][0]["buyer"] == "Lender 0200 of Ohio"
+    assert (await api(admin, "GET", "/wallets?cursor=nonsense"))[0] == 422
+
+
+async def test_the_wallets_that_are_low_or_stopped_are_found(
+    admin: Client, house: House, engine: AsyncEngine
+) -> None:
+    first = house.market.buyers[0]
     async with engine.begin() as connection:
+        name = await connection.scalar(select(tables.buyers.c.name).where(tables.buyers.c.id == first))
+        assert "No buyer matches." in await read(admin, "/money/wallets?only=low")
         await connection.execute(
-            insert(tables.buyers), [{"name": f"Lender {number:04d} of Ohio"} for number in range(2_000)]
+            update(tables.wallets).where(tables.wallets.c.buyer_id == first).values(low_since=text("now()"))
         )
-    async with admin.get("/money/wallets", headers={"Accept-Encoding": "gzip, deflate"}) as answer:
-        assert "Lender 1999 of Ohio" in await answer.text()
-        assert answer.headers["Content-Encoding"] in ("gzip", "deflate")
-        assert int(answer.headers["Content-Length"]) < 150_000
+    page = await read(admin, "/money/wallets?only=low")
+    assert f">{name}<" in page and page.count("only_buyer=") == 1
+
+
+async def test_of_many_buyers_and_publishers_one_is_chosen_by_its_name(
+    admin: Client, house: House, engine: AsyncEngine
+) -> None:
+    """Few are listed. Of thousands no menu is sent: some are suggested, and a name or number is understood."""
+    assert f'<option value="buyer:{house.market.buyers[0]}"' in await read(admin, "/money/invoices")
+    await many_parties(engine)
+    for path in ("/money/wallets", "/money/invoices", "/money/adjustments"):
+        assert "Lender 0000 of Ohio</option>" not in await read(admin, path)
+    suggested = await read(admin, "/money/parties?party=r+0042+of")
+    (buyer, publisher) = re.findall(r'value="([^"]+)"', suggested)
+    assert buyer.startswith("Lender 0042 of Ohio (buyer ") and publisher.startswith("Paper 0042 of Ohio (pub")
+
+    gift = {"party": buyer, "amount": "3", "key": "gift", "reason": "sorry"}
+    await post(admin, "/money/adjustments", 303, **gift)
+    named = gift | {"party": "paper 0043 of ohio", "key": "gift-2"}
+    await post(admin, "/money/adjustments", 303, **named)
+    for nobody in ("Lender", "", "(buyer 0)", "Lender 9999 of Ohio"):
+        wrong = await post(admin, "/money/adjustments", 422, **(gift | {"party": nobody, "key": "k"}))
+        assert "Choose whom" in wrong and f'value="{nobody}"' in wrong
+    assert "nothing to invoice" in await post(
+        admin, "/money/invoices", 409, party=publisher, month=f"{house.started_at:%Y-%m}"
+    )
+
+    wire = {"way": "topup", "party": "Lender 0042 of Ohio", "amount": "500", "key": "wire-9"}
+    wrong = await post(admin, "/money/payments", 422, **(wire | {"amount": "much"}))
+    assert 'value="Lender 0042 of Ohio (' in wrong
+    await post(admin, "/money/payments", 303, **wire)
+    assert "Choose who" in await post(
+        admin, "/money/payments", 422, **(wire | {"party": "Nobody", "key": "k"})
+    )
+    assert "$503.00" in await read(admin, "/money/wallets?q=lender+0042")
+    assert "$3.00" in await read(admin, "/money/wallets?q=paper+0043")
 
 
 async def test_an_invoice_is_drafted_issued_and_paid(

@@ -12,11 +12,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp.test_utils import TestServer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.reports import DEFAULT_ROWS, MAXIMUM_ROWS, Report, ReportRow
+from billing.rollup import Measures
 from billing.rollups_queries import fold_pending
 from tests.web.browser import open_browser, open_visit
 from tests.web.buyer.conftest import House, buyer, house, payments, publisher, site, till
@@ -25,6 +28,7 @@ from tests.web.buyer.test_own_calls import read
 from tests.web.conftest import EMAIL, PASSWORD, Client
 from tests.web.plans.house import api, open_analyst
 from web.reports.asked import read_asked
+from web.reports.tables import CELLS_MAXIMUM, pivot_table
 
 __all__ = ["buyer", "house", "payments", "publisher", "site", "till"]
 
@@ -54,6 +58,9 @@ async def test_rows_pivot_files_and_the_calls_behind_a_figure(
     funnel = await read(admin, "/reports/funnel")
     assert re.search(r"<b>3</b>", funnel) and re.search(r"<b>2</b> <span class=\"muted\">67 %", funnel)
     assert "total alone" in await read(admin, "/reports?by=&from=2001-01-01&to=2001-01-02")
+    named = await read(admin, "/reports?only_buyer=buckeye+lending&only_campaign=-&only_publisher=No+One")
+    assert f'name="only_buyer"><option value="">All</option><option value="{first}" selected>' in named
+    assert "Campaign: (none)" in named and "Nothing is called “No One”" in named
     for wrong in ("from=2026-02-02&to=2026-02-01", "from=2001-01-01&to=2199-01-01"):
         assert 'role="alert"' in await read(admin, f"/reports?{wrong}", 422)
     assert await read(admin, "/reports?only_buyer=x&by=nonsense&only_state=%00&figure=y&after=z")
@@ -178,3 +185,29 @@ async def test_machines_keep_reports_under_a_name_as_the_page_does(
         assert (await api(analyst, "DELETE", f"/reports/views/{made['id']}"))[0] == 404
         assert (await api(admin, "DELETE", f"/reports/views/{made['id']}"))[0] == 204
         assert (await api(admin, "GET", "/reports/views"))[1]["items"] == []
+
+
+def test_of_thousands_of_rows_a_page_shows_the_largest() -> None:
+    """A pivot is cut to what a page holds, days and hours are not; what is left out is told."""
+    asked = read_asked({"by": "buyer", "then": "day"}, dt.date(2026, 11, 28))
+    assert asked.question(ZoneInfo("UTC")).rows == DEFAULT_ROWS
+    assert read_asked({"by": "day"}, dt.date(2026, 11, 28)).question(ZoneInfo("UTC")).rows == MAXIMUM_ROWS
+    asked = read_asked({"by": "buyer", "then": "state", "table": "pivot"}, dt.date(2026, 11, 28))
+    question = asked.question(ZoneInfo("UTC"))
+    measures = Measures(revenue_micros=1_000_000)
+    rows = tuple(
+        ReportRow(keys=(str(buyer), state), measures=measures)
+        for buyer in range(CELLS_MAXIMUM)
+        for state in ("OH", "TX")
+    )
+    found = Report(query=question, rows=rows, total=measures, groups=len(rows))
+    table = pivot_table(found, asked, {})
+    assert len(table.lines) == CELLS_MAXIMUM // 2 and table.left_out == CELLS_MAXIMUM // 2
+    by_day = read_asked({"by": "day", "then": "state", "table": "pivot"}, dt.date(2026, 11, 28))
+    days = tuple(
+        ReportRow(keys=((dt.date(2020, 1, 1) + dt.timedelta(days=day)).isoformat(), state), measures=measures)
+        for day in range(CELLS_MAXIMUM)
+        for state in ("OH", "TX")
+    )
+    found = Report(query=by_day.question(ZoneInfo("UTC")), rows=days, total=measures, groups=len(days))
+    assert len(pivot_table(found, by_day, {}).lines) == CELLS_MAXIMUM

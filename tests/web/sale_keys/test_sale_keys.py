@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.save_terms import TermsSaved, save_terms
@@ -19,6 +19,8 @@ from store.call_id import call_id_of
 from tests.billing.contracts import contract, payout
 from tests.billing.test_settle_call import a_call, settled
 from tests.web.buyer.conftest import CALLERS, House, house, payments, site, till
+from tests.web.buyer.test_money import post
+from tests.web.buyer.test_own_calls import read
 from tests.web.conftest import EMAIL, Client
 from tests.web.plans.house import api
 from web.sale_keys.postback import Told, read_postback
@@ -69,6 +71,21 @@ async def owed(engine: AsyncEngine, buyer: int) -> int:
     async with engine.connect() as connection:
         query = select(tables.wallets.c.owed_micros).where(tables.wallets.c.buyer_id == buyer)
         return int(await connection.scalar(query) or 0) // 1_000_000
+
+
+async def test_of_thousands_the_buyer_of_a_key_is_chosen_by_its_name(
+    admin: Client, house: House, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            insert(tables.buyers), [{"name": f"Lender {number:04d} of Ohio"} for number in range(200)]
+        )
+    form = {"buyer_id": "Nobody", "campaign_id": "", "name": "loans", "rate_per_minute": "60"}
+    wrong = await post(admin, PAGE, 422, **form)
+    assert "choose one of those offered" in wrong and 'value="Nobody"' in wrong
+    assert "The new key" in await post(admin, PAGE, 200, **(form | {"buyer_id": "lender 0042 of ohio"}))
+    page = await read(admin, PAGE)
+    assert "Lender 0042 of Ohio" in page and "Lender 0001 of Ohio" not in page
 
 
 async def test_a_sale_is_told_again_corrected_and_withdrawn(
