@@ -92,15 +92,13 @@ async def chains_about_to_end(connection: AsyncConnection, day: date, within_day
     ends = ending.distinct().subquery("ends")
     same = [ends.c[column.name] == column for column in licensee]
     officer = ends.c.officer_nmls_id.is_not_distinct_from(licences.c.officer_nmls_id)
-    query = select(buyers.c.name.label("buyer"), licences.c.id, *(licences.c[name] for name in _FIELDS))
+    names = [name for name in _FIELDS if name != "buyer_id"]
+    query = select(buyers.c.name, licences.c.id, *(licences.c[name] for name in names))
     query = query.select_from(licences.join(buyers).join(ends, and_(*same, officer)))
     query = query.where(licences.c.status == ACTIVE, buyers.c.enabled)
     return [
-        HeldLicence(
-            buyer=row["buyer"],
-            licence=Licence(id=row["id"], **{name: row[name] for name in _FIELDS if name != "buyer_id"}),
-        )
-        for row in (await connection.execute(query.order_by(licences.c.id))).mappings()
+        HeldLicence(buyer=buyer, licence=Licence(id=licence_id, **dict(zip(names, values, strict=True))))
+        for buyer, licence_id, *values in await connection.execute(query.order_by(licences.c.id))
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -57,10 +58,11 @@ SHOWN_LENGTH_MAXIMUM = 300
 
 def shown(text: object, length_maximum: int = SHOWN_LENGTH_MAXIMUM) -> str:
     """Return what a stranger sent us, fit for a page: control characters replaced, and shortened."""
-    clean = "".join(
-        "\ufffd" if unicodedata.category(character).startswith("C") else character
-        for character in str(text)[: length_maximum + 1]
-    )
+    clean = str(text)[: length_maximum + 1]
+    if not (clean.isascii() and clean.isprintable()):
+        clean = "".join(
+            "\ufffd" if unicodedata.category(character).startswith("C") else character for character in clean
+        )
     return clean if len(clean) <= length_maximum else clean[: length_maximum - 1] + "…"
 
 
@@ -70,6 +72,12 @@ def number(text: str | None, length_maximum: int = 80) -> str:
         return "withheld"
     if not (text.startswith("+") and text[1:].isascii() and text[1:].isdigit() and len(text) <= 16):
         return shown(text, length_maximum)
+    return _international(text)
+
+
+@lru_cache(maxsize=10_000)
+def _international(text: str) -> str:
+    # A page of calls has a hundred numbers, and most were there a moment ago.
     try:
         parsed = phonenumbers.parse(text)
     except phonenumbers.NumberParseException:

@@ -186,47 +186,45 @@ class Step:
 async def read_first_steps(connection: AsyncConnection) -> list[Step]:
     """Return what a house needs before its first call, and what of it is there."""
 
-    async def there(table: Any) -> bool:
-        return bool(
-            (await connection.execute(select(exists(select(table.c[next(iter(table.c)).name]))))).scalar_one()
-        )
-
+    tables = (trunks, flows, campaigns, targets, plan_entries, tracking_numbers)
+    query = select(*(exists(select(table)).label(table.name) for table in tables))
+    there = (await connection.execute(query)).one()._mapping
     return [
         Step(
             title="Connect a carrier",
             detail="A trunk says from where calls come, or where to register for them.",
             address="/trunks",
-            done=await there(trunks),
+            done=there[trunks.name],
         ),
         Step(
             title="Write what callers hear",
             detail="A flow asks two or three questions; there are some to begin from.",
             address="/flows",
-            done=await there(flows),
+            done=there[flows.name],
         ),
         Step(
             title="Make a campaign",
             detail="It joins a flow with a plan of who gets its calls.",
             address="/campaigns",
-            done=await there(campaigns),
+            done=there[campaigns.name],
         ),
         Step(
             title="Add a buyer with a target",
             detail="Where its telephone is, what it takes, when it is open and where it is licensed.",
             address="/buyers",
-            done=await there(targets),
+            done=there[targets.name],
         ),
         Step(
             title="Plan who gets the calls",
             detail="Put targets into the stages of the campaign’s plan.",
             address="/campaigns",
-            done=await there(plan_entries),
+            done=there[plan_entries.name],
         ),
         Step(
             title="Give a publisher a number",
             detail="A tracking number is what callers dial.",
             address="/numbers",
-            done=await there(tracking_numbers),
+            done=there[tracking_numbers.name],
         ),
     ]
 

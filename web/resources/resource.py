@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from web.api.operation import FieldProblem
 from web.keys import EDITORS, HOUSE, Role
-from web.resources.fields import Field, Kind, fields_of
+from web.resources.fields import Field, Kind, Shown, fields_of
 
 Check: TypeAlias = Callable[[AsyncConnection, Any, "int | None"], Awaitable[Sequence[FieldProblem]]]
 Choices: TypeAlias = Callable[[AsyncConnection], Awaitable[Mapping[str, Mapping[str, str]]]]
@@ -60,6 +60,19 @@ class Preset:
     label: str
     values: Mapping[str, Any]
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a list. `shown` is how the field is shown that it is of; None: its cells are computed."""
+
+    name: str
+    heading: str
+    shown: Shown | None
+
+    @property
+    def is_amount(self) -> bool:
+        return self.shown is not None and self.shown.kind in (Kind.NUMBER, Kind.MONEY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,9 +139,15 @@ class Resource:
     def fields(self) -> Sequence[Field]:
         return fields_of(self.form)
 
-    def heading(self, column: str) -> str:
-        """Return what stands over a column of the list."""
-        return self.computed_labels.get(column) or self.field(column).shown.label
+    @cached_property
+    def listed(self) -> Sequence[Column]:
+        """The columns of the list, as they are shown."""
+        return [
+            Column(name=name, heading=self.computed_labels[name], shown=None)
+            if name in self.computed_labels
+            else Column(name=name, heading=self.field(name).shown.label, shown=self.field(name).shown)
+            for name in self.columns
+        ]
 
     def field(self, name: str) -> Field:
         return next(one for one in self.fields if one.name == name)
