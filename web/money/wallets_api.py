@@ -74,5 +74,6 @@ OPERATIONS: Sequence[Operation] = (
         roles=HOUSE,
         query=WalletsQuery,
         answer=Page[WalletShown],
+        problems=frozenset({422}),
     ),
 )
