@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID, uuid5
+from hashlib import sha1
+from uuid import UUID
 
 from router.buyers.dialect import Endpoint, HttpAnswer, HttpRequest, Question
 from router.buyers.tollbridge.signing import caller_hash
@@ -17,6 +18,8 @@ MAXIMUM_ANSWERS = 40
 MAXIMUM_ANSWER_CHARACTERS = 200
 _OURS = frozenset({STATE_TAG, STATE_CANDIDATES_TAG, HOPS_TAG})
 _SECRET_SETTINGS = ("campaign_key",)
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The first digit of a UUID's third group but one, as RFC 9562 wants it."""
 
 
 def attempt_of(request: RouteRequest) -> int:
@@ -29,7 +32,10 @@ def ping_id_of(asked_as: UUID, target_id: int) -> str:
 
     `asked_as`: the call, or the publisher's ping for which the bidder was asked before there was a call.
     """
-    return str(uuid5(asked_as, f"ping:{target_id}"))
+    # uuid5, spelled out: two objects less for each of fifty bidders while a caller waits.
+    name = sha1(asked_as.bytes + b"ping:%d" % target_id, usedforsecurity=False).hexdigest()
+    variant = _VARIANTS[name[16]]
+    return f"{name[:8]}-{name[8:12]}-5{name[13:16]}-{variant}{name[17:20]}-{name[20:32]}"
 
 
 def asked_as_of(request: RouteRequest, target_id: int) -> UUID:

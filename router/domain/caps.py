@@ -102,8 +102,17 @@ def all_caps(
     snapshot: Snapshot, campaign: Campaign, publisher_id: int | None, target: Target
 ) -> tuple[Cap, ...]:
     """Return every cap a call of the campaign and publisher to the target has to find room in, ordered by key."""
-    found = (*caps_of(target), *campaign.caps, *snapshot.publisher_caps.get(publisher_id or 0, ()))
-    return tuple(sorted(found, key=lambda cap: cap.key))
+    own = _own_caps(snapshot, target)
+    shared = campaign.caps + snapshot.publisher_caps.get(publisher_id or 0, ())
+    return tuple(sorted(own + shared, key=lambda cap: cap.key)) if shared else own
+
+
+def _own_caps(snapshot: Snapshot, target: Target) -> tuple[Cap, ...]:
+    """Return caps_of, made once: every call asks twice for those of the target it goes to."""
+    known = snapshot.own_caps.get(target.id)
+    if known is None or known[0] is not target:
+        known = snapshot.own_caps[target.id] = (target, caps_of(target))
+    return known[1]
 
 
 def claims_of(caps: Iterable[Cap], target: Target, moment: Moment, price_micros: int) -> tuple[Claim, ...]:

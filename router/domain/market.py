@@ -235,6 +235,10 @@ class Snapshot:
     """decide's own: a campaign's plan made ready, by campaign id. Nothing else of a snapshot ever changes."""
     compiled: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)
     """The plans' own as well: parts of filters and their checks, by id, as a target stands in many plans."""
+    own_caps: dict[int, tuple[Target, tuple[Cap, ...]]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """caps.all_caps' own: by id each target, as it was, and its caps in order."""
     problems: tuple[str, ...] = ()
     """Rows that could not be used, each with its reason; the rest of the market is not affected by them."""
 

@@ -80,10 +80,12 @@ class Plan:
     """The others, that are full by the clock or by the price."""
     full_at_nought: tuple[PlannedCap, ...]
     """Caps that are full when nothing is counted yet."""
-    _licences: Mapping[int, Mapping[tuple[str, str], tuple[Licence, ...]]]
+    _held: tuple[Mapping[tuple[str, str], tuple[Licence, ...]], ...]
+    """The licences of each of `by_buyer`, in its order."""
     _officers: frozenset[int]
     """Buyers who need a loan officer's licence as well."""
     _licensed: dict[tuple[str, str, date], int] = field(default_factory=dict)
+    _days: dict[int, tuple[tuple[date, int], ...]] = field(default_factory=dict)
     _open: dict[int, int] = field(default_factory=dict)
     _remembered: dict[str, Any] = field(default_factory=dict)
 
@@ -109,12 +111,21 @@ class Plan:
 
     def _find_licensed(self, state: str, product: str, day: date) -> int:
         found, key = 0, (state, product)
-        for buyer_id, targets in self.by_buyer.items():
-            held = self._licences.get(buyer_id)
-            licences = None if held is None else held.get(key)
+        for (buyer_id, targets), held in zip(self.by_buyer.items(), self._held, strict=True):
+            licences = held.get(key)
             if licences and is_licensed(licences, day, officers=buyer_id in self._officers):
                 found |= targets
         return found
+
+    def days(self, utc_minute: int, clock: Callable[[str], tuple[int, date]]) -> tuple[tuple[date, int], ...]:
+        """Return which day it is, and for whom, in a minute since 1970; `clock` as for `open`."""
+        known = self._days.get(utc_minute)
+        if known is None:
+            if len(self._days) >= MAXIMUM_REMEMBERED:
+                self._days.clear()
+            found = _gather((clock(zone)[1], targets) for zone, targets in self.zones.items())
+            known = self._days[utc_minute] = tuple(found.items())
+        return known
 
     def open(self, utc_minute: int, clock: Callable[[str], tuple[int, date]]) -> int:
         """Return whose schedule is open in a minute since 1970; `clock` tells minute of the week and day in a zone."""
@@ -160,12 +171,13 @@ def _make_plan(snapshot: Snapshot, campaign: Campaign) -> Plan:
     caps = _planned_caps(targets)
     by_key = {one.cap.key: one for one in caps}
     own = {target.id: by_key.pop(concurrency_key(target.id)) for target in targets}
+    by_buyer = _gather((target.buyer_id, 1 << bit) for bit, target in enumerate(targets))
     return Plan(
         targets=targets,
         everybody=(1 << len(targets)) - 1,
         stages=stages,
         bits={target_id: bit for bit, target_id in enumerate(ids)},
-        by_buyer=_gather((target.buyer_id, bit) for bit, target in enumerate(targets)),
+        by_buyer=by_buyer,
         switched_off=_set_of(targets, lambda target: _is_off(snapshot, campaign, target)),
         takes={
             product: _set_of(targets, lambda target, product=product: product in target.loan_types)  # type: ignore[misc]
@@ -174,7 +186,7 @@ def _make_plan(snapshot: Snapshot, campaign: Campaign) -> Plan:
         filters=_filters_of(targets, snapshot.compiled),
         schedules=_schedules_of(targets),
         zones=_gather(
-            (target.schedule.time_zone, bit)
+            (target.schedule.time_zone, 1 << bit)
             for bit, target in enumerate(targets)
             if target.schedule is not None
         ),
@@ -184,7 +196,7 @@ def _make_plan(snapshot: Snapshot, campaign: Campaign) -> Plan:
         own_concurrency=own,
         own_limits={target.id: target.concurrency_cap for target in targets},
         full_at_nought=tuple(one for one in caps if one.cap.kind not in BY_MOMENT and one.cap.at_most <= 0),
-        _licences=snapshot.licences,
+        _held=tuple(snapshot.licences.get(buyer_id, {}) for buyer_id in by_buyer),
         _officers=snapshot.buyers_with_officers,
     )
 
@@ -213,9 +225,10 @@ def _set_of(targets: Iterable[Target], belongs: Callable[[Target], bool]) -> int
 
 
 def _gather(pairs: Iterable[tuple[Name, int]]) -> dict[Name, int]:
+    """Return the sets that bear the same name as one."""
     found: dict[Name, int] = {}
-    for name, bit in pairs:
-        found[name] = found.get(name, 0) | 1 << bit
+    for name, targets in pairs:
+        found[name] = found.get(name, 0) | targets
     return found
 
 

@@ -116,8 +116,7 @@ def _filtered(plan: Plan, situation: Situation, so_far: Verdicts) -> int:
 
 def _unlicensed(plan: Plan, situation: Situation) -> int:
     found, need = 0, situation.need
-    for zone, targets in plan.zones.items():
-        _, day = situation.clock(zone)
+    for day, targets in plan.days(_minute_of(situation), situation.clock):
         held = targets
         for state in need.states:
             for product in need.products:
@@ -129,7 +128,11 @@ def _unlicensed(plan: Plan, situation: Situation) -> int:
 
 
 def _open(plan: Plan, situation: Situation) -> int:
-    return plan.open((situation.request.now - _EPOCH) // _MINUTE, situation.clock)
+    return plan.open(_minute_of(situation), situation.clock)
+
+
+def _minute_of(situation: Situation) -> int:
+    return (situation.request.now - _EPOCH) // _MINUTE
 
 
 def _full_caps(plan: Plan, situation: Situation) -> Iterator[Refused]:
