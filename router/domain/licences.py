@@ -62,14 +62,18 @@ def find_licences(
     With `officers`, each state and product needs a loan officer's as well as the company's.
     """
     found: list[Licence] = []
+    kinds = (False, True) if officers else (False,)
     for state in need.states:
         for product in need.products:
             licences = held.get((state, product), ())
-            for of_officer in (False, True) if officers else (False,):
-                licence = next((one for one in licences if _serves(one, of_officer, day)), None)
-                if licence is None:
+            for of_officer in kinds:
+                # Of a caller whose state nobody knows these are two hundred: plain loops take half the time.
+                for licence in licences:
+                    if (licence.officer_nmls_id is not None) is of_officer and in_force(licence, day):
+                        found.append(licence)
+                        break
+                else:
                     return _missing(licences, state, product, day, of_officer)
-                found.append(licence)
     return tuple(found)
 
 
@@ -92,10 +96,6 @@ def is_licensed(licences: Iterable[Licence], day: date, *, officers: bool) -> bo
             else:
                 officer = True
     return company and (officer or not officers)
-
-
-def _serves(licence: Licence, of_officer: bool, day: date) -> bool:
-    return (licence.officer_nmls_id is not None) is of_officer and in_force(licence, day)
 
 
 def _missing(licences: Iterable[Licence], state: str, product: str, day: date, of_officer: bool) -> Missing:
