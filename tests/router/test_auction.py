@@ -77,10 +77,10 @@ BAD_ANSWERS = {
     "/bid?expires=-1": (INVALID, "over before it came"),
     "/bid?amount=0": (REFUSED, "a bid of nothing"),
     "/refuse": (REFUSED, "no_capacity: all lines busy"),
-    "/hang": (LATE, "no whole answer in 400 ms"),
-    "/stall": (LATE, "no whole answer in 400 ms"),
-    "/drip": (LATE, "no whole answer in 400 ms"),
-    "/bid?after_ms=900": (LATE, "no whole answer in 400 ms"),
+    "/hang": (LATE, "no whole answer in 1500 ms"),
+    "/stall": (LATE, "no whole answer in 1500 ms"),
+    "/drip": (LATE, "no whole answer in 1500 ms"),
+    "/bid?after_ms=4000": (LATE, "no whole answer in 1500 ms"),
 }
 
 
@@ -90,8 +90,8 @@ async def test_whatever_bidders_answer_is_their_own_refusal_and_the_good_bid_win
         everybody = range(1, len(urls) + 1)
         async with auction_between(endpoints_at(urls)) as house:
             began = time.monotonic()
-            result = await house.auction.run(wanted_from(everybody, deadline_ms=400), a_request())
-            assert time.monotonic() - began < 0.8
+            result = await house.auction.run(wanted_from(everybody, deadline_ms=1500), a_request())
+            assert time.monotonic() - began < 1.9
     for bid, (path, (outcome, detail)) in zip(result.bids, BAD_ANSWERS.items(), strict=False):
         assert (path, bid.outcome) == (path, outcome), bid
         assert detail in bid.detail, (path, bid.detail)
