@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asterisk_conf.node_config import Lines, Target, TargetRow, Trunk, TrunkRow, lines_of, target_of, trunk_of
@@ -60,7 +60,6 @@ def test_no_text_at_all_can_break_out_of_its_line(uri: str, name: str, address: 
         assert plain.fullmatch(str(target.contact)) and not set(str(target.contact)) & set(';&,"\\[]{}$ ')
 
 
-@settings(deadline=None)  # rendering takes longer than Hypothesis's 200 ms while others use the machine
 @given(
     username=st.text(alphabet=st.characters(max_codepoint=127), max_size=20),
     password=st.text(alphabet=st.characters(max_codepoint=127), max_size=20),

@@ -59,7 +59,7 @@ def answer(wait: Wait, said: Heard, yes: bool) -> Resume:
 @given(
     st.lists(st.tuples(heard, st.booleans()), min_size=1, max_size=60), st.sampled_from(["", "+16145550123"])
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_callers_say_the_session_survives_json_and_leads_somewhere(
     said: list[tuple[Heard, bool]], number: str
 ) -> None:

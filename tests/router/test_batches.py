@@ -170,7 +170,7 @@ HELD = st.dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=WANTED, held=HELD)
 async def test_together_gives_what_one_after_the_other_would(
     engine: AsyncEngine, wanted: list[tuple[int, list[Claim]]], held: dict[str, tuple[int, int]]

@@ -346,7 +346,7 @@ NIGHTS_THE_CLOCKS_CHANGE = [
 ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     ranges=st.lists(shifts(), min_size=1, max_size=3),
     breaks=st.lists(shifts(), max_size=2),
@@ -375,7 +375,7 @@ def test_the_whole_night_the_clocks_change_is_read_off_the_wall_minute_by_minute
         ), f"{local}"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     ranges=st.lists(shifts(), min_size=1, max_size=3),
     breaks=st.lists(shifts(), max_size=2),

@@ -40,7 +40,7 @@ def market_with_caps() -> Snapshot:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(document=fuller_markets(), data=st.data())
 def test_step_by_step_and_all_at_once_are_the_same(document: dict[str, Any], data: st.DataObject) -> None:
     snapshot = snapshot_of(document)

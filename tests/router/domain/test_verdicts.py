@@ -134,7 +134,7 @@ def fuller_counts(draw: st.DrawFn, market: dict[str, Any]) -> Counts:
 
 
 @given(data=st.data(), document=fuller_markets(), request=talkative_callers())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_all_at_once_is_one_by_one(
     data: st.DataObject, document: dict[str, Any], request: RouteRequest
 ) -> None:
@@ -150,7 +150,7 @@ def test_all_at_once_is_one_by_one(
 
 
 @given(data=st.data(), document=fuller_markets(), request=talkative_callers())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_method_can_be_replayed(
     data: st.DataObject, document: dict[str, Any], request: RouteRequest
 ) -> None:

@@ -196,7 +196,7 @@ async def test_a_new_password_ends_sessions_and_closes_every_other_link(
     assert actions[-1] == "reset_password"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seconds=st.integers(-7200, 7200), lifetime_seconds=st.integers(1, 7200))
 async def test_a_link_opens_before_its_end_and_never_after(
     engine: AsyncEngine, site: TestServer, seconds: int, lifetime_seconds: int

@@ -140,7 +140,7 @@ async def test_nothing_is_on_before_the_first_right_code(engine: AsyncEngine, si
     assert await secret_of_setup(engine, VAULT, user, token, late) is None
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.lists(st.integers(0, 9), max_size=20))
 async def test_each_recovery_code_opens_once_in_any_order(
     engine: AsyncEngine, site: TestServer, order: list[int]
@@ -158,7 +158,7 @@ async def test_each_recovery_code_opens_once_in_any_order(
             used.add(n)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.integers(0, 6), max_size=12))
 async def test_no_step_of_the_clock_opens_twice_nor_any_before_it(
     engine: AsyncEngine, site: TestServer, steps: list[int]
