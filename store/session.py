@@ -25,21 +25,28 @@ def async_url(database_url: str) -> str:
 
 
 def open_engine(
-    database_url: str, *, application_name: str, pool_size: int = 5, by_key: bool = False
+    database_url: str,
+    *,
+    application_name: str,
+    pool_size: int = 5,
+    by_key: bool = False,
+    patient: bool = False,
 ) -> AsyncEngine:
     """Return an engine for `database_url` (postgresql+asyncpg://…, or the plain postgresql:// form).
 
     Connections are checked before use, because PostgreSQL may restart under us at any time. `by_key` is for a process
     that asks by keys and indexes only. PostgreSQL plans the look-ups of foreign keys and triggers once a connection:
     what it planned while a table was nearly empty would read that table whole for as long as the connection lives.
+    `patient` is for somebody who waits for work over years of calls: the client does not give up by itself.
     """
+    arguments = _arguments(application_name, {"enable_seqscan": "off"} if by_key else {})
     return create_async_engine(
         async_url(database_url),
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
-        connect_args=_arguments(application_name, {"enable_seqscan": "off"} if by_key else {}),
+        connect_args=arguments | {"command_timeout": None} if patient else arguments,
         execution_options={_NAME: application_name},
     )
 

@@ -38,8 +38,10 @@ def cli(context: click.Context) -> None:
         raise click.ClickException(wrong) from problem
 
 
-def with_engine(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
-    """Do some work on this node's database. Raises CannotRun when it cannot be reached."""
+def with_engine(
+    settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]], *, patient: bool = False
+) -> T:
+    """Do some work on this node's database; `patient` as of open_engine. Raises CannotRun when it cannot be reached."""
     state = read_state(layout_of(settings))
     url = settings.database_url or (state.database_url if state else "")
     if not url:
@@ -48,7 +50,7 @@ def with_engine(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]])
         )
 
     async def inside() -> T:
-        engine = open_engine(url, application_name="tollbridge-cli", pool_size=2)
+        engine = open_engine(url, application_name="tollbridge-cli", pool_size=2, patient=patient)
         try:
             return await work(engine)
         finally:

@@ -250,7 +250,7 @@ def _in_transaction(settings: Settings, work: Callable[[AsyncConnection], Awaita
         async with engine.begin() as connection:
             return await work(connection)
 
-    return with_engine(settings, inside)
+    return with_engine(settings, inside, patient=True)
 
 
 def _query(

@@ -17,11 +17,10 @@ from typing import Any
 import psutil
 from aiohttp import ClientSession, ClientTimeout, CookieJar
 from sqlalchemy import text, update
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from billing.rollups_queries import rebuild
 from ivr_flows.publishing import save_draft
-from store.session import async_url, open_engine
+from store.session import open_engine
 from store.tables import users
 from tests.bench import web_market
 from tests.bench.report import Bar, at_least, at_most, finish, percentile, progress, told
@@ -77,7 +76,7 @@ async def _people(database_url: str) -> None:
 
 async def _fold(database_url: str) -> None:
     """Make the reports' sums, however long that takes."""
-    engine = create_async_engine(async_url(database_url))
+    engine = open_engine(database_url, application_name="bench", patient=True)
     async with engine.begin() as connection:
         await rebuild(connection)
     await engine.dispose()
