@@ -29,9 +29,9 @@ _NEGATIVE = ", ".join(f"-{name} AS {name}" for name in FIELDS)
 _COLUMNS = f"transaction_id, part, at, call_id, {DIMENSIONS}, {MEASURES}"
 
 
-def _keys(longest: int) -> str:
-    """Return VALUES rows of (pair, a, b): every choice of up to so many dimensions of a fact."""
-    chosen = [one for size in range(longest + 1) for one in combinations(KEPT, size)]
+def _keys(*sizes: int) -> str:
+    """Return VALUES rows of (pair, a, b): every choice of so many dimensions of a fact."""
+    chosen = [one for size in sizes for one in combinations(KEPT, size)]
     return ", ".join(f"({pair_code(one)}::smallint, {_cell(one, 0)}, {_cell(one, 1)})" for one in chosen)
 
 
@@ -40,21 +40,31 @@ def _cell(dimensions: Sequence[Dimension], place: int) -> str:
 
 
 def _summed(facts: str) -> str:
-    """Return a query of the rows of sums that the facts of `facts` come to."""
+    """Return a query of the rows of sums that the facts of `facts` come to.
+
+    Each fact is looked at once for each of its keys; hours, days and months are made of the sums before them.
+    """
     return f"""
-        SELECT g.grain, k.pair, g.bucket, k.a, k.b, {_SUMS}
-        FROM ({facts}) f CROSS JOIN LATERAL (VALUES {_keys(1)}) AS k (pair, a, b)
-        CROSS JOIN LATERAL (VALUES
-            ({Grain.QUARTER:d}::smallint, date_bin('15 minutes', f.at, 'epoch')),
-            ({Grain.HOUR:d}::smallint, date_trunc('hour', f.at, 'UTC'))) AS g (grain, bucket)
-        GROUP BY 1, 2, 3, 4, 5
+        WITH quarters AS (
+            SELECT k.pair, date_bin('15 minutes', f.at, 'epoch') AS bucket, k.a, k.b, {_SUMS}
+            FROM ({facts}) f CROSS JOIN LATERAL (VALUES {_keys(0, 1)}) AS k (pair, a, b)
+            GROUP BY 1, 2, 3, 4
+        ), days AS (
+            SELECT pair, date_trunc('day', bucket, 'UTC') AS bucket, a, b, {_SUMS} FROM quarters GROUP BY 1, 2, 3, 4
+            UNION ALL
+            SELECT k.pair, date_trunc('day', f.at, 'UTC'), k.a, k.b, {_SUMS}
+            FROM ({facts}) f CROSS JOIN LATERAL (VALUES {_keys(2)}) AS k (pair, a, b)
+            GROUP BY 1, 2, 3, 4
+        )
+        SELECT {Grain.QUARTER:d}::smallint AS grain, * FROM quarters
         UNION ALL
-        SELECT g.grain, k.pair, g.bucket, k.a, k.b, {_SUMS}
-        FROM ({facts}) f CROSS JOIN LATERAL (VALUES {_keys(2)}) AS k (pair, a, b)
-        CROSS JOIN LATERAL (VALUES
-            ({Grain.DAY:d}::smallint, date_trunc('day', f.at, 'UTC')),
-            ({Grain.MONTH:d}::smallint, date_trunc('month', f.at, 'UTC'))) AS g (grain, bucket)
-        GROUP BY 1, 2, 3, 4, 5
+        SELECT {Grain.HOUR:d}::smallint, pair, date_trunc('hour', bucket, 'UTC'), a, b, {_SUMS}
+        FROM quarters GROUP BY 2, 3, 4, 5
+        UNION ALL
+        SELECT {Grain.DAY:d}::smallint, * FROM days
+        UNION ALL
+        SELECT {Grain.MONTH:d}::smallint, pair, date_trunc('month', bucket, 'UTC'), a, b, {_SUMS}
+        FROM days GROUP BY 2, 3, 4, 5
     """  # noqa: S608 (names of this room only)
 
 
