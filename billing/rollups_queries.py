@@ -26,6 +26,7 @@ DIMENSIONS = ", ".join(KEPT)
 MEASURES = ", ".join(FIELDS)
 _SUMS = ", ".join(f"add_up({name}) AS {name}" for name in FIELDS)
 _NEGATIVE = ", ".join(f"-{name} AS {name}" for name in FIELDS)
+_SPELLED = ", ".join(f"f.{name}::text AS {name}" for name in KEPT)
 _COLUMNS = f"transaction_id, part, at, call_id, {DIMENSIONS}, {MEASURES}"
 
 
@@ -42,18 +43,18 @@ def _cell(dimensions: Sequence[Dimension], place: int) -> str:
 def _summed(facts: str) -> str:
     """Return a query of the rows of sums that the facts of `facts` come to.
 
-    Each fact is looked at once for each of its keys; hours, days and months are made of the sums before them.
+    Each fact is spelled once and looked at once for each of its keys; hours, days and months are made of the sums before them.
     """
     return f"""
-        WITH quarters AS (
+        WITH spelled AS MATERIALIZED (SELECT f.at, {_SPELLED}, {MEASURES} FROM ({facts}) f), quarters AS (
             SELECT k.pair, date_bin('15 minutes', f.at, 'epoch') AS bucket, k.a, k.b, {_SUMS}
-            FROM ({facts}) f CROSS JOIN LATERAL (VALUES {_keys(0, 1)}) AS k (pair, a, b)
+            FROM spelled f CROSS JOIN LATERAL (VALUES {_keys(0, 1)}) AS k (pair, a, b)
             GROUP BY 1, 2, 3, 4
         ), days AS (
             SELECT pair, date_trunc('day', bucket, 'UTC') AS bucket, a, b, {_SUMS} FROM quarters GROUP BY 1, 2, 3, 4
             UNION ALL
             SELECT k.pair, date_trunc('day', f.at, 'UTC'), k.a, k.b, {_SUMS}
-            FROM ({facts}) f CROSS JOIN LATERAL (VALUES {_keys(2)}) AS k (pair, a, b)
+            FROM spelled f CROSS JOIN LATERAL (VALUES {_keys(2)}) AS k (pair, a, b)
             GROUP BY 1, 2, 3, 4
         )
         SELECT {Grain.QUARTER:d}::smallint AS grain, * FROM quarters

@@ -202,13 +202,13 @@ async def fold_all(engine: AsyncEngine) -> float:
     folded = 1
     while folded:
         async with engine.begin() as connection:
-            folded = await fold_pending(connection, 1000)
+            folded = await fold_pending(connection)
     return time.perf_counter() - began
 
 
 def rollup_seconds(database_url: str) -> float:
     async def run() -> float:
-        engine = open_engine(database_url, application_name="bench")
+        engine = open_worker_engine(database_url, node="bench", pool_size=1)
         try:
             return await fold_all(engine)
         finally:
