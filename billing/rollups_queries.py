@@ -43,7 +43,8 @@ def _cell(dimensions: Sequence[Dimension], place: int) -> str:
 def _summed(facts: str) -> str:
     """Return a query of the rows of sums that the facts of `facts` come to.
 
-    Each fact is spelled once and looked at once for each of its keys; hours, days and months are made of the sums before them.
+    Each fact is spelled once and looked at once for each of its keys; hours, days and months are made of the sums
+    before them.
     """
     return f"""
         WITH spelled AS MATERIALIZED (SELECT f.at, {_SPELLED}, {MEASURES} FROM ({facts}) f), quarters AS (
