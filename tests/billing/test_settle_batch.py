@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import insert, text, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.call_record import CallRecord, LegRecord, Witness
 from billing.check_terms import checked_terms
@@ -77,43 +78,50 @@ async def prepared(engine: AsyncEngine, records: Sequence[CallRecord], market: M
         key = f"target:{market.targets[0]}:connections"
         await connection.execute(insert(cap_counters).values(key=key, used=len(records), period_start=0))
         for serial, record in enumerate(records):
-            call_id = call_id_of(record.linkedid)
-            await connection.execute(
-                insert(answers).values(
-                    call_id=call_id,
-                    sequence=1,
-                    node="s",
-                    tag="state",
-                    value="OH",
-                    source="keys",
-                    answered_at=text("now()"),
-                )
-            )
-            chosen = {"target_id": market.targets[0], "bid_micros": 50_000_000 if serial == 5 else None}
-            await connection.execute(
-                insert(decisions).values(
-                    call_id=call_id,
-                    sequence=1,
-                    decided_by="router",
-                    decided_at=text("now()"),
-                    duration_us=1,
-                    target_id=market.targets[0],
-                    decision={"chosen": chosen},
-                )
-            )
-            await connection.execute(
-                insert(leases).values(
-                    call_id=call_id,
-                    attempt=1,
-                    target_id=market.targets[0],
-                    counter_key=key,
-                    kind="connections",
-                    amount=1,
-                    period_start=0,
-                    taken_at=text("now()"),
-                    expires_at=text("now()"),
-                )
-            )
+            bid_micros = 50_000_000 if serial == 5 else None
+            await decided(connection, call_id_of(record.linkedid), market.targets[0], key, bid_micros)
+
+
+async def decided(
+    connection: AsyncConnection, call_id: UUID, target_id: int, counter_key: str, bid_micros: int | None
+) -> None:
+    """A call's answer, its decision for a target, and its lease."""
+    await connection.execute(
+        insert(answers).values(
+            call_id=call_id,
+            sequence=1,
+            node="s",
+            tag="state",
+            value="OH",
+            source="keys",
+            answered_at=text("now()"),
+        )
+    )
+    chosen = {"target_id": target_id, "bid_micros": bid_micros}
+    await connection.execute(
+        insert(decisions).values(
+            call_id=call_id,
+            sequence=1,
+            decided_by="router",
+            decided_at=text("now()"),
+            duration_us=1,
+            target_id=target_id,
+            decision={"chosen": chosen},
+        )
+    )
+    await connection.execute(
+        insert(leases).values(
+            call_id=call_id,
+            attempt=1,
+            target_id=target_id,
+            counter_key=counter_key,
+            kind="connections",
+            amount=1,
+            period_start=0,
+            taken_at=text("now()"),
+            expires_at=text("now()"),
+        )
+    )
 
 
 async def rows(engine: AsyncEngine) -> list[dict[str, Any]]:

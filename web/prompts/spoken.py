@@ -13,7 +13,8 @@ from typing import Any
 from asterisk_conf.prompts import system_prompts
 from ivr_flows.definition import FlowError, parse_flow
 from ivr_flows.inspection import texts_of, uploads_of
-from rules.prompt_names import UPLOAD_PREFIX, UPLOADS_FOLDER, is_upload_name, prompt_file
+from rules.prompt_names import UPLOAD_PREFIX, is_upload_name, prompt_file
+from web.flows.work import uploads_in
 
 PROMPTS_MAXIMUM = 500
 """Of one flow; a page with more helps nobody."""
@@ -56,7 +57,7 @@ def speaker_of_flow(
 
 def speaker_of_uploads(folder: Path) -> Speaker:
     """Return the sounds that were brought in, whether a flow plays them or not."""
-    names = sorted(path.stem for path in (folder / UPLOADS_FOLDER).glob("*.wav") if is_upload_name(path.stem))
+    names = sorted(filter(is_upload_name, uploads_in(folder)))
     return _speaker(
         folder, "Your sounds", "any flow may play them", [f"{UPLOAD_PREFIX}{name}" for name in names]
     )

@@ -89,19 +89,19 @@ def test_an_echo_of_the_prompt_never_stops_or_holds_it(
     assert played == len(prompt) and held == 0
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_an_echo_with_lost_frames_does_not_stop_it_either(prompt: PromptAudio, seed: int) -> None:
+def now_and_then(prompt: PromptAudio, seed: int, share: float) -> frozenset[int]:
+    """Frames picked by the dice, as many as `share` of them."""
     dice = np.random.default_rng(seed)
-    lost = frozenset(int(at) for at in np.flatnonzero(dice.random(2 * len(prompt)) < 0.03))
-    played, held = frames_until_stopped(prompt, loss_db=10.0, delay_seconds=0.13, blur=2, lost=lost)
-    assert played == len(prompt) and held == 0
+    return frozenset(int(at) for at in np.flatnonzero(dice.random(2 * len(prompt)) < share))
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_nor_does_an_echo_while_we_are_held_up(prompt: PromptAudio, seed: int) -> None:
-    dice = np.random.default_rng(seed)
-    stalls = frozenset(int(at) for at in np.flatnonzero(dice.random(2 * len(prompt)) < 0.05))
-    played, held = frames_until_stopped(prompt, loss_db=10.0, delay_seconds=0.13, blur=2, stalls=stalls)
+@pytest.mark.parametrize(("trouble", "share"), [("lost", 0.03), ("stalls", 0.05)])
+def test_nor_does_an_echo_with_lost_frames_or_while_we_are_held_up(
+    prompt: PromptAudio, seed: int, trouble: str, share: float
+) -> None:
+    frames = {trouble: now_and_then(prompt, seed, share)}
+    played, held = frames_until_stopped(prompt, loss_db=10.0, delay_seconds=0.13, blur=2, **frames)
     assert played == len(prompt) and held == 0
 
 
