@@ -288,7 +288,7 @@ def _invite_the_newcomer(settings: Settings, password: str) -> None:
         f"pages:   http://{settings.web_address}:{settings.web_port}/  sign in as {ADMIN_EMAIL}, password {password}",
         f"again:   .venv/bin/tollbridge testcall --to {NUMBER} --say refinance --say california",
         f"a phone: on this machine, call sip:{NUMBER}@{sip} directly (no account; mu-law, RFC 4733 keys)",
-        "a trunk: set TOLLBRIDGE_SIP_ADDRESS to an address of this machine, put the carrier's addresses into the",
-        f"         table trunks, and have the carrier send {NUMBER} there",
+        "a trunk: set TOLLBRIDGE_SIP_ADDRESS to an address of this machine, put the carrier's addresses on the page",
+        f"         Trunks, and have the carrier send {NUMBER} there",
     ):
         progress(line)
