@@ -20,7 +20,7 @@ settings.load_profile("shared machine")
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """URL of the `postgres` database of this test session's own server (one for each xdist worker)."""
-    with server_for_tests() as server_url:
+    with server_for_tests(in_memory=True) as server_url:
         yield server_url
 
 
