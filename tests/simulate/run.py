@@ -132,9 +132,17 @@ class _Run:
                 pool.submit(_play_in_process, self._url, world, self._seed, own, luck)
                 for world, own in zip(worlds, _shares(self._calls, shards), strict=True)
             ]
-            while not all(job.done() for job in jobs):
-                self._look(told)
-                _raise_early(jobs)
+            try:
+                while not all(job.done() for job in jobs):
+                    self._look(told)
+                    _raise_early(jobs)
+            except BaseException as problem:
+                # The pool waits for what runs, which may be an hour without a word.
+                progress(f"broken off: {problem!r}")
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in multiprocessing.active_children():
+                    process.terminate()
+                raise
         for job in jobs:
             self._found.add(job.result())
         self._found.settling_seconds = time.monotonic() - self._began
@@ -172,9 +180,7 @@ def _shares(calls: int, shards: int) -> list[int]:
 
 def _raise_early(jobs: Sequence[Future[Played]]) -> None:
     for job in jobs:
-        if job.done() and job.exception() is not None:
-            for other in jobs:
-                other.cancel()
+        if job.done():
             job.result()
 
 

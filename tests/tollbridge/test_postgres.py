@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.postgres import execute
-from tollbridge.postgres import postgres_process, start_embedded_postgres, stop_embedded_postgres
+from tollbridge.postgres import (
+    PostgresDidNotStart,
+    postgres_process,
+    start_embedded_postgres,
+    stop_embedded_postgres,
+)
 
 
 @pytest.fixture
@@ -43,6 +49,29 @@ def test_a_server_that_was_killed_is_started_again(data_dir: Path) -> None:
     process.kill()
     process.wait(10)
     execute(start_embedded_postgres(data_dir), "SELECT 1")
+
+
+def test_a_server_that_recovers_for_longer_than_a_start_takes_is_waited_for(data_dir: Path) -> None:
+    """A crash leaves gigabytes of log, at times. Here recovery asks a slow archive for it."""
+    start_embedded_postgres(data_dir)
+    process = postgres_process(data_dir)
+    assert process is not None
+    process.kill()
+    process.wait(10)
+    (data_dir / "recovery.signal").touch()
+    slow = {"restore_command": "'test -e asked || { touch asked; sleep 11; }; false'"}
+    began = time.monotonic()
+    url = start_embedded_postgres(data_dir, slow)
+    assert time.monotonic() - began > 10, "it was not slow at all"
+    execute(url, "SELECT 1")
+
+
+def test_a_server_that_cannot_recover_is_told_of(data_dir: Path) -> None:
+    start_embedded_postgres(data_dir)
+    stop_embedded_postgres(data_dir)
+    (data_dir / "recovery.signal").touch()
+    with pytest.raises(PostgresDidNotStart, match="restore_command"):
+        start_embedded_postgres(data_dir, {"restore_command": "''"})
 
 
 def test_a_folder_that_was_never_a_server(tmp_path: Path) -> None:
