@@ -9,23 +9,38 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from agi.speech.moonshine_model import STOP, DecoderState, Floats, MoonshineModel
 from agi.speech.token_automaton import TokenAutomaton
 
-BEAM_PATHS = 14
-BEAM_WIDTH = 14.0
-"""Paths whose log-probability is lower than the best by more than this are dropped."""
-FINISHED_WIDTH = 8.0
-"""Paths that are this far below a finished answer could only become alternatives that nobody would be offered."""
 MAXIMUM_ANSWER_TOKENS = 24
 MAXIMUM_FREE_TOKENS = 24
 _CLEAR_SCORE, _CLEAR_MARGIN = -3.0, 3.0
 _END_MARKS = (b".", b",", b"?", b"!")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beam:
+    """How many paths are followed at once, and how far below the best one, as a log-probability. Paths that are
+    `below_finished` under a finished answer could only become alternatives that nobody would be offered.
+    """
+
+    paths: int
+    width: float
+    below_finished: float
+
+
+WIDE = Beam(paths=10, width=10.0, below_finished=8.0)
+"""For the first hearing, where how far the others lie behind is evidence. Of 200 answers of the development half 188 are
+right and 143 accepted, 3 of them wrongly; with 14 paths within 14 they were 188, 140 and 3, for a fifth more time.
+"""
+NARROW = Beam(paths=6, width=8.0, below_finished=6.0)
+"""For hearing again: it finds the same best value, of 149 answers for each, and fewer others, in half the time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +74,17 @@ class _Step:
     row: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Wish:
+    """Which rows of what a search was given last are to go on, each with a token."""
+
+    rows: list[int]
+    tokens: list[int]
+
+
+_NOTHING_YET = _Wish(rows=[], tokens=[])
+
+
 class ConstrainedSearch:
     """Both searches over one model."""
 
@@ -67,18 +93,61 @@ class ConstrainedSearch:
         numbers = model.tokens.numbers
         self.ends = [STOP, *(numbers[mark] for mark in _END_MARKS if mark in numbers)]
 
-    def answers(self, start: DecoderState, automaton: TokenAutomaton) -> dict[str, Answer]:
+    def answers(self, start: DecoderState, automaton: TokenAutomaton, beam: Beam = WIDE) -> dict[str, Answer]:
         """Log-probability of each value the beam reached; empty when the beam died."""
+        found: dict[str, Answer] = self._side_by_side(start, self._within_grammar(automaton, beam))[0]
+        return found
+
+    def free_text(self, start: DecoderState) -> FreeText:
+        """The likeliest next token, again and again, until the model stops."""
+        written: FreeText = self._side_by_side(start, self._freely())[0]
+        return written
+
+    def answers_and_free_text(
+        self, start: DecoderState, automaton: TokenAutomaton
+    ) -> tuple[dict[str, Answer], FreeText]:
+        """Both in the steps of the longer one: a row more in a step costs a tenth of a step of its own."""
+        found, written = self._side_by_side(start, self._within_grammar(automaton, WIDE), self._freely())
+        return found, written
+
+    def _side_by_side(self, start: DecoderState, *searches: Generator[_Wish, Floats, Any]) -> list[Any]:
+        """Take the searches step by step through the model together; return what each of them found."""
+        for search in searches:
+            next(search)
+        results: list[Any] = [None] * len(searches)
+        blocks = dict.fromkeys(range(len(searches)), (0, 1))
+        state = start
+        while blocks:
+            rows, tokens, following = list[int](), list[int](), {}
+            for number, (first, end) in blocks.items():
+                try:
+                    wish = searches[number].send(state.log_probabilities[first:end])
+                except StopIteration as done:
+                    results[number] = done.value
+                    continue
+                following[number] = (len(rows), len(rows) + len(wish.rows))
+                rows += [first + row for row in wish.rows]
+                tokens += wish.tokens
+            if rows:
+                state = self._model.advance(state, rows, tokens)
+            blocks = following
+        return results
+
+    def _within_grammar(
+        self, automaton: TokenAutomaton, beam: Beam
+    ) -> Generator[_Wish, Floats, dict[str, Answer]]:
         found: dict[str, Answer] = {}
-        paths, state = [_Path(score=0.0, node=0, tokens=())], start
+        paths = [_Path(score=0.0, node=0, tokens=())]
+        scores = yield _NOTHING_YET
         for _ in range(MAXIMUM_ANSWER_TOKENS):
-            self._collect_finished(paths, state.log_probabilities, automaton, found)
-            steps = _best_steps(paths, state.log_probabilities, automaton, found)
+            self._collect_finished(paths, scores, automaton, found)
+            steps = _best_steps(paths, scores, automaton, found, beam)
             if not steps:
                 break
             paths = [step.path for step in steps]
-            rows, tokens = [step.row for step in steps], [path.tokens[-1] for path in paths]
-            state = self._model.advance(state, rows, tokens)
+            scores = yield _Wish(
+                rows=[step.row for step in steps], tokens=[path.tokens[-1] for path in paths]
+            )
         return found
 
     def _collect_finished(
@@ -94,16 +163,16 @@ class ConstrainedSearch:
                 score -= automaton.cost(value, path.tokens)
                 found[value] = _joined(found.get(value), score, path.tokens)
 
-    def free_text(self, start: DecoderState) -> FreeText:
-        """The likeliest next token, again and again, until the model stops."""
-        state, total, written = start, 0.0, list[int]()
+    def _freely(self) -> Generator[_Wish, Floats, FreeText]:
+        total, written = 0.0, list[int]()
+        scores = yield _NOTHING_YET
         while len(written) < MAXIMUM_FREE_TOKENS:
-            token = int(state.log_probabilities[0].argmax())
-            total += float(state.log_probabilities[0, token])
+            token = int(scores[0].argmax())
+            total += float(scores[0, token])
             if token == STOP:
                 break
             written.append(token)
-            state = self._model.advance(state, [0], [token])
+            scores = yield _Wish(rows=[0], tokens=[token])
         text = self._model.tokens.text(written)
         return FreeText(text=text, log_probability=total, steps=len(written) + 1)
 
@@ -152,17 +221,17 @@ def _steps(
 
 
 def _best_steps(
-    paths: list[_Path], scores: Floats, automaton: TokenAutomaton, found: Mapping[str, Answer]
+    paths: list[_Path], scores: Floats, automaton: TokenAutomaton, found: Mapping[str, Answer], beam: Beam
 ) -> list[_Step]:
     """The steps worth following: the best few, none hopeless beside the best step or the best finished
     answer.
     """
-    likely = heapq.nlargest(2 * BEAM_PATHS, _steps(paths, scores, automaton))
-    best = [step for step in likely if automaton.leads_on((*paths[step[1]].tokens, step[2]))][:BEAM_PATHS]
-    leading = best[0][0] - BEAM_WIDTH if best else 0.0
-    finished = max((answer.log_probability for answer in found.values()), default=-np.inf) - FINISHED_WIDTH
+    likely = heapq.nlargest(2 * beam.paths, _steps(paths, scores, automaton))
+    best = [step for step in likely if automaton.leads_on((*paths[step[1]].tokens, step[2]))][: beam.paths]
+    leading = best[0][0] - beam.width if best else 0.0
+    finished = max((answer.log_probability for answer in found.values()), default=-np.inf)
     return [
         _Step(path=_Path(score=score, node=node, tokens=(*paths[row].tokens, token)), row=row)
         for score, row, token, node in best
-        if score > max(leading, finished)
+        if score > max(leading, finished - beam.below_finished)
     ]

@@ -28,7 +28,7 @@ more than 20 ms; so it is 2 and 5.
 
 class EndpointEvent(StrEnum):
     """started: enough speech to stop a prompt for. paused: a short silence, decode on trial. settled: a longer one,
-    more audio would not change what was said.
+    more audio would not change what was said: who has said a whole answer has said it.
     """
 
     STARTED = "started"
@@ -47,7 +47,8 @@ class EndpointSettings:
     start_window_frames: int = 5
     minimum_speech_frames: int = 6
     pause_frames: int = 10
-    settled_frames: int = 20
+    settled_frames: int = 15
+    quiet_frames: int = 20
     end_frames: int = 30
     false_start_frames: int = 10
     maximum_frames: int = 400
@@ -83,6 +84,11 @@ class Endpointer:
     def stirring(self) -> bool:
         """True while what is heard may turn out to be speech, before STARTED: a reason to hold a prompt."""
         return self._in_speech and not self._announced
+
+    @property
+    def quiet(self) -> bool:
+        """True after a silence in which one who has more to say would have gone on, most times."""
+        return self._announced and self._count - 1 - self._last >= self._settings.quiet_frames
 
     @property
     def cut_off(self) -> bool:

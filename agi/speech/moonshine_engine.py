@@ -8,7 +8,7 @@ import heapq
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from agi.speech.answer_priors import AnswerPriors
 from agi.speech.command_ear import CommandEar, CommandHeard
 from agi.speech.constrained_search import (
+    NARROW,
     Answer,
     ConstrainedSearch,
     FreeText,
@@ -83,8 +84,10 @@ class Sound:
     speech_seconds: float
     again: tuple[Callable[[], DecoderState], ...]
     """Hear it again, each in another way; none: once is enough."""
-    answers: dict[_Key, dict[str, Answer]] = field(default_factory=dict)
+    answers: dict[_Key, dict[str, Answer]]
     """What the first hearing was found to be, by grammar."""
+    behind: Callable[[], CommandHeard | None]
+    """The command that it may be although the free text is another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +133,7 @@ class MoonshineEngine:
         if len(utterance.samples) < _MINIMUM_SAMPLES:
             return nothing_heard(self.name)
         automaton = self._automaton(grammar, synonyms)
-        sound = self.hear(utterance, twice=final)
+        sound = self.hear(utterance, grammar, synonyms, twice=final)
         written = read_command(automaton.grammar, sound.free.text)
         if written is not None:
             confidence = math.exp(sound.free.log_probability / sound.free.steps)
@@ -146,22 +149,27 @@ class MoonshineEngine:
             return nothing_heard(self.name, sound.free.text)
         return self._judged(automaton.grammar, utterance, sound.free.text, finding)
 
-    def hear(self, utterance: Utterance, *, twice: bool = True) -> Sound:
-        """Run the model over an utterance of at least 0.2 s, without a grammar. `twice`: again where the first time
-        leaves it unclear.
+    def hear(
+        self, utterance: Utterance, grammar: str, synonyms: Synonyms = NO_SYNONYMS, *, twice: bool = True
+    ) -> Sound:
+        """Run the model over an utterance of at least 0.2 s, without a grammar and beside it with this one. `twice`:
+        again where the first time leaves it unclear.
         """
-        sound = self._heard_once(utterance)
+        sound = self._heard_once(utterance, grammar, synonyms)
         return replace(sound, again=self._other_hearings(utterance)) if twice else sound
 
-    def _heard_once(self, utterance: Utterance) -> Sound:
+    def _heard_once(self, utterance: Utterance, grammar: str, synonyms: Synonyms) -> Sound:
         key = (utterance.samples.tobytes(), utterance.speech_seconds)
         if key not in self._sounds:
             start = self._run(at_model_rate(utterance.samples))
+            answers, free = self._search.answers_and_free_text(start, self._automaton(grammar, synonyms))
             self._sounds[key] = Sound(
                 start=start,
-                free=self._search.free_text(start),
+                free=free,
                 speech_seconds=utterance.speech_seconds,
                 again=(),
+                answers={_key(grammar, synonyms): answers},
+                behind=cache(lambda: self._ear.listen(start, free)),
             )
             if len(self._sounds) > _KEPT_SOUNDS:
                 self._sounds.popitem(last=False)
@@ -186,7 +194,7 @@ class MoonshineEngine:
         for again in sound.again:
             if is_clear(answers):
                 break
-            hearings.append(self._search.answers(again(), automaton))
+            hearings.append(self._search.answers(again(), automaton, NARROW))
             answers = joined_answers(hearings)
         if not answers:
             return None
@@ -205,7 +213,7 @@ class MoonshineEngine:
         """
         if read_answer(grammar, sound.free.text) is not None:
             return None
-        heard = self._ear.listen(sound.start, sound.free)
+        heard = sound.behind()
         if heard is None or not heard.is_clear:
             return None
         beaten = finding is not None and finding.evidence.answer >= heard.log_probability
@@ -240,6 +248,7 @@ class MoonshineEngine:
             grammar.name, finding.evidence, share=finding.shares[value], read_back=grammar.read_back
         )
         hypotheses = [Hypothesis(value=each, confidence=round(p, 4)) for each, p in finding.shares.items()]
+        complete = not (may_go_on(grammar, finding.text) or may_go_on(grammar, heard))
         return Recognition(
             verdict=judgement.verdict,
             value=None if judgement.verdict is Verdict.REJECTED else value,
@@ -247,7 +256,8 @@ class MoonshineEngine:
             confidence=round(logistic(judgement.logit), 4),
             alternatives=best_alternatives(hypotheses),
             engine=self.name,
-            sure=judgement.sure and not (may_go_on(grammar, finding.text) or may_go_on(grammar, heard)),
+            sure=judgement.sure and complete,
+            complete=complete,
             started_seconds=round(utterance.lead_seconds, 3),
             ended_seconds=round(utterance.lead_seconds + utterance.speech_seconds, 3),
         )
@@ -263,6 +273,7 @@ class MoonshineEngine:
             alternatives=(Hypothesis(value=command, confidence=1.0),),
             engine=self.name,
             sure=sure,
+            complete=True,
             started_seconds=round(utterance.lead_seconds, 3),
             ended_seconds=round(utterance.lead_seconds + utterance.speech_seconds, 3),
         )

@@ -58,9 +58,9 @@ class Recognition:
     `text` is what the engine would write without a grammar where it can, else the phrase it found. `value` is an
     answer of the grammar or a command (ivr_flows.grammars.RESERVED). `confidence` (0 to 1) is that of `value` being
     right at all. `alternatives` are the likeliest values with their probability among all answers, the best first.
-    `started_seconds` and `ended_seconds` count from the start of the utterance's samples. `sure` says that the answer
-    is complete and clear, so that nothing is gained by waiting for more audio; an answer that is always read back is
-    never accepted outright and may be sure all the same.
+    `started_seconds` and `ended_seconds` count from the start of the utterance's samples. `complete`: further words
+    would not make another answer of it. `sure` says that the answer is complete and clear, so that nothing is gained by
+    waiting for more audio; an answer that is always read back is never accepted outright and may be sure all the same.
     """
 
     verdict: Verdict
@@ -70,6 +70,7 @@ class Recognition:
     alternatives: tuple[Hypothesis, ...]
     engine: str
     sure: bool = False
+    complete: bool = False
     started_seconds: float | None = None
     ended_seconds: float | None = None
 

@@ -130,10 +130,13 @@ class Turn:
         return self._settled.ended_frame if self._settled is not None else None
 
     def _take_settled(self, recognition: Recognition, at_ms: int) -> None:
-        if recognition.verdict is Verdict.ACCEPTED:
+        """Finish with it as soon as the silence is long enough for such an answer. One that may go on, or is none, has
+        more time: "washington" may become "washington d c". A whole answer that is asked back is asked back at once.
+        """
+        self._settled_answer = recognition
+        whole = recognition.complete and recognition.verdict is not Verdict.REJECTED
+        if whole or (recognition.verdict is Verdict.ACCEPTED and self._endpointer.quiet):
             self._finish_with(recognition, Ending.END_OF_SPEECH, at_ms)
-        else:
-            self._settled_answer = recognition
 
     def on_tick(self, at_ms: int) -> Decode | None:
         """Call it every 20 ms: time-outs, and silence in place of audio that does not come."""
@@ -151,7 +154,9 @@ class Turn:
             return self._out_of_time(at_ms)
         if self._endpointer.speaking and at_ms - self._last_audio_ms > _AUDIO_GONE_MS:
             return self._listen(np.zeros(FRAME_SAMPLES, np.int16), at_ms, None)
-        if self._is_silent(at_ms):
+        if self._settled_answer is not None and self._settled is not None and self._is_of_now(self._settled):
+            self._take_settled(self._settled_answer, at_ms)
+        elif self._is_silent(at_ms):
             self._finish(Outcome.SILENCE, Ending.SILENCE, at_ms)
         return None
 

@@ -107,6 +107,7 @@ class VoskEngine:
         if clear and question.grammar.read_back and value not in RESERVED:
             verdict = Verdict.UNSURE
         started, ended = _times(result)
+        complete = not may_go_on(question.grammar, text)
         return Recognition(
             verdict=verdict,
             value=None if verdict is Verdict.REJECTED else value,
@@ -114,7 +115,8 @@ class VoskEngine:
             confidence=round(confidence, 4),
             alternatives=best_alternatives([Hypothesis(value=value, confidence=round(confidence, 4))]),
             engine=self.name,
-            sure=clear and confidence >= _SURE_FROM and not may_go_on(question.grammar, text),
+            sure=clear and confidence >= _SURE_FROM and complete,
+            complete=complete,
             started_seconds=started,
             ended_seconds=ended,
         )

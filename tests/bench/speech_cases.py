@@ -144,8 +144,8 @@ def _cases_of(engine: MoonshineEngine, item: Item, commands: list[str]) -> Itera
     utterance = utterance_of(item.line.heard())
     if utterance is None:
         return
-    sound = engine.hear(utterance)
     for grammar in [item.grammar] if item.grammar else _some_grammars(item):
+        sound = engine.hear(utterance, grammar)
         finding = engine.find(sound, grammar)
         if read_command(GRAMMARS[grammar], sound.free.text) or engine.command_behind(
             sound, GRAMMARS[grammar], finding

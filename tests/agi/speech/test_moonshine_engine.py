@@ -53,11 +53,32 @@ def test_an_amount_or_a_zip_is_always_read_back(
     assert recognition.alternatives[0].value == value
 
 
+def test_searching_beside_another_search_finds_what_it_finds_alone(
+    moonshine: MoonshineEngine, say: Speak
+) -> None:
+    """But for the network's rounding, which depends on what else is in a step."""
+    for sentence, name in (
+        ("I live in West Virginia", "state"),
+        ("no", "yes_no"),
+        ("four three two one five", "zip"),
+    ):
+        sound = moonshine.hear(utterance_in(on_the_line(say(sentence))), name)
+        search, automaton = moonshine._search, moonshine._automaton(name, {})
+        free, alone = search.free_text(sound.start), search.answers(sound.start, automaton)
+        assert sound.free.text == free.text
+        assert sound.free.log_probability == pytest.approx(free.log_probability, abs=0.5)
+        (beside,) = sound.answers.values()
+        best = max(alone, key=lambda value: alone[value].log_probability)
+        assert best == max(beside, key=lambda value: beside[value].log_probability)
+        assert beside[best].log_probability == pytest.approx(alone[best].log_probability, abs=0.5)
+
+
 def test_an_answer_that_may_go_on_does_not_end_the_turn(moonshine: MoonshineEngine, say: Speak) -> None:
     recognition = moonshine.recognise(utterance_in(on_the_line(say("Washington"))), "state", final=False)
     assert (recognition.verdict, recognition.value) == (Verdict.ACCEPTED, "WA")
-    assert not recognition.sure
-    assert moonshine.recognise(utterance_in(on_the_line(say("Texas"))), "state", final=False).sure
+    assert not recognition.sure and not recognition.complete
+    texas = moonshine.recognise(utterance_in(on_the_line(say("Texas"))), "state", final=False)
+    assert texas.sure and texas.complete
 
 
 @pytest.mark.parametrize("grammar", ["yes_no", "money", "state"])

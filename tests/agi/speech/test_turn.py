@@ -112,6 +112,35 @@ def test_an_accepted_answer_that_is_not_sure_waits_until_the_caller_has_settled(
     assert settled.utterance is trial.utterance, "an engine need not hear the same speech twice"
 
 
+def test_a_whole_answer_is_taken_when_the_caller_has_settled_even_one_that_is_asked_back(say: Speak) -> None:
+    for verdict in (Verdict.ACCEPTED, Verdict.UNSURE):
+        whole = replace(YES, verdict=verdict, complete=True)
+        heard = Talk(prompt_ms=200).hear(on_the_line(say("yes")), whole, idle=True)
+        assert heard is not None and heard.speech_ended_ms is not None and heard.outcome == verdict
+        assert 280 <= heard.result_ms - heard.speech_ended_ms <= 340
+
+
+def test_what_is_no_answer_gets_all_the_time_there_is(say: Speak) -> None:
+    heard = Talk(prompt_ms=200).hear(
+        on_the_line(say("yes")), replace(YES, verdict=Verdict.REJECTED, complete=True), idle=True
+    )
+    assert heard is not None and heard.speech_ended_ms is not None and heard.outcome is Outcome.REJECTED
+    assert 580 <= heard.result_ms - heard.speech_ended_ms <= 640
+
+
+def test_an_answer_that_comes_late_is_judged_by_the_silence_of_then(say: Speak) -> None:
+    """The engine was busy; by the time it answers, an answer that may go on has waited long enough, or has not."""
+    for further_ms, taken in ((40, False), (140, True)):
+        talk = Talk(prompt_ms=200)
+        for frame in frames(on_the_line(say("yes"))):
+            talk.hear(frame)
+            if talk.decodes and talk.decodes[-1].final:
+                break
+        talk.wait(further_ms / 1000)
+        talk.turn.on_recognition(talk.decodes[-1], YES, talk.now_ms)
+        assert (talk.turn.heard is not None) is taken
+
+
 def test_an_idle_engine_works_ahead_and_the_caller_still_may_go_on(say: Speak) -> None:
     talk = Talk(prompt_ms=200)
     heard = talk.hear(on_the_line(say("yes")), YES, idle=True)
