@@ -36,8 +36,8 @@ class Beam:
 
 
 WIDE = Beam(paths=10, width=10.0, below_finished=8.0)
-"""For the first hearing, where how far the others lie behind is evidence. Of 200 answers of the development half 188 are
-right and 143 accepted, 3 of them wrongly; with 14 paths within 14 they were 188, 140 and 3, for a fifth more time.
+"""For the first hearing, where how far the others lie behind is evidence. Of 200 answers of the development half 188
+are right and 143 accepted, 3 of them wrongly; with 14 paths within 14 they were 188, 140 and 3, for a fifth more time.
 """
 NARROW = Beam(paths=6, width=8.0, below_finished=6.0)
 """For hearing again: it finds the same best value, of 149 answers for each, and fewer others, in half the time."""

@@ -65,7 +65,7 @@ def test_searching_beside_another_search_finds_what_it_finds_alone(
         sound = moonshine.hear(utterance_in(on_the_line(say(sentence))), name)
         search, automaton = moonshine._search, moonshine._automaton(name, {})
         free, alone = search.free_text(sound.start), search.answers(sound.start, automaton)
-        assert sound.free.text == free.text
+        assert sound.free.text.rstrip(".,") == free.text.rstrip(".,")
         assert sound.free.log_probability == pytest.approx(free.log_probability, abs=0.5)
         (beside,) = sound.answers.values()
         best = max(alone, key=lambda value: alone[value].log_probability)
