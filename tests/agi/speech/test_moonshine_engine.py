@@ -60,7 +60,7 @@ def test_searching_beside_another_search_finds_what_it_finds_alone(
     for sentence, name in (
         ("I live in West Virginia", "state"),
         ("no", "yes_no"),
-        ("four three two one five", "zip"),
+        ("nine, one, seven, zero, two", "zip"),
     ):
         sound = moonshine.hear(utterance_in(on_the_line(say(sentence))), name)
         search, automaton = moonshine._search, moonshine._automaton(name, {})
