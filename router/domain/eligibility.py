@@ -52,8 +52,8 @@ class Situation:
     duplicates: Duplicates | None
     """The caller's earlier calls that the campaign's policy counts."""
     _local: dict[str, datetime] = field(default_factory=dict)
-    _said: dict[str, str] = field(default_factory=dict)
-    _facts: dict[str, Facts] = field(default_factory=dict)
+    _facts: dict[str | None, Facts] = field(default_factory=dict)
+    """By time zone; under None what is the same everywhere."""
     _unmet: dict[tuple[int, str], str] = field(default_factory=dict)
 
     @property
@@ -77,13 +77,14 @@ class Situation:
         """Return what filters of a target in `time_zone` ask about."""
         known = self._facts.get(time_zone)
         if known is None:
-            from router.domain.known_facts import said_of_call, worked_out  # noqa: PLC0415
-            from rules.condition_check import Facts  # noqa: PLC0415
+            from router.domain.known_facts import FactsThere, facts_anywhere  # noqa: PLC0415
 
-            if not self._said:
-                self._said.update(said_of_call(self.request))
-            also = partial(worked_out, self._said, partial(self.local, time_zone))
-            known = self._facts[time_zone] = Facts(self._said, also)
+            anywhere = self._facts.get(None)
+            if anywhere is None:
+                anywhere = self._facts[None] = facts_anywhere(self.request)
+            # Not self.local: what goes round in a circle stays until the collector comes by, in a caller's time.
+            clock = partial(local_time, self.request.now, time_zone)
+            known = self._facts[time_zone] = FactsThere(anywhere, clock)
         return known
 
     def unmet(self, filters: Condition, time_zone: str) -> str:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from router.domain.decision import RouteRequest
+from rules.condition_check import Facts
 from rules.fact_kinds import Kind, read_fact, to_json_value
 from rules.known_tags import TAG_KINDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rules.fact_kinds import Value
 
 OWN_FACTS: Mapping[str, Kind] = {
     "publisher": Kind.NUMBER,
@@ -57,9 +63,25 @@ def said_of_call(request: RouteRequest) -> dict[str, str]:
     return told | {name: str(value) for name, value in own.items() if value is not None}
 
 
-def worked_out(said: Mapping[str, str], clock: Callable[[], datetime]) -> dict[str, str]:
-    """Return what follows from what was said of a call, and from the time it is: few filters ask for either."""
-    return with_equity(said) | facts_of_clock(clock())
+def facts_anywhere(request: RouteRequest) -> Facts:
+    """Return what filters may ask of a call, but for the time it is. Few ask for the equity: it is worked out then."""
+    said = said_of_call(request)
+    return Facts(said, partial(with_equity, said))
+
+
+class FactsThere(Facts):
+    """What filters may ask of a call, the time it is in one time zone included."""
+
+    def __init__(self, anywhere: Facts, clock: Callable[[], datetime]) -> None:
+        """What does not hang on the clock is read once, by `anywhere`, for every zone."""
+        super().__init__({}, lambda: facts_of_clock(clock()))
+        self._anywhere = anywhere
+
+    def __missing__(self, key: str) -> Value | None:
+        if key.partition(":")[2] in CLOCK_FACTS:
+            return super().__missing__(key)
+        value = self[key] = self._anywhere[key]
+        return value
 
 
 def facts_of_clock(local: datetime) -> dict[str, str]:

@@ -26,6 +26,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
 
 UNLIMITED = 1 << 62
+NONE_COUNTED = -1
+"""Less than any cap: one of nought without a counter is full_at_nought's."""
+
+FEW_TARGETS = 60
+"""So many targets are looked at sooner than every counter of a plan."""
 
 
 class Verdicts:
@@ -68,7 +73,7 @@ def _rules(plan: Plan, situation: Situation, so_far: Verdicts) -> Iterator[Refus
     yield RejectionCode.UNLICENSED, _unlicensed(plan, situation)
     yield RejectionCode.FILTERS, _filtered(plan, situation, so_far)
     yield RejectionCode.CLOSED, plan.everybody & ~_open(plan, situation)
-    yield from _full_caps(plan, situation)
+    yield from _full_caps(plan, situation, so_far)
     yield RejectionCode.WALLET, _penniless(plan, situation)
 
 
@@ -135,9 +140,9 @@ def _minute_of(situation: Situation) -> int:
     return (situation.request.now - _EPOCH) // _MINUTE
 
 
-def _full_caps(plan: Plan, situation: Situation) -> Iterator[Refused]:
+def _full_caps(plan: Plan, situation: Situation, so_far: Verdicts) -> Iterator[Refused]:
     """Yield whom the caps without room keep out, in the order of the caps' keys."""
-    full, together = _full_now(plan, situation), 0
+    full, together = _full_now(plan, situation, so_far.eligible), 0
     for one in full:
         cap = one.cap
         if cap.owner == "group" or cap.kind == SPACING or cap.range_name is not None:
@@ -151,10 +156,16 @@ def _full_caps(plan: Plan, situation: Situation) -> Iterator[Refused]:
         yield code_of(counting.cap), counting.targets
 
 
-def _full_now(plan: Plan, situation: Situation) -> list[PlannedCap]:
+def _full_now(plan: Plan, situation: Situation, eligible: int) -> list[PlannedCap]:
+    """Return the caps without room; of those that stand before nobody of `eligible` some may be missing."""
     counts, moment = situation.counts, situation.moment
     used, known = counts.used, counts.full
-    full = list(known.caps) if known is not None and known.plan is plan else full_by_number(plan, counts)
+    if known is not None and known.plan is plan:
+        full = list(known.caps)
+    elif eligible.bit_count() <= FEW_TARGETS:
+        full = _full_before(plan, counts, eligible)
+    else:
+        full = full_by_number(plan, counts)
     full += [
         planned for planned in plan.by_moment if is_full(planned.cap, used.get(planned.cap.key, 0), moment)
     ]
@@ -174,6 +185,21 @@ def full_by_number(plan: Plan, counts: Counts) -> list[PlannedCap]:
     return [
         own[target] for target, used in counts.concurrency.items() if used >= own_limit_of(target, UNLIMITED)
     ] + [caps[key] for key, used in counts.used.items() if used >= limit_of(key, UNLIMITED)]
+
+
+def _full_before(plan: Plan, counts: Counts, targets: int) -> list[PlannedCap]:
+    """Return those of full_by_number that stand before somebody of `targets`, by asking for each of them."""
+    found: dict[str, PlannedCap] = {}
+    in_progress, used, limit_of = counts.concurrency.get, counts.used.get, plan.limits.get
+    for bit in bits_of(targets):
+        target = plan.targets[bit]
+        if in_progress(target.id, NONE_COUNTED) >= target.concurrency_cap:
+            own = plan.own_concurrency[target.id]
+            found[own.cap.key] = own
+        for cap in target.caps:
+            if used(cap.key, NONE_COUNTED) >= limit_of(cap.key, UNLIMITED):
+                found[cap.key] = plan.caps[cap.key]
+    return list(found.values())
 
 
 def _where_it_counts(plan: Plan, full: PlannedCap, situation: Situation) -> PlannedCap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -256,3 +257,23 @@ def test_the_day_of_a_licence_ends_at_the_targets_midnight() -> None:
     document = one_target([a_licence(1, valid_to=str(date(2026, 6, 30)))])
     assert chosen(decided(document, now=midnight - timedelta(microseconds=1))) == 1
     assert chosen(decided(document, now=midnight)) is None
+
+
+def test_a_decision_leaves_nothing_to_the_garbage_collector() -> None:
+    """What goes round in a circle is found by a full look-through, while some other caller waits."""
+    late_and_rich = {"all": [{"fact": "time", ">=": "09:00"}, {"fact": "equity", ">=": "50000"}]}
+    asked = {"loan_type": "refinance", "state": "OH", "home_value": "400000", "loan_balance": "100000"}
+    for filters in (None, {"fact": "credit_score", ">=": 620}, late_and_rich):
+        snapshot = snapshot_of(one_target(filters=filters))
+        request = a_request(tags={**asked, "credit_score": "700"})
+        decide(snapshot, request, Counts())  # the plan is made and kept
+        gc.collect()
+        gc.disable()
+        try:
+            decision = decide(snapshot, request, Counts())
+            assert not isinstance(decision, AuctionWanted) and decision.chosen is not None
+            assert decision.to_bytes()
+            del decision
+            assert gc.collect() == 0
+        finally:
+            gc.enable()

@@ -7,6 +7,8 @@ from datetime import datetime
 from router.domain.known_facts import (
     CLOCK_FACTS,
     KNOWN_FACTS,
+    FactsThere,
+    facts_anywhere,
     facts_of_call,
     facts_of_clock,
     with_equity,
@@ -51,3 +53,15 @@ def test_equity_follows_from_what_the_home_is_worth_and_what_is_owed() -> None:
     assert with_equity({"home_value": "1", "loan_balance": "1", "equity": "9"})["equity"] == "9"
     assert "equity" not in with_equity({"home_value": "a lot", "loan_balance": "1"})
     assert "equity" not in with_equity({"home_value": "1"})
+
+
+def test_only_the_clock_is_another_one_in_another_zone() -> None:
+    anywhere = facts_anywhere(
+        a_request(tags={"home_value": "400000", "loan_balance": "150000", "time": "03:00"})
+    )
+    here = FactsThere(anywhere, lambda: datetime(2026, 3, 3, 12, 5))
+    there = FactsThere(anywhere, lambda: datetime(2026, 3, 3, 9, 5))
+    assert (here["time:time"], there["time:time"]) == (725, 545), "no tag is taken for the clock"
+    assert here["text:weekday"] == there["text:weekday"] == "tue"
+    assert here["money:equity"] == there["money:equity"] == 250_000_000_000
+    assert here["text:nobody_said_so"] is None

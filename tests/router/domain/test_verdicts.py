@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from router.domain.decide import decide
 from router.domain.decision import Offer, RouteRequest
 from router.domain.eligibility import judge, situation_of
 from router.domain.plan import plan_of
-from router.domain.verdicts import judge_all
+from router.domain.verdicts import FEW_TARGETS, judge_all
 from router.replay import replay
 from tests.router.domain.test_decide_properties import markets, requests
 from tests.router.markets import TUESDAY_NOON, snapshot_of
@@ -133,17 +134,25 @@ def fuller_counts(draw: st.DrawFn, market: dict[str, Any]) -> Counts:
     )
 
 
-@given(data=st.data(), document=fuller_markets(), request=talkative_callers())
-@settings(max_examples=150)
+@given(
+    data=st.data(),
+    document=fuller_markets(),
+    request=talkative_callers(),
+    few=st.sampled_from([0, FEW_TARGETS]),
+)
+@settings(max_examples=200)
 def test_all_at_once_is_one_by_one(
-    data: st.DataObject, document: dict[str, Any], request: RouteRequest
+    data: st.DataObject, document: dict[str, Any], request: RouteRequest, few: int
 ) -> None:
+    """Whether the caps of those who are left are looked at, or every counter of the plan (`few` is nought)."""
     counts = data.draw(fuller_counts(document))
     snapshot = snapshot_of(document)
     campaign = snapshot.campaigns[1]
     situation = situation_of(snapshot, campaign, request, counts)
     plan = plan_of(snapshot, campaign)
-    verdicts = judge_all(plan, situation)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("router.domain.verdicts.FEW_TARGETS", few)
+        verdicts = judge_all(plan, situation)
     for bit, target in enumerate(plan.targets):
         alone = judge(target, situation)
         assert bool(verdicts.eligible >> bit & 1) == isinstance(alone, Offer), (target.id, alone)
