@@ -7,6 +7,7 @@ than everything else here together. Reading is llhttp's work (httptools), the pa
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 import httptools
@@ -64,7 +65,8 @@ class AnswerReader:
         """Whether anything came at all."""
         self.keeps_open = False
         """Whether the connection can take another question."""
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = httptools.HttpResponseParser(self)
+        """None once all is read: it holds this reader, and a circle would wait for the garbage collector."""
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self._bytes = 0
@@ -75,6 +77,9 @@ class AnswerReader:
     def feed(self, data: bytes) -> None:
         """Take in some bytes."""
         self.begun = True
+        if self._parser is None:
+            self.keeps_open = False
+            return
         if self._in_head:
             self._bytes += len(data)
         try:
@@ -87,9 +92,12 @@ class AnswerReader:
             self.keeps_open = False
         if self._in_head and self._bytes > MAXIMUM_HEAD_BYTES:
             self.problem = self.problem or f"not HTTP: a head of more than {MAXIMUM_HEAD_BYTES} bytes"
+        if self.answer is not None or self.problem:
+            self._parser = None
 
     def close(self) -> None:
         """Take in the end of the connection: an answer without a length ends there, any other is broken off."""
+        self._parser = None
         if self.answer is not None or self.problem:
             return
         if self._until_closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import pairwise
 
 import pytest
@@ -83,6 +84,20 @@ def test_an_answer_to_no_question_ends_the_connection(more: bytes) -> None:
 def test_a_server_that_says_close_is_believed() -> None:
     reader = read(PLAIN.replace(b"X-Sign: abc", b"Connection: close"))
     assert reader.answer is not None and not reader.keeps_open
+
+
+@pytest.mark.parametrize("whole", [PLAIN, b"hello", PLAIN + PLAIN, b"HTTP/1.0 200 OK\r\n\r\nhel"])
+def test_what_was_read_leaves_nothing_to_the_garbage_collector(whole: bytes) -> None:
+    """Fifty bidders answer at once: what goes round in a circle would be looked for while a caller waits."""
+    gc.collect()
+    gc.disable()
+    try:
+        reader = read(whole, closed=True)
+        assert reader.answer is not None or reader.problem
+        del reader
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def a_request(**changes: object) -> HttpRequest:
