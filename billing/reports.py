@@ -11,62 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.rollup import FIELDS, KEPT, MAXIMUM_DAYS, Dimension, Grain, Measures, Piece, pair_code, pieces_of
-from billing.rollups_queries import DIMENSIONS, MEASURES
+from billing.report_query import OTHERS, ReportError, ReportQuery
+from billing.rollup import FIELDS, Dimension, Measures
+from billing.rollups_queries import MEASURES
+from billing.sums_queries import ORDER, SUMS, Among, Source, added_up, pending, ranked, source_of, typed
 
-DEFAULT_ROWS = 50
-MAXIMUM_ROWS = 5_000
+FEW_ROWS = 200
 CALLS_AT_ONCE = 50
-OTHERS = "\x00others"
-"""The key of the row that sums what a report has no room for."""
-
-_SUMS = ", ".join(f"add_up({name}) AS {name}" for name in FIELDS)
-_NEGATIVE = ", ".join(f"-{name} AS {name}" for name in FIELDS)
-_IDS = frozenset(KEPT) - {Dimension.STATE, Dimension.LOAN_TYPE, Dimension.SOURCE}
-_TIMES = {Dimension.HOUR: "HH24", Dimension.DAY: "YYYY-MM-DD"}
-
-
-class ReportError(ValueError):
-    """A question that no report answers; says why."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportQuery:
-    """What is asked: calls that started in [start, end), told apart by none, one or two dimensions."""
-
-    start: dt.datetime
-    end: dt.datetime
-    by: tuple[Dimension, ...] = ()
-    zone: ZoneInfo
-    """On whose clock hours and days are."""
-    rows: int = DEFAULT_ROWS
-    """At most; the rest is summed as `others`. The largest come first: by revenue, then by calls."""
-    where: Mapping[Dimension, str] = field(default_factory=dict)
-    """Only calls of these values: ids or codes, as the keys of rows are."""
-
-    def __post_init__(self) -> None:
-        if self.start >= self.end:
-            raise ReportError("the period ends before it begins")
-        if self.end - self.start > dt.timedelta(days=MAXIMUM_DAYS):
-            raise ReportError(f"a period is at most {MAXIMUM_DAYS} days")
-        if len(self.by) > 2 or len(set(self.by)) != len(self.by):
-            raise ReportError("a report is by one dimension or by two that differ")
-        if not 1 <= self.rows <= MAXIMUM_ROWS:
-            raise ReportError(f"a report has 1 to {MAXIMUM_ROWS} rows")
-        if any(one.of_time for one in self.where):
-            raise ReportError("the time of the calls is the period, not a filter")
-        if any(not _is_id(value) for one, value in self.where.items() if one in _IDS):
-            raise ReportError("a publisher, campaign, buyer, target or number is given by its id")
-
-    @property
-    def kept(self) -> tuple[Dimension, ...]:
-        """The dimensions but those of time that it is told apart or filtered by, in the order of KEPT."""
-        return tuple(one for one in KEPT if one in self.by or one in self.where)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,164 +40,93 @@ class Report:
     rows: tuple[ReportRow, ...]
     total: Measures
     groups: int
-    """How many rows there would be without a limit."""
+    """How many rows there would be without a limit, of those that were weighed."""
+    left_out: Mapping[Dimension, int] = field(default_factory=dict)
+    """How many values of a dimension were not weighed, being smaller; they are in `total` and in the others."""
 
 
 async def report(connection: AsyncConnection, query: ReportQuery) -> Report:
     """Answer a question. Raises what the database raises."""
-    sources: list[str] = []
-    values: dict[str, Any] = {}
-    for number, pieces in enumerate(_together(_pieces(query))):
-        sources.append(_source(query, pieces[0], number))
-        values |= _values(pieces, number)
-    sources.append(_pending(query))
-    for one, value in query.where.items():
-        # As the sums have it, a text; and as the facts have it.
-        values |= {f"only_{one}": value or ("0" if one in _IDS else ""), f"of_{one}": _typed(one, value)}
-    values |= {"start": query.start, "end": query.end, "limit": query.rows}
-    if any(one.of_time for one in query.by):
-        values["zone"] = query.zone.key
-    found = (
-        await connection.execute(text(_ANSWER.format(sources=" UNION ALL ".join(sources))), values)
-    ).all()
-    total, groups = _measures(found[-1]), found[-1].groups
-    listed = [ReportRow(keys=(row.a, row.b)[: len(query.by)], measures=_measures(row)) for row in found[:-1]]
-    listed.sort(key=lambda row: _times(row, query))
-    if groups > len(listed):
-        others = total.less(row.measures for row in listed)
-        listed.append(ReportRow(keys=(OTHERS, "")[: len(query.by)], measures=others))
-    return Report(query=query, rows=tuple(listed), total=total, groups=groups)
+    await allow_memory(connection)
+    asked = _largest_first(query) if _is_choice(query) else _all_at_once(query)
+    found = (await connection.execute(text(asked.sql), asked.values)).all()
+    total = next(row for row in found if row.a is None)
+    rows = [
+        ReportRow(keys=(row.a, row.b)[: len(query.by)], measures=measures_of(row))
+        for row in found
+        if row is not total
+    ]
+    rows.sort(key=lambda row: _order(row, query))
+    all_figures = measures_of(total)
+    left_out = {one: max(0, getattr(total, one) - (query.weighed or 0)) for one in query.narrowed}
+    if total.groups > len(rows) or any(left_out.values()):
+        others = all_figures.less(row.measures for row in rows)
+        rows.append(ReportRow(keys=(OTHERS, "")[: len(query.by)], measures=others))
+    return Report(query=query, rows=tuple(rows), total=all_figures, groups=total.groups, left_out=left_out)
 
 
-_ANY_FIGURE = " OR ".join(f"add_up({name}) <> 0" for name in FIELDS)
-
-# The largest, and the total of all as the last row.
-_ANSWER = f"""
-    WITH summed AS MATERIALIZED (
-        SELECT a, b, {_SUMS} FROM ({{sources}}) AS pieces GROUP BY a, b HAVING {_ANY_FIGURE}
-    ), largest AS (
-        SELECT * FROM summed ORDER BY revenue_micros DESC, calls DESC, a, b LIMIT :limit
-    )
-    SELECT 0::bigint AS groups, a, b, {MEASURES} FROM largest
-    UNION ALL SELECT count(*), NULL, NULL, {_SUMS} FROM summed
-"""  # noqa: S608 (names only)
+def _is_choice(query: ReportQuery) -> bool:
+    """Whether few of many rows are asked for: of thousands their keys would be slower to find again than to keep."""
+    return len(query.by) == 2 and query.has_sums and query.rows <= FEW_ROWS
 
 
-def _measures(row: Any) -> Measures:
+def _all_at_once(query: ReportQuery) -> Source:
+    """All rows with all their figures, of which the largest are told, and the total of all."""
+    source = source_of(query)
+    sql = f"""
+        WITH pending AS MATERIALIZED ({pending(query)}), summed AS MATERIALIZED ({added_up(source.sql)}),
+        largest AS (SELECT * FROM summed ORDER BY {ORDER} LIMIT :limit)
+        SELECT 0::bigint AS groups, a, b, {MEASURES} FROM largest
+        UNION ALL SELECT count(*), NULL, NULL, {SUMS} FROM summed
+    """  # noqa: S608
+    return Source(sql=sql, values={**source.values, "limit": query.rows})
+
+
+def _largest_first(query: ReportQuery) -> Source:
+    """By two dimensions: few sums tell which rows are the largest, of those all are read; the total has its own."""
+    weighing, among, values = _weighing(query)
+    weighed = source_of(query, among=among, name="_w")
+    keys = ("ARRAY(SELECT DISTINCT a FROM largest)", "ARRAY(SELECT DISTINCT b FROM largest)")
+    cells = source_of(query, among=dict(zip(query.by, keys, strict=True)), name="_c")
+    total = source_of(replace(query, by=()), name="_t")
+    counts = "".join(f", (SELECT count(*) FROM {one}_sums)" for one in among)  # noqa: S608
+    sql = f"""
+        WITH pending AS MATERIALIZED ({pending(query)}), {weighing} ranked AS MATERIALIZED ({ranked(weighed.sql)}),
+        largest AS MATERIALIZED (SELECT a, b FROM ranked ORDER BY {ORDER} LIMIT :limit)
+        SELECT 0::bigint AS groups, pieces.a, pieces.b, {SUMS}{"".join(f", 0 AS {one}" for one in among)}
+        FROM ({cells.sql}) AS pieces JOIN largest l ON pieces.a = l.a COLLATE "C" AND pieces.b = l.b COLLATE "C"
+        GROUP BY pieces.a, pieces.b
+        UNION ALL
+        SELECT (SELECT count(*) FROM ranked), NULL, NULL, {SUMS}{counts} FROM ({total.sql}) AS pieces
+    """  # noqa: S608
+    values |= {**weighed.values, **cells.values, **total.values, "limit": query.rows}
+    return Source(sql=sql, values=values)
+
+
+def _weighing(query: ReportQuery) -> tuple[str, Among, dict[str, Any]]:
+    """Return what tells the largest values of each dimension that is narrowed, and where their keys are."""
+    parts, values = "", dict[str, Any]()
+    for one in query.narrowed:
+        source = source_of(replace(query, by=(one,)), name=f"_{one}")
+        values |= {**source.values, "weighed": query.weighed}
+        parts += f"{one}_sums AS MATERIALIZED ({ranked(source.sql)}), "
+        parts += f"{one}_keys AS (SELECT a FROM {one}_sums ORDER BY {ORDER} LIMIT :weighed), "  # noqa: S608
+    return parts, {one: f"ARRAY(SELECT a FROM {one}_keys)" for one in query.narrowed}, values  # noqa: S608
+
+
+async def allow_memory(connection: AsyncConnection) -> None:
+    """A hundred thousand sums are added up in memory, and not on the disk; until the transaction ends."""
+    await connection.execute(text("SELECT set_config('work_mem', '32MB', true)"))
+
+
+def measures_of(row: Any) -> Measures:
     return Measures(**{name: getattr(row, name) or 0 for name in FIELDS})
 
 
-def _times(row: ReportRow, query: ReportQuery) -> list[str]:
-    """What rows go by before their size: time, in its order."""
-    return [key for one, key in zip(query.by, row.keys, strict=True) if one.of_time]
-
-
-def _is_id(value: str) -> bool:
-    return value == "" or (value.isascii() and value.isdigit() and int(value) < 2**63)
-
-
-def _typed(dimension: Dimension, value: str) -> int | str:
-    return int(value or 0) if dimension in _IDS else value
-
-
-def _pieces(query: ReportQuery) -> tuple[Piece, ...]:
-    """Return what to read from where: sums are kept by two dimensions at most, by one beside hours and days."""
-    has_time = any(one.of_time for one in query.by)
-    if len(query.kept) > (1 if has_time else 2):
-        return (Piece(grain=None, start=query.start, end=query.end),)
-    times = tuple(one for one in query.by if one.of_time)
-    return pieces_of(query.start, query.end, (*query.kept, *times), query.zone)
-
-
-def _together(pieces: Sequence[Piece]) -> list[tuple[Piece, ...]]:
-    """Return the pieces that are read as one: those of days by their grain, every other by itself."""
-    days: dict[Grain | None, list[Piece]] = {}
-    for piece in pieces:
-        if piece.day:
-            days.setdefault(piece.grain, []).append(piece)
-    return [*((one,) for one in pieces if not one.day), *map(tuple, days.values())]
-
-
-def _values(pieces: Sequence[Piece], number: int) -> dict[str, Any]:
-    if not pieces[0].day:
-        return {f"start{number}": pieces[0].start, f"end{number}": pieces[0].end}
-    return {
-        f"starts{number}": [one.start for one in pieces],
-        f"ends{number}": [one.end for one in pieces],
-        f"days{number}": [one.day for one in pieces],
-        f"signs{number}": [-1 if one.too_much else 1 for one in pieces],
-    }
-
-
-def _source(query: ReportQuery, piece: Piece, number: int) -> str:
-    """Return a query of the rows of one piece, or of all pieces of days that are of this one's grain."""
-    start, end = ("days.first", "days.last") if piece.day else (f":start{number}", f":end{number}")
-    columns: dict[Dimension, str] = dict(zip(query.kept, ("a", "b"), strict=False))
-    if piece.grain is None:
-        rows = f"report_facts WHERE at >= {start} AND at < {end}{_only(query)}"
-        columns = {one: f"{one}::text" for one in KEPT} | _clock("at")
-    else:
-        moments = _moments(query, number) if Dimension.HOUR in query.by else ""
-        rows = f"rollups{moments} WHERE grain = {piece.grain:d} AND pair = {pair_code(query.kept)}"
-        rows += f" AND bucket >= {start} AND bucket < {end}"
-        rows += "".join(f" AND {columns[one]} = :only_{one}" for one in query.where)
-        columns |= {one: one.value for one in _TIMES}
-    if not piece.day:
-        figures = _NEGATIVE if piece.too_much else MEASURES
-        return f"SELECT {_cells(query.by, columns)}, {figures} FROM {rows}"  # noqa: S608
-    cells = _cells(query.by, columns | {Dimension.DAY: "days.day"})
-    figures = ", ".join(f"{name} * days.sign AS {name}" for name in FIELDS)
-    return (
-        f"SELECT {cells}, {figures} FROM {_days(number)} CROSS JOIN LATERAL (SELECT * FROM {rows} OFFSET 0) r"  # noqa: S608
-    )
-
-
-def _days(number: int) -> str:
-    """The pieces of days; what is joined with them is read by the index for each (hence the OFFSET)."""
-    kinds = {"starts": "timestamptz", "ends": "timestamptz", "days": "text", "signs": "integer"}
-    lists = ", ".join(f"CAST(:{name}{number} AS {kind}[])" for name, kind in kinds.items())
-    return f"unnest({lists}) AS days (first, last, day, sign)"
-
-
-def _moments(query: ReportQuery, number: int) -> str:
-    """Join each bucket with its time on the zone's clock: told once a bucket, not once a row (hence the OFFSET)."""
-    said = ", ".join(f"{cell} AS {one}" for one, cell in _clock("bucket").items() if one in query.by)
-    buckets = f"generate_series(:start{number}, :end{number}, interval '15 minutes') AS bucket"
-    return f" JOIN (SELECT bucket, {said} FROM {buckets} OFFSET 0) AS moments USING (bucket)"  # noqa: S608
-
-
-def _only(query: ReportQuery) -> str:
-    return "".join(f" AND {one.value} = :of_{one}" for one in query.where)
-
-
-def _pending(query: ReportQuery) -> str:
-    """What is posted and not folded; what was folded of it before is taken back."""
-    cells = _cells(query.by, {one: f"{one}::text" for one in KEPT} | _clock("at"))
-    sides = " UNION ALL ".join(
-        f"SELECT {DIMENSIONS}, at, {figures} FROM {table} WHERE transaction_id IN"  # noqa: S608
-        f" (SELECT transaction_id FROM report_pending) AND at >= :start AND at < :end{_only(query)}"
-        for table, figures in (("report_contributions", MEASURES), ("report_facts", _NEGATIVE))
-    )
-    return f"SELECT {cells}, {MEASURES} FROM ({sides}) AS pending"  # noqa: S608
-
-
-def _clock(moment: str) -> dict[Dimension, str]:
-    return {one: f"to_char({moment} AT TIME ZONE :zone, '{form}')" for one, form in _TIMES.items()}
-
-
-def _cells(by: Sequence[Dimension], columns: Mapping[Dimension, str]) -> str:
-    cells = [*(columns[one] for one in by), "''", "''"]
-    return ", ".join(f"{cell} AS {name}" for cell, name in zip(cells, ("a", "b"), strict=False))
-
-
-# --- comparison ----------------------------------------------------------------------------------------------
-
-
-def earlier(query: ReportQuery) -> ReportQuery:
-    """Return the same question of the period of the same length just before, on the zone's own clock."""
-    start, end = (moment.astimezone(query.zone).replace(tzinfo=None) for moment in (query.start, query.end))
-    before = (start - (end - start)).replace(tzinfo=query.zone).astimezone(dt.UTC)
-    return replace(query, start=before, end=query.start, rows=MAXIMUM_ROWS)
+def _order(row: ReportRow, query: ReportQuery) -> tuple[Any, ...]:
+    """Rows go by time, in its order; then the largest first."""
+    times = [key for one, key in zip(query.by, row.keys, strict=True) if one.of_time]
+    return times, -row.measures.revenue_micros, -row.measures.calls, row.keys
 
 
 # --- names and calls -----------------------------------------------------------------------------------------
@@ -314,7 +198,7 @@ async def calls_behind(
             "calls are asked for by what they are of; their time is the period, 1 to 1000 at once"
         )
     conditions = "".join(f" AND {one.value} = :{one.value}" for one in where)
-    values: dict[str, Any] = {one.value: _typed(one, value) for one, value in where.items()}
+    values: dict[str, Any] = {one.value: typed(one, value) for one, value in where.items()}
     values |= {"start": start, "end": end, "limit": limit}
     if after is not None:
         conditions += " AND (at, transaction_id) < (:after_at, :after_id)"

@@ -19,7 +19,8 @@ from tollbridge.settings import Settings
 
 if TYPE_CHECKING:
     from billing.export_report import Names
-    from billing.reports import Place, Report, ReportQuery
+    from billing.report_query import ReportQuery
+    from billing.reports import Place, Report
     from billing.rollup import Dimension
 
 # ruff: noqa: PLC0415  a command imports what it needs: `tollbridge --help` and small processes stay quick
@@ -182,7 +183,8 @@ def reports_calls(
     as_json: bool,
 ) -> None:
     """List the calls behind a figure, newest first, 50 at a time. Example: tollbridge reports calls --of state=OH"""
-    from billing.reports import ReportError, calls_behind
+    from billing.report_query import ReportError
+    from billing.reports import calls_behind
     from rules.money import format_dollars
 
     where, place = _where(of), _place(after)
@@ -256,7 +258,7 @@ def _in_transaction(settings: Settings, work: Callable[[AsyncConnection], Awaita
 def _query(
     by: Sequence[str], from_: datetime | None, until: datetime | None, zone: ZoneInfo, rows: int
 ) -> ReportQuery:
-    from billing.reports import ReportError, ReportQuery
+    from billing.report_query import ReportError, ReportQuery
     from billing.rollup import Dimension
 
     start, end = _moments(from_, until, zone)
@@ -267,7 +269,8 @@ def _query(
 
 
 def _answer(settings: Settings, query: ReportQuery, *, compare: bool) -> tuple[Report, Report | None, Names]:
-    from billing.reports import earlier, names_of, report
+    from billing.report_query import earlier
+    from billing.reports import names_of, report
 
     async def read(engine: AsyncEngine) -> tuple[Report, Report | None, Names]:
         async with engine.connect() as connection:

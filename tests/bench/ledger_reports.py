@@ -10,7 +10,8 @@ import time
 from itertools import combinations
 from zoneinfo import ZoneInfo
 
-from billing.reports import ReportQuery, calls_behind, report
+from billing.report_query import ReportQuery
+from billing.reports import calls_behind, report
 from billing.rollup import KEPT, Dimension
 from billing.rollups_queries import DIMENSIONS, MEASURES, all_sets, insert_set
 from store.session import open_engine

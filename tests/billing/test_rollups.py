@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.dispute_calls import DisputeDecided, DisputeOpened, decide_dispute, open_dispute
 from billing.disputes import Reason
-from billing.reports import OTHERS, ReportError, ReportQuery, report
+from billing.report_query import OTHERS, ReportError, ReportQuery
+from billing.reports import report
 from billing.rollup import DAY, FIELDS, HOUR, QUARTER, Dimension, Grain, Measures, pieces_of
 from billing.rollups_queries import (
     DIMENSIONS,

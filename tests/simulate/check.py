@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from billing.reports import ReportQuery, report
+from billing.report_query import ReportQuery
+from billing.reports import report
 from billing.rollup import Dimension
 from billing.rollups_queries import compare
 from billing.verify import verify_ledger

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from billing.disputes import Reason
-from billing.reports import ReportError
+from billing.report_query import ReportError
 from billing.wallet_queries import wallet_of
 from web.buyer import queries
 from web.keys import ENGINE, USER

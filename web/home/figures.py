@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.reports import ReportQuery, report
+from billing.report_query import ReportQuery
+from billing.reports import report
 from billing.rollup import Measures
 
 

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.reports import MAXIMUM_ROWS, Report, ReportQuery, report
+from billing.report_query import MAXIMUM_ROWS, ReportQuery
+from billing.reports import Report, report
 from billing.rollup import Dimension, Measures
 from web.keys import Role, User
 from web.tenancy import party_id_of

@@ -8,9 +8,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.export_report import Names
-from billing.reports import DEFAULT_ROWS, Report, ReportRow, earlier, names_of, report
+from billing.pivots import Pivot, Room, pivot
+from billing.report_query import DEFAULT_ROWS, earlier
+from billing.reports import Report, ReportRow, names_of, report
 from billing.rollup import Dimension, Measures
 from web.reports.asked import ReportAsked
+from web.reports.tables import CELLS_MAXIMUM, CELLS_OF_TIME_MAXIMUM, COLUMNS_MAXIMUM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,17 +26,43 @@ class ReportAnswer:
     filters: Names
 
 
+@dataclass(frozen=True, kw_only=True)
+class PivotAnswer:
+    """A table by two dimensions, and the names of its values and filters."""
+
+    pivot: Pivot
+    names: Names
+    filters: Names
+
+
 async def answer(
-    connection: AsyncConnection, asked: ReportAsked, zone: ZoneInfo, *, rows: int = DEFAULT_ROWS
+    connection: AsyncConnection,
+    asked: ReportAsked,
+    zone: ZoneInfo,
+    *,
+    rows: int = DEFAULT_ROWS,
+    weighed: int | None = None,
 ) -> ReportAnswer:
     """Raises ReportError when no report answers it."""
-    question = asked.question(zone, rows=rows)
+    question = asked.question(zone, rows=rows, weighed=weighed)
     found = await report(connection, question)
     before = await report(connection, earlier(question)) if asked.compare else None
     names = await names_of(connection, asked.by, found.rows)
     return ReportAnswer(
         report=found, before=before, names=names, filters=await filter_names(connection, asked)
     )
+
+
+async def pivot_answer(connection: AsyncConnection, asked: ReportAsked, zone: ZoneInfo) -> PivotAnswer:
+    """Raises ReportError when no report answers it."""
+    first = asked.by[0]
+    cells = CELLS_OF_TIME_MAXIMUM if first.of_time else CELLS_MAXIMUM
+    found = await pivot(connection, asked.question(zone), Room(columns=COLUMNS_MAXIMUM, cells=cells))
+    names: dict[tuple[Dimension, str], str] = {}
+    for one, side in zip(asked.by, (found.down, found.across), strict=True):
+        rows = [ReportRow(keys=(key,), measures=Measures()) for key in side.keys]
+        names |= await names_of(connection, (one,), rows)
+    return PivotAnswer(pivot=found, names=names, filters=await filter_names(connection, asked))
 
 
 async def filter_names(connection: AsyncConnection, asked: ReportAsked) -> Names:

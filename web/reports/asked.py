@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from billing.export_report import MONEY_COLUMNS, RATE_COLUMNS, columns_of
-from billing.reports import DEFAULT_ROWS, MAXIMUM_ROWS, Place, ReportError, ReportQuery
+from billing.report_query import DEFAULT_ROWS, MAXIMUM_ROWS, ReportError, ReportQuery
+from billing.reports import Place
 from billing.rollup import KEPT, Dimension, Measures
 from web.portal.figures import midnight
 from web.portal.listing import read_day
@@ -73,18 +74,21 @@ class ReportAsked:
     def is_pivot(self) -> bool:
         return self.table == "pivot" and len(self.by) == 2
 
-    def question(self, zone: ZoneInfo, *, rows: int = DEFAULT_ROWS) -> ReportQuery:
+    def question(
+        self, zone: ZoneInfo, *, rows: int = DEFAULT_ROWS, weighed: int | None = None
+    ) -> ReportQuery:
         """Return the question. Raises ReportError when no report answers it.
 
-        Of all but time and the cells of a pivot only the largest `rows` are asked for, the rest as one.
+        Of all but days alone only the largest `rows` are asked for, the rest as one.
         """
         return ReportQuery(
             start=midnight(self.first, zone),
             end=midnight(self.last + dt.timedelta(days=1), zone),
             by=self.by,
             zone=zone,
-            rows=MAXIMUM_ROWS if self.is_pivot or self.by == (Dimension.DAY,) else rows,
+            rows=MAXIMUM_ROWS if self.by == (Dimension.DAY,) else rows,
             where=self.where,
+            weighed=weighed,
         )
 
 

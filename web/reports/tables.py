@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from billing.export_report import columns_of
-from billing.reports import OTHERS, Report, ReportRow
+from billing.pivots import Pivot, Side
+from billing.report_query import OTHERS
+from billing.reports import Report, ReportRow
 from billing.rollup import Dimension, Measures
 from web.reports.asked import DIMENSIONS, ReportAsked, kind_of
 
 SHADES = 6
 COLUMNS_MAXIMUM = 60
-CELLS_MAXIMUM = 2_000
-"""Of a pivot, as many as a page holds and an eye goes over; of days and hours all."""
+CELLS_MAXIMUM, CELLS_OF_TIME_MAXIMUM = 2_000, 5_000
+"""Of a pivot, as many as a page holds and an eye goes over; more of days, which nobody reads one by one."""
+WEIGHED = 100
+"""The rows of a page are looked for among so many of the largest buyers, states …; in files among all."""
 Names = Mapping[tuple[Dimension, str], str]
 _SHOWN = (
     "calls",
@@ -68,6 +72,8 @@ class Table:
     total: Line | None = None
     left_out: int = 0
     """Rows there is no room for: the smallest, in the files all the same."""
+    notes: tuple[str, ...] = ()
+    """Of rows: among which values they were looked for. Of a pivot: what the others are."""
 
 
 def written(name: str, value: float | None) -> str:
@@ -120,7 +126,20 @@ def rows_table(report: Report, asked: ReportAsked, names: Names, before: Report 
         lines=lines if report.query.by else (),
         total=total,
         left_out=max(0, report.groups - report.query.rows),
+        notes=_notes(report),
     )
+
+
+def _notes(report: Report) -> tuple[str, ...]:
+    return tuple(
+        f"the {report.query.weighed} largest of {report.query.weighed + count:,} {_many(one)}"
+        for one, count in report.left_out.items()
+        if count and report.query.weighed
+    )
+
+
+def _many(dimension: Dimension) -> str:
+    return f"{dimension.value.replace('_', ' ')}s"
 
 
 def _whole_time(report: Report, asked: ReportAsked) -> Sequence[ReportRow]:
@@ -183,45 +202,71 @@ def _calls(row: ReportRow, report: Report, asked: ReportAsked) -> str:
     return "/reports/calls" + narrowed.query(**more)
 
 
-def pivot_table(report: Report, asked: ReportAsked, names: Names) -> Table:
+def pivot_table(found: Pivot, asked: ReportAsked, names: Names) -> Table:
     """Return one figure, the second dimension across; the more of it, the darker the cell."""
-    first, second = report.query.by
-    cells = {
-        row.keys: columns_of(row.measures)[asked.figure] for row in report.rows if OTHERS not in row.keys
-    }
-    across = sorted({keys[1] for keys in cells}, key=lambda key: name_of(names, second, key))
-    if second.of_time:
-        across = _hours() if second is Dimension.HOUR else sorted({keys[1] for keys in cells})
-    across = across[:COLUMNS_MAXIMUM]
-    down = list(dict.fromkeys(keys[0] for keys in cells))
-    room = len(down) if first.of_time else max(1, CELLS_MAXIMUM // max(1, len(across)))
-    most = max((value for value in cells.values() if value is not None), default=0)
+    first, second = found.query.by
+    # Hours are all there, and what is told by name is found by name.
+    across = sorted(found.across.keys, key=lambda key: key if second.of_time else name_of(names, second, key))
+    columns = _with_others(_hours() if second is Dimension.HOUR else across, found.across)
+    figures = {key: columns_of(cell)[asked.figure] for key, cell in found.cells.items()}
+    seen = (value for key, value in figures.items() if OTHERS not in key and value is not None)
+    most = max(seen, default=0)
     lines = tuple(
         Line(
             heads=(Head(text=name_of(names, first, key), address=_deeper(asked, first, key)),),
-            cells=tuple(_shaded(asked.figure, cells.get((key, other)), most) for other in across),
+            cells=(
+                *(_shaded(asked.figure, figures.get((key, other)), most, key, other) for other in columns),
+                _plain(asked.figure, found.down.totals.get(key) or _rest(found.total, found.down)),
+            ),
         )
-        for key in down[:room]
+        for key in _with_others(found.down.keys, found.down)
     )
     return Table(
         corner=(DIMENSIONS[first],),
-        columns=tuple(Head(text=_across(names, second, key)) for key in across),
+        columns=(*(Head(text=_across(names, second, key)) for key in columns), Head(text="Total")),
         lines=lines,
-        left_out=len(down) - len(lines),
+        total=_pivot_total(found, asked.figure, columns) if lines else None,
+        left_out=found.down.left_out,
+        notes=tuple(
+            f"{side.left_out:,} {'earlier' if one.of_time else 'smaller'} {_many(one)}"
+            for one, side in zip(found.query.by, (found.down, found.across), strict=True)
+            if side.left_out
+        ),
     )
 
 
+def _with_others(keys: Sequence[str], side: Side) -> tuple[str, ...]:
+    return (*keys, OTHERS) if side.left_out else tuple(keys)
+
+
+def _rest(total: Measures, side: Side) -> Measures:
+    return total.less(side.totals.values())
+
+
+def _pivot_total(found: Pivot, figure: str, columns: Sequence[str]) -> Line:
+    rest = _rest(found.total, found.across)
+    totals = [rest if key == OTHERS else found.across.totals.get(key, Measures()) for key in columns]
+    cells = tuple(_plain(figure, one) for one in (*totals, found.total))
+    return Line(heads=(Head(text="Total"),), cells=cells)
+
+
+def _plain(figure: str, measures: Measures) -> Cell:
+    value = columns_of(measures)[figure]
+    return Cell(text=written(figure, value), value=value)
+
+
 def _across(names: Names, dimension: Dimension, key: str) -> str:
-    return key if dimension is Dimension.HOUR else name_of(names, dimension, key)
+    return key if dimension is Dimension.HOUR and key != OTHERS else name_of(names, dimension, key)
 
 
 def _hours() -> list[str]:
     return [f"{hour:02d}" for hour in range(24)]
 
 
-def _shaded(figure: str, value: float | None, most: float) -> Cell:
+def _shaded(figure: str, value: float | None, most: float, *keys: str) -> Cell:
+    """The others are many in one, and have no shade beside single ones."""
     shade = 0
-    if value is not None and value > 0 and most > 0:
+    if value is not None and value > 0 and most > 0 and OTHERS not in keys:
         shade = max(1, round(value / most * SHADES))
     return Cell(text=written(figure, value) if value is not None else "", value=value, shade=shade)
 

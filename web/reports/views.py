@@ -7,20 +7,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.export_report import to_csv, to_xlsx
-from billing.reports import CALLS_AT_ONCE, MAXIMUM_ROWS, Place, ReportError, calls_behind
+from billing.report_query import MAXIMUM_ROWS, ReportError
+from billing.reports import CALLS_AT_ONCE, Place, calls_behind
 from billing.rollup import Dimension
 from web.keys import ENGINE, USER
 from web.pages import render
 from web.portal.invoices import download
 from web.reports import queries
-from web.reports.answer import answer, filter_names
+from web.reports.answer import answer, filter_names, pivot_answer
 from web.reports.asked import DIMENSIONS, FIGURES, ReportAsked, read_asked, read_place
-from web.reports.tables import HEADS, funnel_of, name_of, pivot_table, rows_table
+from web.reports.tables import HEADS, WEIGHED, funnel_of, name_of, pivot_table, rows_table
 from web.resources.references import Offer, offer_rows, understood_query
 from web.visibility import viewer_of
 from web.zones import zone_of
@@ -38,16 +40,9 @@ async def show(request: web.Request) -> web.Response:
         asked, problem = _asked(request, query)
         if not problem:
             try:
-                found = await answer(connection, asked, zone_of(request))
+                shown |= await _table(connection, asked, zone_of(request))
             except ReportError as error:
                 problem = _sentence(error)
-            else:
-                table = (
-                    pivot_table(found.report, asked, found.names)
-                    if asked.is_pivot
-                    else rows_table(found.report, asked, found.names, found.before)
-                )
-                shown |= {"table": table, "filters": _filters(asked, found.filters)}
         offers = {name: await _offer(connection, asked, name) for name in CHOSEN_BY_NAME}
         views = await queries.read_views(connection, request[USER])
     response = render(
@@ -67,6 +62,20 @@ async def show(request: web.Request) -> web.Response:
     # A pivot may have thousands of cells, all alike.
     response.enable_compression()
     return response
+
+
+async def _table(connection: AsyncConnection, asked: ReportAsked, zone: ZoneInfo) -> dict[str, Any]:
+    if asked.is_pivot:
+        whole = await pivot_answer(connection, asked, zone)
+        return {
+            "table": pivot_table(whole.pivot, asked, whole.names),
+            "filters": _filters(asked, whole.filters),
+        }
+    found = await answer(connection, asked, zone, weighed=WEIGHED)
+    return {
+        "table": rows_table(found.report, asked, found.names, found.before),
+        "filters": _filters(asked, found.filters),
+    }
 
 
 async def funnel(request: web.Request) -> web.Response:

@@ -18,7 +18,8 @@ import pytest
 from aiohttp.test_utils import TestServer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.reports import DEFAULT_ROWS, MAXIMUM_ROWS, Report, ReportRow
+from billing.report_query import DEFAULT_ROWS, MAXIMUM_ROWS
+from billing.reports import Report, ReportRow
 from billing.rollup import Measures
 from billing.rollups_queries import fold_pending
 from tests.web.browser import open_browser, open_visit

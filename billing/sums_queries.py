@@ -1,0 +1,181 @@
+"""Where the figures of a report are read, as SQL: sums, facts that no sum covers, and what is not folded yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from billing.report_query import IDS, ReportQuery
+from billing.rollup import FIELDS, KEPT, Dimension, Grain, Piece, pair_code, pieces_of
+from billing.rollups_queries import DIMENSIONS, MEASURES
+
+Among = Mapping[Dimension, str]
+"""Of some dimensions only these values: SQL of an array of texts."""
+ALL: Among = {}
+_CLOCKS = {Dimension.HOUR: "HH24", Dimension.DAY: "YYYY-MM-DD"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A query of rows to be added up by their keys `a` and `b`, and the values that its parameters stand for."""
+
+    sql: str
+    values: Mapping[str, Any]
+
+
+def source_of(query: ReportQuery, *, among: Among = ALL, name: str = "") -> Source:
+    """Return where the figures of a question are read, beside a query called `pending`.
+
+    `name` parts its parameters from those of other sources of the same statement.
+    """
+    parts: list[str] = []
+    values = _shared_values(query)
+    for number, pieces in enumerate(_together(_pieces(query))):
+        parts.append(_part(query, pieces[0], f"{name}{number}", among))
+        values |= _values(pieces, f"{name}{number}")
+    parts.append(_of_pending(query, among))
+    return Source(sql=" UNION ALL ".join(parts), values=values)
+
+
+SUMS = ", ".join(f"add_up({name}) AS {name}" for name in FIELDS)
+ORDER = 'revenue_micros DESC, calls DESC, a COLLATE "C", b COLLATE "C"'
+"""The largest first."""
+_WEIGHTS = " + ".join(f"{2 * place + 3} * {name}" for place, name in enumerate(FIELDS))
+_RANKS = "add_up(calls) AS calls, add_up(revenue_micros) AS revenue_micros"
+# Most pairs have calls or revenue. Of others a sum of all figures, each times a number of its own, tells whether
+# there is anything: three sums a pair instead of eleven.
+_ANY_OF_THREE = f"add_up(calls) <> 0 OR add_up(revenue_micros) <> 0 OR add_up({_WEIGHTS}) <> 0"
+_ANY = " OR ".join(f"add_up({name}) <> 0" for name in FIELDS)
+
+
+def added_up(source: str) -> str:
+    """Return a query of all figures of every pair of keys that has any."""
+    return f"SELECT a, b, {SUMS} FROM ({source}) AS pieces GROUP BY a, b HAVING {_ANY}"  # noqa: S608
+
+
+def ranked(source: str) -> str:
+    """Return a query of what every pair of keys that has any figure goes by in order."""
+    return f"SELECT a, b, {_RANKS} FROM ({source}) AS pieces GROUP BY a, b HAVING {_ANY_OF_THREE}"  # noqa: S608
+
+
+def typed(dimension: Dimension, value: str) -> int | str:
+    """Return a value as facts have it."""
+    return int(value or 0) if dimension in IDS else value
+
+
+def _shared_values(query: ReportQuery) -> dict[str, Any]:
+    values: dict[str, Any] = {"start": query.start, "end": query.end}
+    for one, value in query.where.items():
+        # As the sums have it, a text; and as the facts have it.
+        values |= {f"only_{one}": value or ("0" if one in IDS else ""), f"of_{one}": typed(one, value)}
+    if query.by_time:
+        values["zone"] = query.zone.key
+    return values
+
+
+def _pieces(query: ReportQuery) -> tuple[Piece, ...]:
+    """Return what to read from where."""
+    if not query.has_sums:
+        return (Piece(grain=None, start=query.start, end=query.end),)
+    times = tuple(one for one in query.by if one.of_time)
+    return pieces_of(query.start, query.end, (*query.kept, *times), query.zone)
+
+
+def _together(pieces: Sequence[Piece]) -> list[tuple[Piece, ...]]:
+    """Return the pieces that are read as one: those of days by their grain, every other by itself."""
+    days: dict[Grain | None, list[Piece]] = {}
+    for piece in pieces:
+        if piece.day:
+            days.setdefault(piece.grain, []).append(piece)
+    return [*((one,) for one in pieces if not one.day), *map(tuple, days.values())]
+
+
+def _values(pieces: Sequence[Piece], number: str) -> dict[str, Any]:
+    if not pieces[0].day:
+        return {f"start{number}": pieces[0].start, f"end{number}": pieces[0].end}
+    return {
+        f"starts{number}": [one.start for one in pieces],
+        f"ends{number}": [one.end for one in pieces],
+        f"days{number}": [one.day for one in pieces],
+        f"signs{number}": [-1 if one.too_much else 1 for one in pieces],
+    }
+
+
+def _part(query: ReportQuery, piece: Piece, number: str, among: Among) -> str:
+    """Return a query of the rows of one piece, or of all pieces of days that are of this one's grain."""
+    start, end = ("days.first", "days.last") if piece.day else (f":start{number}", f":end{number}")
+    sums: dict[Dimension, str] = dict(zip(query.kept, ("a", "b"), strict=False))
+    columns = _columns("at") if piece.grain is None else sums | {one: one.value for one in _CLOCKS}
+    columns |= {Dimension.DAY: "days.day"} if piece.day else {}
+    if piece.grain is None:
+        rows = f"report_facts WHERE at >= {start} AND at < {end}{_only(query)}"
+    else:
+        moments = _moments(query, number) if Dimension.HOUR in query.by else ""
+        rows = f"rollups{moments} WHERE grain = {piece.grain:d} AND pair = {pair_code(query.kept)}"
+        rows += f" AND bucket >= {start} AND bucket < {end}"
+        rows += "".join(f" AND {sums[one]} = :only_{one}" for one in query.where)
+    rows += _among(among, columns)
+    cells = _cells(query.by, columns)
+    if not piece.day:
+        return f"SELECT {cells}, {_figures('-' if piece.too_much else '')} FROM {rows}"  # noqa: S608
+    return (
+        f"SELECT {cells}, {_figures('days.sign * ')} FROM {_days(number)}"  # noqa: S608
+        f" CROSS JOIN LATERAL (SELECT * FROM {rows} OFFSET 0) r"
+    )
+
+
+def _days(number: str) -> str:
+    """The pieces of days; what is joined with them is read by the index for each (hence the OFFSET)."""
+    kinds = {"starts": "timestamptz", "ends": "timestamptz", "days": "text", "signs": "integer"}
+    lists = ", ".join(f"CAST(:{name}{number} AS {kind}[])" for name, kind in kinds.items())
+    return f"unnest({lists}) AS days (first, last, day, sign)"
+
+
+def _moments(query: ReportQuery, number: str) -> str:
+    """Join each bucket with its time on the zone's clock: told once a bucket, not once a row (hence the OFFSET)."""
+    said = ", ".join(f"{cell} AS {one}" for one, cell in _clock("bucket").items() if one in query.by)
+    buckets = f"generate_series(:start{number}, :end{number}, interval '15 minutes') AS bucket"
+    return f" JOIN (SELECT bucket, {said} FROM {buckets} OFFSET 0) AS moments USING (bucket)"  # noqa: S608
+
+
+def pending(query: ReportQuery) -> str:
+    """Return the query that sources call `pending`: what is not folded, and less what was folded of it before."""
+    return " UNION ALL ".join(
+        f"SELECT at, {DIMENSIONS}, {_figures(sign)} FROM {table} WHERE transaction_id IN"  # noqa: S608
+        f" (SELECT transaction_id FROM report_pending) AND at >= :start AND at < :end{_only(query)}"
+        for table, sign in (("report_contributions", ""), ("report_facts", "-"))
+    )
+
+
+def _of_pending(query: ReportQuery, among: Among) -> str:
+    columns = _columns("at")
+    which = f"WHERE true{_among(among, columns)}" if among else ""
+    return f"SELECT {_cells(query.by, columns)}, {MEASURES} FROM pending {which}"  # noqa: S608
+
+
+def _columns(moment: str) -> dict[Dimension, str]:
+    """Return what facts call each dimension."""
+    return {one: f"{one}::text" for one in KEPT} | _clock(moment)
+
+
+def _clock(moment: str) -> dict[Dimension, str]:
+    return {one: f"to_char({moment} AT TIME ZONE :zone, '{form}')" for one, form in _CLOCKS.items()}
+
+
+def _only(query: ReportQuery) -> str:
+    return "".join(f" AND {one.value} = :of_{one}" for one in query.where)
+
+
+def _among(among: Among, columns: Mapping[Dimension, str]) -> str:
+    # Sums compare by bytes, and facts must do as they do.
+    return "".join(f' AND {columns[one]} = ANY (({values}) COLLATE "C")' for one, values in among.items())
+
+
+def _cells(by: Sequence[Dimension], columns: Mapping[Dimension, str]) -> str:
+    cells = [*(columns[one] for one in by), "''", "''"]
+    return ", ".join(f"{cell} AS {name}" for cell, name in zip(cells, ("a", "b"), strict=False))
+
+
+def _figures(sign: str) -> str:
+    return ", ".join(f"{sign}{name} AS {name}" for name in FIELDS)
