@@ -20,33 +20,42 @@ MONEY_FORMAT = "#,##0.00####"
 _MICROS = 1_000_000
 
 
-def columns_of(measures: Measures) -> dict[str, float | int | None]:
-    """Return the figures of one row by column name; money in dollars, rates as fractions."""
-    return {
-        "calls": measures.calls,
-        "connected": measures.connected,
-        "converted": measures.converted,
-        "billable_rate": measures.billable_rate,
-        "average_seconds": measures.average_seconds,
-        "duplicates": measures.duplicates,
-        "refused": measures.refused,
-        "revenue": measures.revenue_micros / _MICROS,
-        "payout": measures.payout_micros / _MICROS,
-        "carrier_cost": measures.carrier_cost_micros / _MICROS,
-        "ping_cost": measures.ping_cost_micros / _MICROS,
-        "platform_fee": measures.platform_fee_micros / _MICROS,
-        "profit": measures.profit_micros / _MICROS,
-        "margin": measures.margin,
-    }
-
-
+COLUMNS = (
+    "calls",
+    "connected",
+    "converted",
+    "billable_rate",
+    "average_seconds",
+    "duplicates",
+    "refused",
+    "revenue",
+    "payout",
+    "carrier_cost",
+    "ping_cost",
+    "platform_fee",
+    "profit",
+    "margin",
+)
 MONEY_COLUMNS = frozenset({"revenue", "payout", "carrier_cost", "ping_cost", "platform_fee", "profit"})
 RATE_COLUMNS = frozenset({"billable_rate", "margin"})
 
 
+def figure_of(measures: Measures, column: str) -> float | int | None:
+    """Return the figure of one column; money in dollars, rates as fractions."""
+    if column in MONEY_COLUMNS:
+        return int(getattr(measures, f"{column}_micros")) / _MICROS
+    figure: float | int | None = getattr(measures, column)
+    return figure
+
+
+def columns_of(measures: Measures) -> dict[str, float | int | None]:
+    """Return the figures of one row by column name."""
+    return {column: figure_of(measures, column) for column in COLUMNS}
+
+
 def head_of(report: Report, *, compared: bool) -> list[str]:
     """Return the names of the columns; those of an earlier period follow theirs."""
-    figures = list(columns_of(Measures()))
+    figures = list(COLUMNS)
     before = [f"{name}_before" for name in figures] if compared else []
     return [*(one.value for one in report.query.by), *figures, *before]
 
@@ -132,7 +141,7 @@ def matrix_of(
     """Return a report by two dimensions as a table of one figure: names of the columns, and named rows."""
     first, second = report.query.by
     across = sorted({row.keys[1] for row in report.rows}, key=lambda key: names.get((second, key), key))
-    cells = {row.keys: columns_of(row.measures)[measure] for row in report.rows}
+    cells = {row.keys: figure_of(row.measures, measure) for row in report.rows}
     down = list(dict.fromkeys(row.keys[0] for row in report.rows))
     rows = [(names.get((first, key), key), [cells.get((key, other)) for other in across]) for key in down]
     return [names.get((second, key), key) for key in across], rows

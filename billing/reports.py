@@ -67,7 +67,8 @@ async def report(connection: AsyncConnection, query: ReportQuery) -> Report:
 
 def _is_choice(query: ReportQuery) -> bool:
     """Whether few of many rows are asked for: of thousands their keys would be slower to find again than to keep."""
-    return len(query.by) == 2 and query.has_sums and query.rows <= FEW_ROWS
+    some_kept = any(not one.of_time for one in query.by)
+    return len(query.by) == 2 and some_kept and query.has_sums and query.rows <= FEW_ROWS
 
 
 def _all_at_once(query: ReportQuery) -> Source:
@@ -86,8 +87,12 @@ def _largest_first(query: ReportQuery) -> Source:
     """By two dimensions: few sums tell which rows are the largest, of those all are read; the total has its own."""
     weighing, among, values = _weighing(query)
     weighed = source_of(query, among=among, name="_w")
-    keys = ("ARRAY(SELECT DISTINCT a FROM largest)", "ARRAY(SELECT DISTINCT b FROM largest)")
-    cells = source_of(query, among=dict(zip(query.by, keys, strict=True)), name="_c")
+    keys = zip(
+        query.by,
+        ("ARRAY(SELECT DISTINCT a FROM largest)", "ARRAY(SELECT DISTINCT b FROM largest)"),
+        strict=True,
+    )
+    cells = source_of(query, among={one: those for one, those in keys if not one.of_time}, name="_c")
     total = source_of(replace(query, by=()), name="_t")
     counts = "".join(f", (SELECT count(*) FROM {one}_sums)" for one in among)  # noqa: S608
     sql = f"""
@@ -120,7 +125,8 @@ async def allow_memory(connection: AsyncConnection) -> None:
 
 
 def measures_of(row: Any) -> Measures:
-    return Measures(**{name: getattr(row, name) or 0 for name in FIELDS})
+    """Return the figures of a row, of which there may be thousands; its first three columns are none."""
+    return Measures(**{name: value or 0 for name, value in zip(FIELDS, row[3:], strict=False)})
 
 
 def _order(row: ReportRow, query: ReportQuery) -> tuple[Any, ...]:

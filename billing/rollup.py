@@ -12,6 +12,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 MAXIMUM_DAYS = 3_700
@@ -183,10 +184,9 @@ class Measures:
 
     def less(self, parts: Iterable[Measures]) -> Measures:
         """Return what is left of these figures without those of the parts."""
-        left = dict(self.__dict__)
-        for part in parts:
-            left = {name: value - getattr(part, name) for name, value in left.items()}
-        return Measures(**left)
+        taken = [sum(figures) for figures in zip(*map(_figures_of, parts), strict=True)] or [0] * len(FIELDS)
+        left = zip(FIELDS, _figures_of(self), taken, strict=True)
+        return Measures(**{name: value - less for name, value, less in left})
 
     def to_json(self) -> dict[str, int | float | None]:
         return {
@@ -200,3 +200,4 @@ class Measures:
 
 FIELDS: tuple[str, ...] = tuple(Measures.__dataclass_fields__)
 """The measures that are summed, in the order of the tables' columns."""
+_figures_of = attrgetter(*FIELDS)

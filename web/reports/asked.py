@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from billing.export_report import MONEY_COLUMNS, RATE_COLUMNS, columns_of
+from billing.export_report import COLUMNS, MONEY_COLUMNS, RATE_COLUMNS
 from billing.report_query import DEFAULT_ROWS, MAXIMUM_ROWS, ReportError, ReportQuery
 from billing.reports import Place
-from billing.rollup import KEPT, Dimension, Measures
+from billing.rollup import KEPT, Dimension
 from web.portal.figures import midnight
 from web.portal.listing import read_day
 
@@ -28,7 +28,7 @@ DIMENSIONS: Mapping[Dimension, str] = {
     Dimension.DAY: "Day",
     Dimension.HOUR: "Hour",
 }
-FIGURES: tuple[str, ...] = tuple(columns_of(Measures()))
+FIGURES: tuple[str, ...] = COLUMNS
 DEFAULT_FIGURE = "revenue"
 LAST_DAYS = 30
 VALUE_CHARACTERS_MAXIMUM = 100

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from billing.export_report import columns_of
+from billing.export_report import COLUMNS, columns_of, figure_of
 from billing.pivots import Pivot, Side
 from billing.report_query import OTHERS
 from billing.reports import Report, ReportRow
@@ -33,7 +33,7 @@ _SHOWN = (
     "profit",
     "margin",
 )
-HEADS = {name: name.replace("_", " ").capitalize() for name in columns_of(Measures())}
+HEADS = {name: name.replace("_", " ").capitalize() for name in COLUMNS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +208,7 @@ def pivot_table(found: Pivot, asked: ReportAsked, names: Names) -> Table:
     # Hours are all there, and what is told by name is found by name.
     across = sorted(found.across.keys, key=lambda key: key if second.of_time else name_of(names, second, key))
     columns = _with_others(_hours() if second is Dimension.HOUR else across, found.across)
-    figures = {key: columns_of(cell)[asked.figure] for key, cell in found.cells.items()}
+    figures = {key: figure_of(cell, asked.figure) for key, cell in found.cells.items()}
     seen = (value for key, value in figures.items() if OTHERS not in key and value is not None)
     most = max(seen, default=0)
     lines = tuple(
@@ -251,7 +251,7 @@ def _pivot_total(found: Pivot, figure: str, columns: Sequence[str]) -> Line:
 
 
 def _plain(figure: str, measures: Measures) -> Cell:
-    value = columns_of(measures)[figure]
+    value = figure_of(measures, figure)
     return Cell(text=written(figure, value), value=value)
 
 

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
@@ -18,9 +19,10 @@ import pytest
 from aiohttp.test_utils import TestServer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.pivots import Side, pivot_of
 from billing.report_query import DEFAULT_ROWS, MAXIMUM_ROWS
-from billing.reports import Report, ReportRow
-from billing.rollup import Measures
+from billing.reports import Report
+from billing.rollup import Dimension, Measures
 from billing.rollups_queries import fold_pending
 from tests.web.browser import open_browser, open_visit
 from tests.web.buyer.conftest import House, buyer, house, payments, publisher, site, till
@@ -29,7 +31,7 @@ from tests.web.buyer.test_own_calls import read
 from tests.web.conftest import EMAIL, PASSWORD, Client
 from tests.web.plans.house import api, open_analyst
 from web.reports.asked import read_asked
-from web.reports.tables import CELLS_MAXIMUM, pivot_table
+from web.reports.tables import WEIGHED, pivot_table, rows_table
 
 __all__ = ["buyer", "house", "payments", "publisher", "site", "till"]
 
@@ -46,7 +48,10 @@ async def test_rows_pivot_files_and_the_calls_behind_a_figure(
     one = await read(admin, f"/reports?by=target&only_buyer={first}")
     assert "Columbus desk" in one and "Lakeside" not in re.sub(r"<select.*?</select>", "", one, flags=re.S)
     pivot = await read(admin, "/reports?by=buyer&then=hour&table=pivot&figure=calls")
-    assert "shade-6" in pivot and pivot.count('<th scope="col" class="amount">') == 24
+    assert "shade-6" in pivot and pivot.count('<th scope="col" class="amount">') == 24 + 1, "and the total"
+    assert re.search(r"<tfoot>.*<td class=\"amount\">3</td>\s*</tr></tfoot>", pivot, re.S), (
+        "of all three calls"
+    )
     rows = list(csv.reader(io.StringIO(await read(admin, f"/reports/report.csv?{ALL}"))))
     assert rows[0][:3] == ["publisher", "buyer", "calls"] and rows[-1][:3] == ["total", "", "3"]
     book = await admin.get(f"/reports/report.xlsx?{ALL}")
@@ -188,27 +193,36 @@ async def test_machines_keep_reports_under_a_name_as_the_page_does(
         assert (await api(admin, "GET", "/reports/views"))[1]["items"] == []
 
 
-def test_of_thousands_of_rows_a_page_shows_the_largest() -> None:
-    """A pivot is cut to what a page holds, days and hours are not; what is left out is told."""
+def test_of_thousands_of_rows_a_page_shows_the_largest_and_what_the_others_come_to() -> None:
+    """A pivot is cut to what a page holds; what there is no room for stands in a row and a column of its own."""
     asked = read_asked({"by": "buyer", "then": "day"}, dt.date(2026, 11, 28))
     assert asked.question(ZoneInfo("UTC")).rows == DEFAULT_ROWS
     assert read_asked({"by": "day"}, dt.date(2026, 11, 28)).question(ZoneInfo("UTC")).rows == MAXIMUM_ROWS
     asked = read_asked({"by": "buyer", "then": "state", "table": "pivot"}, dt.date(2026, 11, 28))
-    question = asked.question(ZoneInfo("UTC"))
-    measures = Measures(revenue_micros=1_000_000)
-    rows = tuple(
-        ReportRow(keys=(str(buyer), state), measures=measures)
-        for buyer in range(CELLS_MAXIMUM)
-        for state in ("OH", "TX")
+    dollar, two = Measures(calls=1, revenue_micros=1_000_000), Measures(calls=2, revenue_micros=2_000_000)
+    seven = Measures(calls=7, revenue_micros=7_000_000)
+    found = pivot_of(
+        asked.question(ZoneInfo("UTC")),
+        Side(keys=("9", "8"), totals={"9": two, "8": dollar}, left_out=1_998),
+        Side(keys=("TX", "OH"), totals={"TX": two, "OH": two}, left_out=49),
+        {("9", "TX"): dollar, ("9", "OH"): dollar, ("8", "TX"): dollar},
+        seven,
     )
-    found = Report(query=question, rows=rows, total=measures, groups=len(rows))
-    table = pivot_table(found, asked, {})
-    assert len(table.lines) == CELLS_MAXIMUM // 2 and table.left_out == CELLS_MAXIMUM // 2
-    by_day = read_asked({"by": "day", "then": "state", "table": "pivot"}, dt.date(2026, 11, 28))
-    days = tuple(
-        ReportRow(keys=((dt.date(2020, 1, 1) + dt.timedelta(days=day)).isoformat(), state), measures=measures)
-        for day in range(CELLS_MAXIMUM)
-        for state in ("OH", "TX")
-    )
-    found = Report(query=by_day.question(ZoneInfo("UTC")), rows=days, total=measures, groups=len(days))
-    assert len(pivot_table(found, by_day, {}).lines) == CELLS_MAXIMUM
+    table = pivot_table(found, asked, {(Dimension.BUYER, "9"): "Nine", (Dimension.BUYER, "8"): "Eight"})
+    assert [head.text for head in table.columns] == ["OH", "TX", "All others", "Total"]
+    assert [[line.heads[0].text, *(cell.text for cell in line.cells)] for line in table.lines] == [
+        ["Nine", "$1.00", "$1.00", "", "$2.00"],
+        ["Eight", "", "$1.00", "", "$1.00"],
+        ["All others", "$1.00", "", "$3.00", "$4.00"],
+    ]
+    assert table.total and [cell.text for cell in table.total.cells] == ["$2.00", "$2.00", "$3.00", "$7.00"]
+    assert table.lines[0].cells[0].shade and not table.lines[2].cells[2].shade
+    assert table.notes == ("1,998 smaller buyers", "49 smaller states")
+
+
+def test_a_page_says_among_which_buyers_its_rows_were_looked_for() -> None:
+    asked = read_asked({"by": "buyer", "then": "day"}, dt.date(2026, 11, 28))
+    question = asked.question(ZoneInfo("UTC"), weighed=WEIGHED)
+    found = Report(query=question, rows=(), total=Measures(), groups=0, left_out={Dimension.BUYER: 1_900})
+    assert rows_table(found, asked, {}, None).notes == ("the 100 largest of 2,000 buyers",)
+    assert rows_table(replace(found, left_out={Dimension.BUYER: 0}), asked, {}, None).notes == ()
