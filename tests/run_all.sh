@@ -8,6 +8,8 @@
 # is over, alone, and both runs are shown. What fails again has failed, and ends the run.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+# Containers often forbid it: then each process of each test compiles the house anew.
+export PYTHONDONTWRITEBYTECODE=
 logs=.tollbridge
 others_log=$logs/tests-beside-calls.log
 pytest=(.venv/bin/python -m pytest)

@@ -115,6 +115,13 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(NoAnswer(reader.problem, begun=reader.begun))
 
 
+def tls_context() -> ssl.SSLContext:
+    """Return what bidders' certificates are checked by. Reading all the roots of the system takes 25 ms."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 class Connections:
     """All connections of one process to bidders. Close it when done."""
 
@@ -126,8 +133,7 @@ class Connections:
         self._open: set[Connection] = set()
         self._idle: dict[Place, list[Connection]] = {}
         self._connecting = 0
-        self._tls = ssl.create_default_context()
-        self._tls.set_alpn_protocols(["http/1.1"])
+        self._tls = tls_context()
         self._sweep: asyncio.TimerHandle | None = None
 
     def close(self) -> None:

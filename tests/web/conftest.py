@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from types import CodeType
 
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
+from jinja2 import BytecodeCache, Environment
+from jinja2.bccache import Bucket
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router import kept_data
+from router.buyers import connections
 from tests.web.market import Market, add_market
 from tollbridge.sounds import take_sound
-from web import passwords
+from web import pages, passwords
 from web.app import make_app
 from web.auth import UserCreated, create_user
 
@@ -33,6 +37,36 @@ def kept_data_is_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("read_area_codes", "read_zip_codes", "holidays_of"):
             patch.setattr(kept_data, name, cache(getattr(kept_data, name)))
+        yield
+
+
+class CompiledOnce(BytecodeCache):
+    """The code of templates, by what stands in them."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session", autouse=True)
+def roots_are_read_once() -> Iterator[None]:
+    """The system's certificates, as they are, but not anew for the application of each test. None asks by TLS."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connections, "tls_context", cache(connections.tls_context))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def templates_are_compiled_once() -> Iterator[None]:
+    """A process compiles a template when it is first shown. The application of each test is a process to itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "Environment", partial(Environment, bytecode_cache=CompiledOnce()))
         yield
 
 
