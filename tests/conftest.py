@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from router import kept_data
 from store.session import open_engine
 from tests.postgres import cloned_database, server_for_tests
 
 # Hypothesis fails what takes 0.2 s, or draws ten examples in more than one: a busy machine does, and no test is timed.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_data_is_read_once() -> Iterator[None]:
+    """The tables of area codes, ZIP codes and holidays, as they are, but not anew for the market of each test.
+
+    A process reads them once, in two seconds of the processor, and so does a process of tests.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("read_area_codes", "read_zip_codes", "holidays_of"):
+            patch.setattr(kept_data, name, cache(getattr(kept_data, name)))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ from jinja2 import BytecodeCache, Environment
 from jinja2.bccache import Bucket
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from router import kept_data
 from router.buyers import connections
 from tests.web.market import Market, add_market
 from tollbridge.sounds import take_sound
@@ -29,15 +28,6 @@ PASSWORD = "correct horse battery"
 DATA_SECRET = "what second factors of tests are sealed with"
 
 Client = TestClient[web.Request, web.Application]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def kept_data_is_read_once() -> Iterator[None]:
-    """The tables of area codes, ZIP codes and holidays, as they are, but not anew for the application of each test."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("read_area_codes", "read_zip_codes", "holidays_of"):
-            patch.setattr(kept_data, name, cache(getattr(kept_data, name)))
-        yield
 
 
 class CompiledOnce(BytecodeCache):
