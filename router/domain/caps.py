@@ -56,6 +56,10 @@ class Moment:
     def now_ms(self) -> int:
         return (self.now - _EPOCH) // timedelta(milliseconds=1)
 
+    def at(self, now: datetime) -> Moment:
+        """Return an instant of which the caller knows that no period has begun in between."""
+        return Moment(now=now, _starts=self._starts)
+
     def period_start(self, cap: Cap) -> int:
         """Return when the period of `cap` that `now` falls into began, in epoch seconds; 0 when it has none."""
         if cap.period is None or cap.period == "total":
