@@ -69,7 +69,9 @@ def decide_unasked(snapshot: Snapshot, request: RouteRequest, counts: Counts) ->
     return decision
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(
+    kw_only=True, slots=True
+)  # not frozen: that takes three times as long, for everybody who is ranked
 class _Place:
     """A target that may take the call, and where it stands."""
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.caps import Moment, all_caps, claims_of
+from router.domain.caps import PERIODS, Moment, all_caps, claims_of
 from router.domain.counts import Facts
 from router.domain.live_counts import Changes, LiveCounts
-from router.domain.market import Snapshot
+from router.domain.market import Cap, Snapshot
 from router.domain.plan import plan_of
 from router.domain.verdicts import full_by_number
 from tests.router.domain.test_verdicts import fuller_markets
@@ -127,3 +128,24 @@ def test_an_edited_plan_is_read_anew_and_the_others_stay() -> None:
     live.replace_all(changes(("target:1:concurrency", 1, 0)))
     assert counts_of(live, newer).concurrency == {}
     assert counts_of(live, older).concurrency == {1: 1}
+
+
+@given(
+    instants=st.lists(
+        st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),
+        min_size=1,
+        max_size=4,
+    ),
+    minutes_later=st.integers(0, 20),
+)
+def test_a_period_began_when_it_began_for_whoever_asked_first(
+    instants: list[datetime], minutes_later: int
+) -> None:
+    live = LiveCounts()
+    zones = ("America/New_York", "Asia/Kathmandu", "Pacific/Chatham", "Australia/Lord_Howe", "UTC")
+    for instant in instants:
+        for now in (instant, instant + timedelta(minutes=minutes_later)):
+            for zone, period in product(zones, PERIODS):
+                cap = Cap(key="", owner="target", kind="attempts", period=period, time_zone=zone, at_most=1)
+                assert live.moment(now).period_start(cap) == Moment(now=now).period_start(cap)
+                assert live.moment(now).now_ms == Moment(now=now).now_ms
