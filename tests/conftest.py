@@ -10,7 +10,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from router import kept_data
+from router import data_tables, kept_data
 from store.session import open_engine
 from tests.postgres import cloned_database, server_for_tests
 
@@ -23,9 +23,11 @@ settings.load_profile("shared machine")
 def kept_data_is_read_once() -> Iterator[None]:
     """The tables of area codes, ZIP codes and holidays, as they are, but not anew for the market of each test.
 
-    A process reads them once, in two seconds of the processor, and so does a process of tests.
+    A process reads them once, in two seconds of the processor, and so does a process of tests: however long they take
+    on a busy machine, for what is given up would be begun again by each test after.
     """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_tables, "READ_TIMEOUT_SECONDS", 90)
         for name in ("read_area_codes", "read_zip_codes", "holidays_of"):
             patch.setattr(kept_data, name, cache(getattr(kept_data, name)))
         yield
