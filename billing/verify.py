@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -60,27 +61,40 @@ class Verification:
 async def verify_ledger(engine: AsyncEngine) -> Verification:
     """Read the whole ledger, in one consistent view and bounded memory.
 
+    The chain is followed on one connection and all else is looked at on another, which sees the same.
     Raises what the database raises when it cannot be read.
     """
+    async with engine.connect() as one, engine.connect() as another:
+        connection = await one.execution_options(isolation_level="REPEATABLE READ")
+        beside = await another.execution_options(isolation_level="REPEATABLE READ")
+        await queries.take_snapshot(beside, await queries.export_snapshot(connection))
+        looking = asyncio.create_task(_other_findings(beside))
+        try:
+            chain = await _follow_chain(connection)
+            # Who has nothing more to ask must not be found idle for minutes.
+            await connection.rollback()
+            others = await looking
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+    return replace(chain, findings=(*chain.findings, *others)[:MAXIMUM_FINDINGS])
+
+
+async def _follow_chain(connection: AsyncConnection) -> Verification:
+    """Hash every batch anew, from the first to the last."""
+    await queries.allow_long_reads(connection)
     findings: list[Finding] = []
     batches = transactions = 0
     previous_batch, previous_root = 0, FIRST_ROOT
-    async with engine.connect() as plain:
-        connection = await plain.execution_options(isolation_level="REPEATABLE READ")
-        await queries.allow_long_reads(connection)
-        async for seal in seals(connection):
-            findings += _judge_seal(seal, previous_batch, previous_root)
-            previous_batch, previous_root = seal.batch, seal.root
-            batches, transactions = batches + 1, transactions + len(seal.leaves)
-            if len(findings) >= MAXIMUM_FINDINGS:
-                break
-        unsealed = await queries.unsealed_count(connection, older_than_seconds=0)
-        findings += await _other_findings(connection)
+    async for seal in seals(connection):
+        findings += _judge_seal(seal, previous_batch, previous_root)
+        previous_batch, previous_root = seal.batch, seal.root
+        batches, transactions = batches + 1, transactions + len(seal.leaves)
+        if len(findings) >= MAXIMUM_FINDINGS:
+            break
+    unsealed = await queries.unsealed_count(connection, older_than_seconds=0)
     return Verification(
-        batches=batches,
-        transactions=transactions + unsealed,
-        unsealed=unsealed,
-        findings=tuple(findings[:MAXIMUM_FINDINGS]),
+        batches=batches, transactions=transactions + unsealed, unsealed=unsealed, findings=tuple(findings)
     )
 
 
@@ -101,6 +115,7 @@ def _judge_seal(seal: StoredSeal, previous_batch: int, previous_root: bytes) -> 
 
 
 async def _other_findings(connection: AsyncConnection) -> list[Finding]:
+    await queries.allow_long_reads(connection)
     findings = []
     for row in await queries.unbalanced_transactions(connection, MAXIMUM_FINDINGS):
         detail = f"transaction {row.transaction_id} is out of balance by {row.difference} micros"
