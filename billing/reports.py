@@ -20,7 +20,6 @@ from billing.rollup import FIELDS, Dimension, Measures
 from billing.rollups_queries import MEASURES
 from billing.sums_queries import ORDER, SUMS, Among, Source, added_up, pending, ranked, source_of, typed
 
-FEW_ROWS = 200
 CALLS_AT_ONCE = 50
 
 
@@ -48,7 +47,7 @@ class Report:
 async def report(connection: AsyncConnection, query: ReportQuery) -> Report:
     """Answer a question. Raises what the database raises."""
     await allow_memory(connection)
-    asked = _largest_first(query) if _is_choice(query) else _all_at_once(query)
+    asked = _statement(query)
     found = (await connection.execute(text(asked.sql), asked.values)).all()
     total = next(row for row in found if row.a is None)
     rows = [
@@ -65,46 +64,22 @@ async def report(connection: AsyncConnection, query: ReportQuery) -> Report:
     return Report(query=query, rows=tuple(rows), total=all_figures, groups=total.groups, left_out=left_out)
 
 
-def _is_choice(query: ReportQuery) -> bool:
-    """Whether few of many rows are asked for: of thousands their keys would be slower to find again than to keep."""
-    some_kept = any(not one.of_time for one in query.by)
-    return len(query.by) == 2 and some_kept and query.has_sums and query.rows <= FEW_ROWS
-
-
-def _all_at_once(query: ReportQuery) -> Source:
-    """All rows with all their figures, of which the largest are told, and the total of all."""
-    source = source_of(query)
-    sql = f"""
-        WITH pending AS MATERIALIZED ({pending(query)}), summed AS MATERIALIZED ({added_up(source.sql)}),
-        largest AS (SELECT * FROM summed ORDER BY {ORDER} LIMIT :limit)
-        SELECT 0::bigint AS groups, a, b, {MEASURES} FROM largest
-        UNION ALL SELECT count(*), NULL, NULL, {SUMS} FROM summed
-    """  # noqa: S608
-    return Source(sql=sql, values={**source.values, "limit": query.rows})
-
-
-def _largest_first(query: ReportQuery) -> Source:
-    """By two dimensions: few sums tell which rows are the largest, of those all are read; the total has its own."""
+def _statement(query: ReportQuery) -> Source:
+    """The largest rows, and the total of all: of the rows, or by sums of its own where not all rows are weighed."""
     weighing, among, values = _weighing(query)
-    weighed = source_of(query, among=among, name="_w")
-    keys = zip(
-        query.by,
-        ("ARRAY(SELECT DISTINCT a FROM largest)", "ARRAY(SELECT DISTINCT b FROM largest)"),
-        strict=True,
-    )
-    cells = source_of(query, among={one: those for one, those in keys if not one.of_time}, name="_c")
-    total = source_of(replace(query, by=()), name="_t")
+    rows, total = source_of(query, among=among, name="_r"), source_of(replace(query, by=()), name="_t")
+    values |= {**rows.values, "limit": query.rows}
+    whole = "FROM summed"
+    if among:
+        whole = f"FROM ({total.sql}) AS pieces"
+        values |= total.values
     counts = "".join(f", (SELECT count(*) FROM {one}_sums)" for one in among)  # noqa: S608
     sql = f"""
-        WITH pending AS MATERIALIZED ({pending(query)}), {weighing} ranked AS MATERIALIZED ({ranked(weighed.sql)}),
-        largest AS MATERIALIZED (SELECT a, b FROM ranked ORDER BY {ORDER} LIMIT :limit)
-        SELECT 0::bigint AS groups, pieces.a, pieces.b, {SUMS}{"".join(f", 0 AS {one}" for one in among)}
-        FROM ({cells.sql}) AS pieces JOIN largest l ON pieces.a = l.a COLLATE "C" AND pieces.b = l.b COLLATE "C"
-        GROUP BY pieces.a, pieces.b
-        UNION ALL
-        SELECT (SELECT count(*) FROM ranked), NULL, NULL, {SUMS}{counts} FROM ({total.sql}) AS pieces
+        WITH pending AS MATERIALIZED ({pending(query)}), {weighing} summed AS MATERIALIZED ({added_up(rows.sql)}),
+        largest AS (SELECT * FROM summed ORDER BY {ORDER} LIMIT :limit)
+        SELECT 0::bigint AS groups, a, b, {MEASURES}{"".join(f", 0 AS {one}" for one in among)} FROM largest
+        UNION ALL SELECT (SELECT count(*) FROM summed), NULL, NULL, {SUMS}{counts} {whole}
     """  # noqa: S608
-    values |= {**weighed.values, **cells.values, **total.values, "limit": query.rows}
     return Source(sql=sql, values=values)
 
 

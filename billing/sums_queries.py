@@ -43,8 +43,8 @@ ORDER = 'revenue_micros DESC, calls DESC, a COLLATE "C", b COLLATE "C"'
 """The largest first."""
 _WEIGHTS = " + ".join(f"{2 * place + 3} * {name}" for place, name in enumerate(FIELDS))
 _RANKS = "add_up(calls) AS calls, add_up(revenue_micros) AS revenue_micros"
-# Most pairs have calls or revenue. Of others a sum of all figures, each times a number of its own, tells whether
-# there is anything: three sums a pair instead of eleven.
+# Most have calls or revenue. Of others a sum of all figures, each times a number of its own, tells whether there is
+# anything: three sums instead of eleven.
 _ANY_OF_THREE = f"add_up(calls) <> 0 OR add_up(revenue_micros) <> 0 OR add_up({_WEIGHTS}) <> 0"
 _ANY = " OR ".join(f"add_up({name}) <> 0" for name in FIELDS)
 
@@ -55,7 +55,7 @@ def added_up(source: str) -> str:
 
 
 def ranked(source: str) -> str:
-    """Return a query of what every pair of keys that has any figure goes by in order."""
+    """Return a query of what every pair of keys that has any figure goes by in order, and no more."""
     return f"SELECT a, b, {_RANKS} FROM ({source}) AS pieces GROUP BY a, b HAVING {_ANY_OF_THREE}"  # noqa: S608
 
 
@@ -104,36 +104,48 @@ def _values(pieces: Sequence[Piece], number: str) -> dict[str, Any]:
 
 def _part(query: ReportQuery, piece: Piece, number: str, among: Among) -> str:
     """Return a query of the rows of one piece, or of all pieces of days that are of this one's grain."""
-    start, end = ("days.first", "days.last") if piece.day else (f":start{number}", f":end{number}")
+    spans = _spans(query, piece, number)
+    start, end = ("spans.first", "spans.last") if spans else (f":start{number}", f":end{number}")
     sums: dict[Dimension, str] = dict(zip(query.kept, ("a", "b"), strict=False))
     columns = _columns("at") if piece.grain is None else sums | {one: one.value for one in _CLOCKS}
-    columns |= {Dimension.DAY: "days.day"} if piece.day else {}
+    columns |= {Dimension.DAY: "spans.day"} if piece.day else {}
     if piece.grain is None:
         rows = f"report_facts WHERE at >= {start} AND at < {end}{_only(query)}"
     else:
-        moments = _moments(query, number) if Dimension.HOUR in query.by else ""
+        moments = _moments(query, number) if Dimension.HOUR in query.by and not spans else ""
         rows = f"rollups{moments} WHERE grain = {piece.grain:d} AND pair = {pair_code(query.kept)}"
         rows += f" AND bucket >= {start} AND bucket < {end}"
         rows += "".join(f" AND {sums[one]} = :only_{one}" for one in query.where)
     rows += _among(among, columns)
     cells = _cells(query.by, columns)
-    if not piece.day:
-        return f"SELECT {cells}, {_figures('-' if piece.too_much else '')} FROM {rows}"  # noqa: S608
-    return (
-        f"SELECT {cells}, {_figures('days.sign * ')} FROM {_days(number)}"  # noqa: S608
-        f" CROSS JOIN LATERAL (SELECT * FROM {rows} OFFSET 0) r"
-    )
+    sign = "spans.sign * " if piece.day else "-" if piece.too_much else ""
+    # What is joined with spans is read by the index for each of them (hence the OFFSET).
+    whence = f"{spans} CROSS JOIN LATERAL (SELECT * FROM {rows} OFFSET 0) r" if spans else rows  # noqa: S608
+    return f"SELECT {cells}, {_figures(sign)} FROM {whence}"  # noqa: S608
 
 
-def _days(number: str) -> str:
-    """The pieces of days; what is joined with them is read by the index for each (hence the OFFSET)."""
-    kinds = {"starts": "timestamptz", "ends": "timestamptz", "days": "text", "signs": "integer"}
-    lists = ", ".join(f"CAST(:{name}{number} AS {kind}[])" for name, kind in kinds.items())
-    return f"unnest({lists}) AS days (first, last, day, sign)"
+def _spans(query: ReportQuery, piece: Piece, number: str) -> str:
+    """Return the spans of time that are read one by one: the pieces of days, or the hours on the zone's clock."""
+    if piece.day:
+        kinds = {"starts": "timestamptz", "ends": "timestamptz", "days": "text", "signs": "integer"}
+        lists = ", ".join(f"CAST(:{name}{number} AS {kind}[])" for name, kind in kinds.items())
+        return f"unnest({lists}) AS spans (first, last, day, sign)"
+    if Dimension.HOUR not in query.by or piece.grain is None or not query.kept:
+        return ""
+    step = "interval '1 hour'" if piece.grain is Grain.HOUR else "interval '15 minutes'"
+    # A time that the clock shows twice is two spans: they are an hour, or half of one, apart.
+    return f"""(
+        SELECT min(bucket) AS first, max(bucket) + {step} AS last,
+            to_char(local, 'HH24') AS hour, to_char(local, 'YYYY-MM-DD') AS day
+        FROM (SELECT bucket, date_trunc('hour', bucket AT TIME ZONE :zone) AS local,
+                bucket AT TIME ZONE :zone - bucket AT TIME ZONE 'UTC' AS ahead
+            FROM generate_series(CAST(:start{number} AS timestamptz),
+                CAST(:end{number} AS timestamptz) - {step}, {step}) AS bucket) AS told
+        GROUP BY local, ahead) AS spans"""  # noqa: S608
 
 
 def _moments(query: ReportQuery, number: str) -> str:
-    """Join each bucket with its time on the zone's clock: told once a bucket, not once a row (hence the OFFSET)."""
+    """Join each bucket with its time on the zone's clock, where a bucket is one row: hours of all calls together."""
     said = ", ".join(f"{cell} AS {one}" for one, cell in _clock("bucket").items() if one in query.by)
     buckets = f"generate_series(:start{number}, :end{number}, interval '15 minutes') AS bucket"
     return f" JOIN (SELECT bucket, {said} FROM {buckets} OFFSET 0) AS moments USING (bucket)"  # noqa: S608
