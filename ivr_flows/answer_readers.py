@@ -235,11 +235,11 @@ READERS: Mapping[str, Callable[[str], str | None]] = {
 }
 
 
-def unusual(reader: str, value: str, text: str) -> int:
-    """How many unusual things there are about an answer: of two that sound alike, the usual one is meant.
+def unusual(reader: str, value: str, text: str) -> float:
+    """How unusual an answer is, 1 for each thing about it: of two that sound alike, the usual one is meant.
 
     A caller under 18, a date without its year, a ZIP in pairs ("eighteen one two three" is mostly "eight nine one two
-    three" misheard).
+    three" misheard), an amount that is not round.
     """
     match reader:
         case "age":
@@ -248,4 +248,14 @@ def unusual(reader: str, value: str, text: str) -> int:
             return int(value.startswith("--"))
         case "zip":
             return sum(NUMBER_OF_WORD.get(word, 0) >= 10 for word in _words(text))
+        case "money":
+            return _unevenness(value)
     return 0
+
+
+def _unevenness(dollars: str) -> float:
+    """0 for 300000 and 350000, a half for 260000 and 425000, 1 for 262000: people say round amounts."""
+    figures = dollars.rstrip("0")
+    if len(figures) == 1 or (len(figures) == 2 and figures.endswith("5")):
+        return 0.0
+    return 0.5 if len(figures) == 2 or (len(figures) == 3 and figures.endswith(("25", "75"))) else 1.0

@@ -104,10 +104,10 @@ class ConstrainedSearch:
         return written
 
     def answers_and_free_text(
-        self, start: DecoderState, automaton: TokenAutomaton
+        self, start: DecoderState, automaton: TokenAutomaton, beam: Beam = WIDE
     ) -> tuple[dict[str, Answer], FreeText]:
         """Both in the steps of the longer one: a row more in a step costs a tenth of a step of its own."""
-        found, written = self._side_by_side(start, self._within_grammar(automaton, WIDE), self._freely())
+        found, written = self._side_by_side(start, self._within_grammar(automaton, beam), self._freely())
         return found, written
 
     def _side_by_side(self, start: DecoderState, *searches: Generator[_Wish, Floats, Any]) -> list[Any]:

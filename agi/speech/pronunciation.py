@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from statistics import fmean
 
 from ivr_flows.number_words import DIGIT_WORDS, below_hundred, in_words
 
@@ -47,6 +49,12 @@ class Pronunciation:
             if len(found) >= MAXIMUM_PHONES:
                 break
         return found[:MAXIMUM_PHONES]
+
+    def unlikeness(self, text: str, heard: Iterable[str]) -> float:
+        """How many phones part `text` from a text that was heard, on average over those that say anything."""
+        own, others = self.phones(text), filter(None, map(self.phones, heard))
+        edits = [sound_edits(own, other) for other in others]
+        return fmean(edits) if edits else 0.0
 
     def _look_up(self, word: str) -> tuple[str, ...]:
         if word[0].isdigit():
@@ -91,9 +99,12 @@ def _spelt(word: str) -> tuple[str, ...]:
 
 
 def sound_distance(one: list[str], other: list[str]) -> float:
-    """Edit distance of two phone sequences, 0 (same) to 1 (nothing in common). Phones of one class count
-    half.
-    """
+    """Share of two phone sequences that differs, 0 (same) to 1 (nothing in common)."""
+    return sound_edits(one, other) / max(len(one), len(other), 1)
+
+
+def sound_edits(one: list[str], other: list[str]) -> float:
+    """Edit distance of two phone sequences. Phones of one class count half."""
     row = [float(column) for column in range(len(other) + 1)]
     for index, phone in enumerate(one, start=1):
         diagonal, row[0] = row[0], float(index)
@@ -101,7 +112,7 @@ def sound_distance(one: list[str], other: list[str]) -> float:
             replaced = diagonal + _difference(phone, against)
             diagonal = row[column]
             row[column] = min(diagonal + 1, row[column - 1] + 1, replaced)
-    return row[-1] / max(len(one), len(other), 1)
+    return row[-1]
 
 
 def _difference(one: str, other: str) -> float:

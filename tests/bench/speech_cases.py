@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from agi.speech.decision_rule import Evidence, margin_of, probabilities
+from agi.speech.decision_rule import Evidence, is_acceptable, margin_of, probabilities
 from agi.speech.endpointer import Endpointer, EndpointEvent
 from agi.speech.moonshine_engine import MoonshineEngine
 from agi.speech.recogniser import FRAME_SAMPLES, Samples, Utterance
@@ -57,7 +57,8 @@ may change without hearing anything again.
 class Case:
     """One sound under one grammar: what speaks for the best value, None when there was none, and whether it is right.
 
-    `answers` is False for speech and noise that answer nothing. `share` is the value's probability among all answers.
+    `answers` is False for speech and noise that answer nothing. `value` is what was found; `share` is its probability
+    among all answers.
     """
 
     grammar: str
@@ -66,13 +67,14 @@ class Case:
     phrase: str
     answers: bool
     right: bool
+    value: str
     evidence: Evidence | None
     share: float
 
     @property
-    def agreement(self) -> int:
-        """Whether the free text says the value too."""
-        return self.evidence.agreement if self.evidence else 0
+    def acceptable(self) -> bool:
+        """Whether the logit alone decides."""
+        return self.evidence is not None and is_acceptable(self.value, self.evidence, self.share)
 
 
 def utterance_of(samples: Samples) -> Utterance | None:
@@ -156,6 +158,7 @@ def _cases_of(engine: MoonshineEngine, item: Item, commands: list[str]) -> Itera
             grammar=grammar, voice=item.voice, condition=str(item.condition), phrase=item.phrase,
             answers=item.grammar is not None,
             right=item.grammar is not None and finding is not None and finding.value == item.value,
+            value=finding.value if finding else "",
             evidence=finding.evidence if finding else None,
             share=finding.shares[finding.value] if finding else 0.0,
         )  # fmt: skip

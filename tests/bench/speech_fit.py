@@ -99,7 +99,7 @@ def thresholds(judged: Sequence[tuple[Case, float]], missing: int) -> dict[str, 
     """Accept above the logit that lets through no more than the shares above; reject below one that most speech that
     answers nothing stays under.
     """
-    acceptable = [(case, logit) for case, logit in judged if case.share >= 0.65 and case.agreement >= 0]
+    acceptable = [(case, logit) for case, logit in judged if case.acceptable]
     no_answers = sum(not case.answers for case, _ in judged) + missing
     answers = sum(case.answers for case, _ in judged)
     passed = sorted((logit for case, logit in acceptable if not case.answers), reverse=True)
@@ -139,7 +139,7 @@ def tell(title: str, cases: Sequence[Case], rule_for: Callable[[str], DecisionRu
 def _passes(case: Case, rule: DecisionRule) -> bool:
     if case.evidence is None:
         return False
-    judged = rule.judge(case.grammar, case.evidence, share=case.share, read_back=False)
+    judged = rule.judge(case.grammar, case.evidence, value=case.value, share=case.share, read_back=False)
     return judged.verdict is Verdict.ACCEPTED
 
 

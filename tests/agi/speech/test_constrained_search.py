@@ -37,6 +37,8 @@ def walked(name: str, text: str) -> str | None:
         ("yes_no", "Um, yes", "yes"), ("loan_type", "HELOC", "home_equity"), ("money", "$300,000", "300000"),
         ("money", "About 1.2 million dollars", "1200000"), ("money", "350K", "350000"), ("zip", "9-0-2-1-0", "90210"),
         ("zip", "Nine, oh, two, one, oh", "90210"), ("date", "March 14th, 2026", "2026-03-14"),
+        ("money", "The hundred thousand", "100000"), ("money", "Round two hundred thousand", "200000"),
+        ("credit_band", "My credit is for", "poor"), ("credit_band", "For credit", "poor"),
         ("age", "I'm fifty-eight years old", "58"), ("state", "Toronto", None), ("zip", "9021", None),
         ("money", "Three hundred thousand thousand", None), ("yes_no", "Remove my number", None),
     ],
@@ -81,6 +83,15 @@ def test_an_unusual_answer_has_to_make_up_for_it() -> None:
     assert age.cost("12", ()) == date.cost("--03-14", ()) == UNUSUAL_COST
     assert age.cost("62", ()) == date.cost("1975-03-14", ()) == AUTOMATA["yes_no"].cost("yes", ()) == 0
     assert AUTOMATA["zip"].cost("18123", tuple(TOKENS.encode("Eighteen one two three"))) == UNUSUAL_COST
+
+
+def test_people_tell_round_amounts() -> None:
+    def cost(dollars: str) -> float:
+        return AUTOMATA["money"].cost(dollars, ())
+
+    assert cost("300000") == cost("350000") == cost("75000") == cost("1500000") == 0
+    assert cost("260000") == cost("425000") == UNUSUAL_COST / 2
+    assert cost("262000") == cost("1450000") == UNUSUAL_COST
 
 
 def answers(**scores: float) -> dict[str, Answer]:

@@ -31,7 +31,7 @@ RULE = DecisionRule(
 
 def verdict(margin: float, *, share: float = 1.0, agreement: int = 1, read_back: bool = False) -> Verdict:
     evidence = replace(CLEAR, margin=margin, agreement=agreement)
-    return RULE.judge("yes_no", evidence, share=share, read_back=read_back).verdict
+    return RULE.judge("yes_no", evidence, value="no", share=share, read_back=read_back).verdict
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,23 @@ def test_doubt_turns_acceptance_into_a_question_back() -> None:
     assert verdict(9.0, share=0.5) is Verdict.UNSURE
     assert verdict(9.0, agreement=-1) is Verdict.UNSURE
     assert verdict(9.0, read_back=True) is Verdict.UNSURE
-    judged = RULE.judge("yes_no", replace(CLEAR, margin=9.0), share=1.0, read_back=True)
+    judged = RULE.judge("yes_no", replace(CLEAR, margin=9.0), value="no", share=1.0, read_back=True)
     assert judged.sure
+
+
+@pytest.mark.parametrize(
+    ("value", "answer", "phones", "expected"),
+    [
+        ("yes", -1.2, 2, Verdict.UNSURE), ("yes", -0.5, 2, Verdict.ACCEPTED), ("yes", -1.2, 8, Verdict.ACCEPTED),
+        ("no", -1.2, 2, Verdict.ACCEPTED),
+    ],
+)  # fmt: skip
+def test_a_short_yes_that_may_be_a_nah_is_asked_back(
+    value: str, answer: float, phones: int, expected: Verdict
+) -> None:
+    evidence = replace(CLEAR, margin=9.0, answer=answer, answer_phones=phones)
+    judged = RULE.judge("yes_no", evidence, value=value, share=1.0, read_back=False)
+    assert judged.verdict is expected and judged.sure == (expected is Verdict.ACCEPTED)
 
 
 @given(st.floats(-20, 20), st.floats(0, 1), st.sampled_from([-1, 0, 1]), st.booleans())
@@ -55,9 +70,12 @@ def test_what_is_sure_would_have_been_accepted(
     margin: float, share: float, agreement: int, read_back: bool
 ) -> None:
     evidence = replace(CLEAR, margin=margin, agreement=agreement)
-    judged = RULE.judge("yes_no", evidence, share=share, read_back=read_back)
+    judged = RULE.judge("yes_no", evidence, value="no", share=share, read_back=read_back)
     if judged.sure:
-        assert RULE.judge("yes_no", evidence, share=share, read_back=False).verdict is Verdict.ACCEPTED
+        assert (
+            RULE.judge("yes_no", evidence, value="no", share=share, read_back=False).verdict
+            is Verdict.ACCEPTED
+        )
 
 
 def test_the_committed_rule_knows_every_grammar_and_says_how_it_was_made() -> None:
@@ -66,9 +84,9 @@ def test_the_committed_rule_knows_every_grammar_and_says_how_it_was_made() -> No
     assert set(rule.weights) == set(features(CLEAR))
     assert all(each.reject_below < each.accept_above for each in rule.grammars.values())
     for name in GRAMMARS:
-        assert rule.judge(name, CLEAR, share=1.0, read_back=False).verdict is Verdict.ACCEPTED
+        assert rule.judge(name, CLEAR, value="", share=1.0, read_back=False).verdict is Verdict.ACCEPTED
         poor = replace(CLEAR, answer=-25.0, margin=0.1, sound_distance=0.9, speech_seconds=4.0, agreement=0)
-        assert rule.judge(name, poor, share=1.0, read_back=False).verdict is Verdict.REJECTED
+        assert rule.judge(name, poor, value="", share=1.0, read_back=False).verdict is Verdict.REJECTED
 
 
 def test_a_single_answer_stands_as_far_above_the_rest_as_can_be() -> None:

@@ -33,6 +33,24 @@ def test_an_amount_in_figures_sounds_like_the_same_amount_in_words() -> None:
     assert distance("9 8 1 0 9", "98109") == 0
 
 
+def test_what_most_hearings_wrote_counts_more_than_what_the_first_did() -> None:
+    pronunciation = Pronunciation()
+    hearings = ["About three, sixty.", "About three, fifty.", "About 350."]
+    fifty = pronunciation.unlikeness("About three fifty", hearings)
+    assert fifty < pronunciation.unlikeness("About three sixty", hearings)
+    assert fifty > pronunciation.unlikeness("About three sixty", hearings[:1]) == 0
+    assert pronunciation.unlikeness("fifty", ["", "?"]) == pronunciation.unlikeness("fifty", []) == 0
+
+
+def test_one_phone_of_a_long_amount_weighs_what_it_weighs_in_a_short_one() -> None:
+    pronunciation = Pronunciation()
+    short = pronunciation.unlikeness("fifty", ["Sixty."])
+    assert short == pronunciation.unlikeness(
+        "two hundred fifty thousand dollars", ["two hundred sixty thousand dollars"]
+    )
+    assert short > 0
+
+
 @pytest.mark.parametrize("text", ["9" * 500, "1,000,000,000,000", "0,000", "²", "5,5", "$,", "1,000,0000"])
 def test_figures_that_nobody_says_are_read_all_the_same(text: str) -> None:
     assert isinstance(Pronunciation().phones(text), list)
