@@ -16,7 +16,6 @@ import numpy as np
 from agi.speech.answer_priors import AnswerPriors
 from agi.speech.command_ear import CommandEar, CommandHeard
 from agi.speech.constrained_search import (
-    NARROW,
     Answer,
     ConstrainedSearch,
     FreeText,
@@ -195,7 +194,7 @@ class MoonshineEngine:
         for again in sound.again:
             if is_clear(answers):
                 break
-            found, free = self._search.answers_and_free_text(again(), automaton, NARROW)
+            found, free = self._search.answers_and_free_text(again(), automaton)
             hearings.append(found)
             written.append(free.text)
             answers = joined_answers(hearings)
