@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -46,9 +48,18 @@ class CompiledOnce(BytecodeCache):
 
 @pytest.fixture(scope="session", autouse=True)
 def roots_are_read_once() -> Iterator[None]:
-    """The system's certificates, as they are, but not anew for the application of each test. None asks by TLS."""
+    """The system's certificates, as they are, but not anew for the application of each test.
+
+    Tests of other folders, later in this process, name certificates of their own.
+    """
+    read = connections.tls_context
+
+    @cache
+    def context_of(named: str | None) -> ssl.SSLContext:
+        return read()
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connections, "tls_context", cache(connections.tls_context))
+        patch.setattr(connections, "tls_context", lambda: context_of(os.environ.get("SSL_CERT_FILE")))
         yield
 
 
