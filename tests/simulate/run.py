@@ -95,6 +95,7 @@ def simulate(
 ) -> Simulated:
     """Play so many calls on a server of its own, then compare everything with the oracle. Blocks."""
     data_dir = Path(tempfile.mkdtemp(prefix="tbsim-"))
+    compared = False
     try:
         server_url = start_embedded_postgres(data_dir, SETTINGS)
         execute(server_url, "CREATE DATABASE simulation")
@@ -103,9 +104,13 @@ def simulate(
         found = _Run(url, data_dir, calls, seed, restarts).play(processes, luck or Faulty())
         progress("comparing the books with the oracle")
         found.wrong = asyncio.run(_check(url, found.sums))
+        compared = True
     finally:
         stop_embedded_postgres(data_dir)
-        shutil.rmtree(data_dir, ignore_errors=True)
+        if compared:
+            shutil.rmtree(data_dir, ignore_errors=True)
+        else:
+            progress(f"what was simulated stays in {data_dir}")
     return found
 
 
@@ -215,7 +220,8 @@ async def _worlds(url: str, shards: int, seed: int) -> list[World]:
 
 
 async def _check(url: str, right: Sums) -> list[str]:
-    engine = open_engine(url, application_name="simulation")
+    # A million calls take longer than a query of a page may.
+    engine = open_engine(url, application_name="simulation", patient=True)
     try:
         return await differences(engine, right)
     finally:
