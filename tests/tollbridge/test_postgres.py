@@ -28,6 +28,14 @@ def data_dir() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def start_and_kill(data_dir: Path) -> None:
+    start_embedded_postgres(data_dir)
+    process = postgres_process(data_dir)
+    assert process is not None
+    process.kill()
+    process.wait(10)
+
+
 def test_it_is_started_found_again_stopped_and_keeps_its_data(data_dir: Path, postgres_url: str) -> None:
     url = start_embedded_postgres(data_dir)
     first = postgres_process(data_dir)
@@ -43,21 +51,13 @@ def test_it_is_started_found_again_stopped_and_keeps_its_data(data_dir: Path, po
 
 
 def test_a_server_that_was_killed_is_started_again(data_dir: Path) -> None:
-    start_embedded_postgres(data_dir)
-    process = postgres_process(data_dir)
-    assert process is not None
-    process.kill()
-    process.wait(10)
+    start_and_kill(data_dir)
     execute(start_embedded_postgres(data_dir), "SELECT 1")
 
 
 def test_a_server_that_recovers_for_longer_than_a_start_takes_is_waited_for(data_dir: Path) -> None:
     """A crash leaves gigabytes of log, at times. Here recovery asks a slow archive for it."""
-    start_embedded_postgres(data_dir)
-    process = postgres_process(data_dir)
-    assert process is not None
-    process.kill()
-    process.wait(10)
+    start_and_kill(data_dir)
     (data_dir / "recovery.signal").touch()
     slow = {"restore_command": "'test -e asked || { touch asked; sleep 11; }; false'"}
     began = time.monotonic()
