@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from billing.export_report import COLUMNS, columns_of, figure_of
@@ -206,8 +206,10 @@ def pivot_table(found: Pivot, asked: ReportAsked, names: Names) -> Table:
     """Return one figure, the second dimension across; the more of it, the darker the cell."""
     first, second = found.query.by
     # Hours are all there, and what is told by name is found by name.
-    across = sorted(found.across.keys, key=lambda key: key if second.of_time else name_of(names, second, key))
-    columns = _with_others(_hours() if second is Dimension.HOUR else across, found.across)
+    across = tuple(
+        sorted(found.across.keys, key=lambda key: key if second.of_time else name_of(names, second, key))
+    )
+    columns = replace(found.across, keys=_hours() if second is Dimension.HOUR else across).shown
     figures = {key: figure_of(cell, asked.figure) for key, cell in found.cells.items()}
     seen = (value for key, value in figures.items() if OTHERS not in key and value is not None)
     most = max(seen, default=0)
@@ -219,7 +221,7 @@ def pivot_table(found: Pivot, asked: ReportAsked, names: Names) -> Table:
                 _plain(asked.figure, found.down.totals.get(key) or _rest(found.total, found.down)),
             ),
         )
-        for key in _with_others(found.down.keys, found.down)
+        for key in found.down.shown
     )
     return Table(
         corner=(DIMENSIONS[first],),
@@ -233,10 +235,6 @@ def pivot_table(found: Pivot, asked: ReportAsked, names: Names) -> Table:
             if side.left_out
         ),
     )
-
-
-def _with_others(keys: Sequence[str], side: Side) -> tuple[str, ...]:
-    return (*keys, OTHERS) if side.left_out else tuple(keys)
 
 
 def _rest(total: Measures, side: Side) -> Measures:
@@ -259,8 +257,8 @@ def _across(names: Names, dimension: Dimension, key: str) -> str:
     return key if dimension is Dimension.HOUR and key != OTHERS else name_of(names, dimension, key)
 
 
-def _hours() -> list[str]:
-    return [f"{hour:02d}" for hour in range(24)]
+def _hours() -> tuple[str, ...]:
+    return tuple(f"{hour:02d}" for hour in range(24))
 
 
 def _shaded(figure: str, value: float | None, most: float, *keys: str) -> Cell:
