@@ -149,7 +149,7 @@ def _whole_time(report: Report, asked: ReportAsked) -> Sequence[ReportRow]:
     keys = _hours()
     if report.query.by == (Dimension.DAY,):
         count = (asked.last - asked.first).days + 1
-        keys = [(asked.first + timedelta(days=number)).isoformat() for number in range(count)]
+        keys = tuple((asked.first + timedelta(days=number)).isoformat() for number in range(count))
     found = {row.keys[0]: row for row in report.rows}
     return [found.get(key, ReportRow(keys=(key,), measures=Measures())) for key in keys]
 
