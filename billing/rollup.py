@@ -1,9 +1,9 @@
 """What reports are made of: dimensions, measures, and which sums cover a period exactly. Pure.
 
-Sums are kept by grain. A pair of dimensions has sums a UTC day and a UTC month, one dimension also a quarter and an
-hour; what a period has beside whole days is read from finer sums, or from the facts themselves. So a period may begin
-and end at any moment, in any zone; and hours and days on a zone's clock are exact where its offset is a whole quarter
-of an hour, as every zone's is since 1972 (Liberia was the last).
+Sums are kept by grain. A pair of dimensions has sums a UTC day and a UTC month, one dimension also a quarter, an hour,
+and each of them in all days of a week or month; what a period has beside those is read from finer sums, or from the
+facts themselves. So a period may begin and end at any moment, in any zone; and hours and days on a zone's clock are
+exact where its offset is a whole quarter of an hour, as every zone's is since 1972 (Liberia was the last).
 """
 
 from __future__ import annotations
@@ -54,9 +54,38 @@ class Grain(IntEnum):
     HOUR = 2
     DAY = 3
     MONTH = 4
+    HOURS_OF_WEEK = 5
+    """An hour of the day in all days of a week: 24 rows, whose buckets are the hours of its first day."""
+    HOURS_OF_MONTH = 6
+    QUARTERS_OF_WEEK = 7
+    """The same of quarters: for zones that are half an hour off."""
+    QUARTERS_OF_MONTH = 8
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether two dimensions have it too."""
+        return self in (Grain.DAY, Grain.MONTH)
+
+    @property
+    def of_clock(self) -> bool:
+        """Whether a row is a time of the day in many days."""
+        return self in (*_OF_WEEK, *_OF_MONTH)
+
+    @property
+    def of_quarters(self) -> bool:
+        """Whether a row is a quarter of an hour, of one day or many."""
+        return self in (Grain.QUARTER, Grain.QUARTERS_OF_WEEK, Grain.QUARTERS_OF_MONTH)
+
+    def after(self, bound: dt.datetime) -> dt.datetime:
+        """Return the bound after this one. Weeks begin as the epoch did, on a Thursday."""
+        if self in (Grain.MONTH, *_OF_MONTH):
+            return (bound + dt.timedelta(days=32)).replace(day=1)
+        return bound + _STEPS[self]
 
 
-_STEPS = {Grain.QUARTER: QUARTER, Grain.HOUR: HOUR, Grain.DAY: DAY}
+_OF_WEEK = (Grain.HOURS_OF_WEEK, Grain.QUARTERS_OF_WEEK)
+_OF_MONTH = (Grain.HOURS_OF_MONTH, Grain.QUARTERS_OF_MONTH)
+_STEPS = {Grain.QUARTER: QUARTER, Grain.HOUR: HOUR, Grain.DAY: DAY, **dict.fromkeys(_OF_WEEK, 7 * DAY)}
 
 
 def pair_code(dimensions: Sequence[Dimension]) -> int:
@@ -77,19 +106,46 @@ class Piece:
     day: str = ""
     """Whose figures these are, where days on the zone's calendar are told apart."""
 
+    @property
+    def firsts(self) -> tuple[dt.datetime, ...]:
+        """The bounds of its grain from its start on, its end left out."""
+        found: list[dt.datetime] = []
+        bound = self.start
+        while self.grain is not None and bound < self.end:
+            found.append(bound)
+            bound = self.grain.after(bound)
+        return tuple(found)
+
 
 def pieces_of(
     start: dt.datetime, end: dt.datetime, dimensions: Sequence[Dimension], zone: ZoneInfo
 ) -> tuple[Piece, ...]:
     """Return the pieces that together are exactly [start, end), the coarsest that will do. Times are UTC."""
     if Dimension.HOUR in dimensions:
-        whole_hours = _offsets_are_whole_hours(start, end, zone)
-        return _cover(start, end, (Grain.HOUR, Grain.QUARTER) if whole_hours else (Grain.QUARTER,))
+        # Of all calls together an hour is one row, and on a certain day it is of that day.
+        many_days = len(dimensions) > 1 and Dimension.DAY not in dimensions
+        return _by_hour(start, end, zone, many_days=many_days)
     if Dimension.DAY in dimensions:
         return _by_day(start, end, zone)
     if len(dimensions) == 2:
         return _cover(start, end, (Grain.MONTH, Grain.DAY))
     return _cover(start, end, (Grain.MONTH, Grain.DAY, Grain.HOUR, Grain.QUARTER))
+
+
+_HOURS = (Grain.HOURS_OF_MONTH, Grain.HOURS_OF_WEEK, Grain.HOUR, Grain.QUARTER)
+_HALF_HOURS = (Grain.QUARTERS_OF_MONTH, Grain.QUARTERS_OF_WEEK, Grain.QUARTER)
+
+
+def _by_hour(start: dt.datetime, end: dt.datetime, zone: ZoneInfo, *, many_days: bool) -> tuple[Piece, ...]:
+    """Hours on the zone's clock. While it keeps its offset an hour of UTC is the same one of them every day."""
+    pieces: list[Piece] = []
+    for steady in _steady_spans(start - _BESIDE, end + _BESIDE, zone):
+        first, last = max(start, steady.start), min(end, steady.end)
+        coarsest = _HOURS if steady.whole_hours else _HALF_HOURS
+        grains = [one for one in coarsest if many_days or not one.of_clock]
+        if first < last:
+            pieces += _cover(first, last, grains, steady)
+    return tuple(pieces)
 
 
 def _by_day(start: dt.datetime, end: dt.datetime, zone: ZoneInfo) -> tuple[Piece, ...]:
@@ -105,39 +161,81 @@ def _by_day(start: dt.datetime, end: dt.datetime, zone: ZoneInfo) -> tuple[Piece
     return tuple(pieces)
 
 
-def _cover(start: dt.datetime, end: dt.datetime, grains: Sequence[Grain]) -> tuple[Piece, ...]:
-    """Sums between the nearest bounds of the coarsest grain; by the finer ones what those lack or have too much."""
+def _cover(
+    start: dt.datetime, end: dt.datetime, grains: Sequence[Grain], steady: SteadySpan | None = None
+) -> tuple[Piece, ...]:
+    """Sums between the nearest bounds of the coarsest grain (those within `steady`, if told); by the finer ones what
+    those lack or have too much.
+    """
     if start == end:
         return ()
     if not grains:
         return (Piece(grain=None, start=start, end=end),)
-    first, last = _nearest(start, grains[0]), _nearest(end, grains[0])
-    if first == last:
-        return _cover(start, end, grains[1:])
+    first, last = _nearest(start, grains[0], steady), _nearest(end, grains[0], steady)
+    if first >= last:
+        return _cover(start, end, grains[1:], steady)
     whole = Piece(grain=grains[0], start=first, end=last)
-    return (*_beside(start, first, grains[1:]), whole, *_beside(last, end, grains[1:]))
+    return (*_beside(start, first, grains[1:], steady), whole, *_beside(last, end, grains[1:], steady))
 
 
-def _beside(start: dt.datetime, end: dt.datetime, grains: Sequence[Grain]) -> tuple[Piece, ...]:
+def _beside(
+    start: dt.datetime, end: dt.datetime, grains: Sequence[Grain], steady: SteadySpan | None
+) -> tuple[Piece, ...]:
     if start <= end:
-        return _cover(start, end, grains)
-    return tuple(replace(one, too_much=not one.too_much) for one in _cover(end, start, grains))
+        return _cover(start, end, grains, steady)
+    return tuple(replace(one, too_much=not one.too_much) for one in _cover(end, start, grains, steady))
 
 
-def _nearest(moment: dt.datetime, grain: Grain) -> dt.datetime:
-    if grain is Grain.MONTH:
-        before = _floor(moment, DAY).replace(day=1)
-        after = (before + dt.timedelta(days=32)).replace(day=1)
-    else:
-        before = _floor(moment, _STEPS[grain])
-        after = before + _STEPS[grain]
+def _nearest(moment: dt.datetime, grain: Grain, steady: SteadySpan | None) -> dt.datetime:
+    before = _floor(moment, _STEPS.get(grain, DAY))
+    if grain in (Grain.MONTH, *_OF_MONTH):
+        before = before.replace(day=1)
+    after = grain.after(before)
+    if steady is not None and before < steady.start:
+        return after
+    if steady is not None and after > steady.end:
+        return before
     return before if moment - before < after - moment else after
 
 
-def _offsets_are_whole_hours(start: dt.datetime, end: dt.datetime, zone: ZoneInfo) -> bool:
-    days = range((end - start).days + 2)
-    moments = [min(start + number * DAY, end).astimezone(zone) for number in days]
-    return all((moment.utcoffset() or dt.timedelta()) % HOUR == dt.timedelta() for moment in moments)
+@dataclass(frozen=True, kw_only=True)
+class SteadySpan:
+    """A time in which a zone's clock is not changed."""
+
+    start: dt.datetime
+    end: dt.datetime
+    whole_hours: bool
+    """Whether it is whole hours ahead of UTC, or behind."""
+
+
+_BESIDE = dt.timedelta(days=32)
+"""So far from a period its nearest bounds may lie."""
+
+
+def _steady_spans(start: dt.datetime, end: dt.datetime, zone: ZoneInfo) -> tuple[SteadySpan, ...]:
+    spans: list[SteadySpan] = []
+    first, offset = start, _offset(start, zone)
+    at = start
+    while at < end:
+        following = min(at + DAY, end)
+        if _offset(following, zone) != offset:
+            changed = _changed(at, following, zone)
+            spans.append(SteadySpan(start=first, end=changed, whole_hours=not offset % HOUR))
+            first, offset = changed, _offset(following, zone)
+        at = following
+    return (*spans, SteadySpan(start=first, end=end, whole_hours=not offset % HOUR))
+
+
+def _changed(steady: dt.datetime, changed: dt.datetime, zone: ZoneInfo) -> dt.datetime:
+    """Return when between these two the clock was changed: on a quarter of an hour of UTC."""
+    at, offset = _floor(steady, QUARTER) + QUARTER, _offset(steady, zone)
+    while at < changed and _offset(at, zone) == offset:
+        at += QUARTER
+    return at
+
+
+def _offset(moment: dt.datetime, zone: ZoneInfo) -> dt.timedelta:
+    return moment.astimezone(zone).utcoffset() or dt.timedelta()
 
 
 def _floor(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:

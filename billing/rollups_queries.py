@@ -46,6 +46,12 @@ def _summed(facts: str) -> str:
     Each fact is spelled once and looked at once for each of its keys; hours, days and months are made of the sums
     before them.
     """
+    of_clock = "".join(
+        f" UNION ALL SELECT {grain:d}::smallint, pair, {_bucket(grain)}, a, b, {_SUMS} FROM quarters"  # noqa: S608
+        " GROUP BY 2, 3, 4, 5"
+        for grain in Grain
+        if grain.of_clock
+    )
     return f"""
         WITH spelled AS MATERIALIZED (SELECT f.at, {_SPELLED}, {MEASURES} FROM ({facts}) f), quarters AS (
             SELECT k.pair, date_bin('15 minutes', f.at, 'epoch') AS bucket, k.a, k.b, {_SUMS}
@@ -60,15 +66,33 @@ def _summed(facts: str) -> str:
         )
         SELECT {Grain.QUARTER:d}::smallint AS grain, * FROM quarters
         UNION ALL
-        SELECT {Grain.HOUR:d}::smallint, pair, date_trunc('hour', bucket, 'UTC'), a, b, {_SUMS}
+        SELECT {Grain.HOUR:d}::smallint, pair, {_bucket(Grain.HOUR)}, a, b, {_SUMS}
         FROM quarters GROUP BY 2, 3, 4, 5
         UNION ALL
         SELECT {Grain.DAY:d}::smallint, * FROM days
         UNION ALL
-        SELECT {Grain.MONTH:d}::smallint, pair, date_trunc('month', bucket, 'UTC'), a, b, {_SUMS}
+        SELECT {Grain.MONTH:d}::smallint, pair, {_bucket(Grain.MONTH)}, a, b, {_SUMS}
         FROM days GROUP BY 2, 3, 4, 5
+        {of_clock}
     """  # noqa: S608 (names of this room only)
 
+
+def _bucket(grain: Grain) -> str:
+    """Return the bucket of a row of finer sums."""
+    if not grain.of_clock:
+        return f"date_trunc('{grain.name.lower()}', bucket, 'UTC')"
+    time = "bucket" if grain.of_quarters else _bucket(Grain.HOUR)
+    return f"{_FIRST[grain]} + ({time} - {_bucket(Grain.DAY)})"
+
+
+_WEEK, _MONTH = "date_bin('7 days', bucket, 'epoch')", "date_trunc('month', bucket, 'UTC')"
+_FIRST = {
+    Grain.HOURS_OF_WEEK: _WEEK,
+    Grain.HOURS_OF_MONTH: _MONTH,
+    Grain.QUARTERS_OF_WEEK: _WEEK,
+    Grain.QUARTERS_OF_MONTH: _MONTH,
+}
+"""The first day of what a row is of."""
 
 _IDS = bindparam("ids", type_=ARRAY(BigInteger))
 
@@ -130,18 +154,22 @@ async def fold_pending(connection: AsyncConnection, limit: int = AT_ONCE) -> int
 # --- all anew ------------------------------------------------------------------------------------------------
 
 
-_FINER = {Grain.HOUR: Grain.QUARTER, Grain.MONTH: Grain.DAY}
+_FINER = {
+    Grain.HOUR: Grain.QUARTER,
+    Grain.MONTH: Grain.DAY,
+    Grain.HOURS_OF_WEEK: Grain.HOUR,
+    Grain.HOURS_OF_MONTH: Grain.HOUR,
+    Grain.QUARTERS_OF_WEEK: Grain.QUARTER,
+    Grain.QUARTERS_OF_MONTH: Grain.QUARTER,
+}
 
 
 def _set_sql(dimensions: Sequence[Dimension], grain: Grain) -> str:
     """Return a query of all sums of one grain by these dimensions: of facts, or of finer sums, which are fewer."""
     head = f"{grain:d}::smallint, {pair_code(dimensions)}::smallint"
     if grain in _FINER:
-        bucket = f"date_trunc('{grain.name.lower()}', r.bucket, 'UTC')"
         which = f"r.grain = {_FINER[grain]:d} AND r.pair = {pair_code(dimensions)}"
-        return (
-            f"SELECT {head}, {bucket}, r.a, r.b, {_SUMS} FROM rollups r WHERE {which} GROUP BY 1, 2, 3, 4, 5"  # noqa: S608
-        )
+        return f"SELECT {head}, {_bucket(grain)}, r.a, r.b, {_SUMS} FROM rollups r WHERE {which} GROUP BY 1, 2, 3, 4, 5"  # noqa: S608
     bucket = (
         "date_bin('15 minutes', f.at, 'epoch')"
         if grain is Grain.QUARTER
@@ -159,7 +187,7 @@ def all_sets() -> list[str]:
     return [
         _set_sql(one, grain)
         for grain in Grain
-        for size in range(2 if grain < Grain.DAY else 3)
+        for size in range(3 if grain.of_pairs else 2)
         for one in combinations(KEPT, size)
     ]
 

@@ -92,8 +92,10 @@ def _together(pieces: Sequence[Piece]) -> list[tuple[Piece, ...]]:
 
 
 def _values(pieces: Sequence[Piece], number: str) -> dict[str, Any]:
-    if not pieces[0].day:
-        return {f"start{number}": pieces[0].start, f"end{number}": pieces[0].end}
+    one = pieces[0]
+    if not one.day:
+        bounds = {f"start{number}": one.start, f"end{number}": one.end}
+        return bounds | ({f"firsts{number}": one.firsts} if one.grain and one.grain.of_clock else {})
     return {
         f"starts{number}": [one.start for one in pieces],
         f"ends{number}": [one.end for one in pieces],
@@ -132,16 +134,25 @@ def _spans(query: ReportQuery, piece: Piece, number: str) -> str:
         return f"unnest({lists}) AS spans (first, last, day, sign)"
     if Dimension.HOUR not in query.by or piece.grain is None or not query.kept:
         return ""
-    step = "interval '1 hour'" if piece.grain is Grain.HOUR else "interval '15 minutes'"
+    step = "interval '15 minutes'" if piece.grain.of_quarters else "interval '1 hour'"
     # A time that the clock shows twice is two spans: they are an hour, or half of one, apart.
     return f"""(
         SELECT min(bucket) AS first, max(bucket) + {step} AS last,
             to_char(local, 'HH24') AS hour, to_char(local, 'YYYY-MM-DD') AS day
         FROM (SELECT bucket, date_trunc('hour', bucket AT TIME ZONE :zone) AS local,
                 bucket AT TIME ZONE :zone - bucket AT TIME ZONE 'UTC' AS ahead
-            FROM generate_series(CAST(:start{number} AS timestamptz),
-                CAST(:end{number} AS timestamptz) - {step}, {step}) AS bucket) AS told
+            FROM {_buckets(piece, number, step)} AS buckets (bucket)) AS told
         GROUP BY local, ahead) AS spans"""  # noqa: S608
+
+
+def _buckets(piece: Piece, number: str, step: str) -> str:
+    if piece.grain is not None and piece.grain.of_clock:
+        firsts = f"unnest(CAST(:firsts{number} AS timestamptz[])) AS first"
+        rows_of_a_day = 24 * 4 if piece.grain.of_quarters else 24
+        places = f"generate_series(0, {rows_of_a_day - 1}) AS place"
+        return f"(SELECT first + place * {step} FROM {firsts}, {places})"  # noqa: S608
+    start, end = (f"CAST(:{bound}{number} AS timestamptz)" for bound in ("start", "end"))
+    return f"generate_series({start}, {end} - {step}, {step})"
 
 
 def _moments(query: ReportQuery, number: str) -> str:

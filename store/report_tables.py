@@ -49,7 +49,8 @@ report_facts = Table(
     Index(None, "state", "at"),
 )
 
-# Sums of facts: by one dimension a quarter and an hour, by one or two a UTC day and month (billing.rollup).
+# Sums of facts: by one dimension a quarter and an hour, of one day or of all days of a week or month; by one or two a
+# UTC day and month (billing.rollup).
 rollups = Table(
     "rollups",
     metadata,

@@ -179,7 +179,8 @@ async def test_a_changed_sum_is_found_and_made_right(engine: AsyncEngine, market
             (Dimension.STATE,),
             (Dimension.STATE, Dimension.BUYER),
             (Dimension.DAY,),
-            (Dimension.HOUR, Dimension.BUYER),
+            (Dimension.BUYER, Dimension.HOUR),
+            (Dimension.HOUR, Dimension.DAY),
         ]
     ),
 )
@@ -189,14 +190,21 @@ def test_the_pieces_of_a_period_are_the_period(
     first = dt.datetime(2024, 1, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=start)
     last = first + dt.timedelta(minutes=minutes)
     pieces = pieces_of(first, last, by, ZoneInfo(zone))
-    steps = {Grain.QUARTER: QUARTER, Grain.HOUR: HOUR, Grain.DAY: DAY, Grain.MONTH: DAY}
+    steps = {Grain.QUARTER: QUARTER, Grain.HOUR: HOUR, None: dt.timedelta(minutes=1)}
+    steps |= dict.fromkeys((Grain.HOURS_OF_WEEK, Grain.QUARTERS_OF_WEEK), 7 * DAY)
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     for piece in pieces:
         assert piece.start < piece.end and bool(piece.day) is (by == (Dimension.DAY,))
-        step = steps[piece.grain] if piece.grain is not None else dt.timedelta(minutes=1)
+        step = steps.get(piece.grain, DAY)
         assert not (piece.start - epoch) % step and not (piece.end - epoch) % step
-        if piece.grain is Grain.MONTH:
+        if piece.grain in (Grain.MONTH, Grain.HOURS_OF_MONTH, Grain.QUARTERS_OF_MONTH):
             assert piece.start.day == piece.end.day == 1
+        if piece.grain is not None and piece.grain.of_clock:
+            days = (piece.end - piece.start) // DAY
+            offsets = {
+                (piece.start + day * DAY).astimezone(ZoneInfo(zone)).utcoffset() for day in range(days)
+            }
+            assert len(offsets) == 1, "an hour of its days is not one hour on the zone's clock"
     # How often each moment is counted: once from the first to the last, never before, between or after.
     bounds = sorted({first, last, *(one.start for one in pieces), *(one.end for one in pieces)})
     for moment in (first - DAY, *bounds[:: 1 + len(bounds) // 50], bounds[-1]):
@@ -219,6 +227,22 @@ def test_a_period_is_read_from_few_sums() -> None:
         (Grain.MONTH, 31 * 24, False),
         (Grain.DAY, 3 * 24, False),
         (None, 5, False),
+    ]
+
+
+def test_hours_of_many_days_are_read_by_weeks_but_for_that_in_which_the_clock_changes() -> None:
+    first, zone = dt.datetime(2026, 1, 1, 5, tzinfo=dt.UTC), ZoneInfo("America/New_York")
+    pieces = pieces_of(first, first + 90 * DAY, (Dimension.NUMBER, Dimension.HOUR), zone)
+    assert [(one.grain, (one.end - one.start) / HOUR, one.too_much) for one in pieces] == [
+        (Grain.HOUR, 5, True),
+        (Grain.HOURS_OF_MONTH, (31 + 28) * 24, False),
+        # A week from Thursday, 26 February on; on 8 March, at seven of UTC, the clock changes.
+        (Grain.HOUR, 3 * 24, True),
+        (Grain.HOURS_OF_WEEK, 7 * 24, False),
+        (Grain.HOUR, 3 * 24 + 7, False),
+        (Grain.HOUR, 3 * 24 + 17, False),
+        (Grain.HOURS_OF_WEEK, 3 * 7 * 24, False),
+        (Grain.HOUR, 19, True),
     ]
 
 

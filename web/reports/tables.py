@@ -71,7 +71,7 @@ class Table:
     lines: tuple[Line, ...]
     total: Line | None = None
     left_out: int = 0
-    """Rows there is no room for: the smallest, in the files all the same."""
+    """Rows there is no room for: the smallest."""
     notes: tuple[str, ...] = ()
     """Of rows: among which values they were looked for. Of a pivot: what the others are."""
 

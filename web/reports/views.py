@@ -56,6 +56,7 @@ async def show(request: web.Request) -> web.Response:
         offers=offers,
         unknown=unknown,
         views=views,
+        file_rows=MAXIMUM_ROWS,
         plotted=asked.by[:1] in ((Dimension.DAY,), (Dimension.HOUR,)) and len(asked.by) == 1,
         **shown,
     )
