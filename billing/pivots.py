@@ -18,9 +18,10 @@ from billing.sums_queries import ORDER, SUMS, Source, added_up, pending, source_
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """How much of a table is shown: as many columns, and as many rows as come to so many cells with them."""
+    """How much of a table is shown: columns and rows at most, and of rows no more than come to so many cells."""
 
     columns: int
+    rows: int
     cells: int
 
 
@@ -96,7 +97,7 @@ def _side(rows: Sequence[Any], one: Dimension, count: int) -> Side:
 
 def _statement(query: ReportQuery, room: Room) -> Source:
     first, second = query.by
-    values: dict[str, Any] = {"columns": room.columns, "cells": room.cells}
+    values: dict[str, Any] = {"columns": room.columns, "rows": room.rows, "cells": room.cells}
     keys = zip(query.by, ("ARRAY(SELECT a FROM down)", "ARRAY(SELECT a FROM across)"), strict=True)
     cells = source_of(query, among={one: those for one, those in keys if not one.of_time}, name="_c")
     whole = source_of(replace(query, by=()), name="_t")
@@ -118,7 +119,8 @@ def _statement(query: ReportQuery, room: Room) -> Source:
 
 _ROOM = {
     "across": ":columns",
-    "down": "(SELECT greatest(1, CAST(:cells AS bigint) / greatest(1, count(*))) FROM across)",
+    "down": "(SELECT least(CAST(:rows AS bigint), greatest(1, CAST(:cells AS bigint) / greatest(1, count(*))))"
+    " FROM across)",
 }
 
 

@@ -152,7 +152,11 @@ async def test_a_table_shows_what_the_whole_report_has_and_adds_up(
         start=begin, end=begin + dt.timedelta(minutes=minutes), by=by, zone=ZoneInfo(zone), where=where
     )
     right = {row.keys: row.measures for row in (await whole(house, query)).rows}
-    for room in (Room(columns=3, cells=12), Room(columns=60, cells=5_000)):
+    for room in (
+        Room(columns=3, rows=9, cells=12),
+        Room(columns=3, rows=2, cells=99),
+        Room(columns=60, rows=99, cells=5_000),
+    ):
         async with house.connect() as connection:
             found = await pivot(connection, query, room)
         assert_adds_up(found)
@@ -172,9 +176,9 @@ async def test_a_table_shows_what_the_whole_report_has_and_adds_up(
 
 async def test_the_largest_rows_and_the_newest_days_are_shown(house: AsyncEngine) -> None:
     async with house.connect() as connection:
-        found = await pivot(connection, QUERY, Room(columns=2, cells=6))
+        found = await pivot(connection, QUERY, Room(columns=2, rows=3, cells=99))
         by_day = await pivot(
-            connection, replace(QUERY, by=(Dimension.BUYER, Dimension.DAY)), Room(columns=4, cells=8)
+            connection, replace(QUERY, by=(Dimension.BUYER, Dimension.DAY)), Room(columns=4, rows=9, cells=8)
         )
     revenue: dict[str, int] = {}
     for row in (await whole(house, replace(QUERY, by=(Dimension.BUYER,)))).rows:

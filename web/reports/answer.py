@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.export_report import Names
-from billing.pivots import Pivot, Room, pivot
+from billing.pivots import Pivot, pivot
 from billing.report_query import DEFAULT_ROWS, earlier
 from billing.reports import Report, ReportRow, names_of, report
 from billing.rollup import Dimension, Measures
 from web.reports.asked import ReportAsked
-from web.reports.tables import CELLS_MAXIMUM, CELLS_OF_TIME_MAXIMUM, COLUMNS_MAXIMUM
+from web.reports.tables import ROOM, TIMES_ROOM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +55,8 @@ async def answer(
 
 async def pivot_answer(connection: AsyncConnection, asked: ReportAsked, zone: ZoneInfo) -> PivotAnswer:
     """Raises ReportError when no report answers it."""
-    first = asked.by[0]
-    cells = CELLS_OF_TIME_MAXIMUM if first.of_time else CELLS_MAXIMUM
-    found = await pivot(connection, asked.question(zone), Room(columns=COLUMNS_MAXIMUM, cells=cells))
+    room = TIMES_ROOM if asked.by[0].of_time else ROOM
+    found = await pivot(connection, asked.question(zone), room)
     names: dict[tuple[Dimension, str], str] = {}
     for one, side in zip(asked.by, (found.down, found.across), strict=True):
         rows = [ReportRow(keys=(key,), measures=Measures()) for key in side.keys]

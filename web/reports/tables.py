@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from billing.export_report import COLUMNS, columns_of, figure_of
-from billing.pivots import Pivot, Side
+from billing.pivots import Pivot, Room, Side
 from billing.report_query import OTHERS
 from billing.reports import Report, ReportRow
 from billing.rollup import Dimension, Measures
 from web.reports.asked import DIMENSIONS, ReportAsked, kind_of
 
 SHADES = 6
-COLUMNS_MAXIMUM = 60
-CELLS_MAXIMUM, CELLS_OF_TIME_MAXIMUM = 2_000, 5_000
-"""Of a pivot, as many as a page holds and an eye goes over; more of days, which nobody reads one by one."""
+ROOM, TIMES_ROOM = Room(columns=60, rows=200, cells=2_000), Room(columns=60, rows=400, cells=5_000)
+"""Of a pivot, as much as a page holds and an eye goes over; more of days, which nobody reads one by one."""
 WEIGHED = 100
 """The rows of a page are looked for among so many of the largest buyers, states …; in files among all."""
 Names = Mapping[tuple[Dimension, str], str]
