@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, TypeAlias
 
-from router.domain.caps import SPACING, Claim, Moment, concurrency_key
+from router.domain.caps import SPACING, Claim, Moment
 from router.domain.counts import Counts, Facts, FullCaps, History, Turn
 from router.domain.market import Campaign, Cap, Snapshot
 from router.domain.plan import Plan, PlannedCap, plan_of
@@ -19,6 +20,7 @@ QUARTER_SECONDS = 900
 """Every hour, day, week and month begins at one of these, in every time zone of today."""
 
 NOTHING = (0, 0)
+UNLIMITED = 1 << 62
 NO_HISTORY = History()
 NEVER = -1
 
@@ -33,6 +35,11 @@ class Changes:
     """Target id, last_offered_ms, connected, converted."""
 
 
+_Place: TypeAlias = "tuple[_Reading, Cap | None, dict[Any, int], int | str, int, PlannedCap | None]"
+"""Where a counter stands in a reading: the cap if its period may be over, in which of the reading's tables and under
+which name, from how much on it is full, and whom it keeps out then. Looked up once, when the reading is made."""
+
+
 class LiveCounts:
     """Counters by key, histories by target, and readings of the plans that are in use."""
 
@@ -43,7 +50,7 @@ class LiveCounts:
         self._readings_begun = 0
         self._histories: dict[int, History] = {}
         self._readings: dict[int, _Reading] = {}
-        self._by_key: dict[str, list[_Reading]] = {}
+        self._by_key: dict[str, list[_Place]] = {}
         self._by_target: dict[int, list[_Reading]] = {}
         self._quarter = NEVER
         self._moment = Moment(now=datetime(1970, 1, 1, tzinfo=UTC))
@@ -146,21 +153,21 @@ class LiveCounts:
     def _begin_reading_of(self, plan: Plan, campaign: Campaign, older: _Reading | None) -> _Reading:
         """Begin with a plan that is new, or was edited."""
         if older is not None:
-            for key in older.caps:
-                self._by_key[key].remove(older)
+            for key, place in older.places.items():
+                self._by_key[key].remove(place)
             for target in older.plan.targets:
                 self._by_target[target.id].remove(older)
         reading = self._readings[campaign.id] = _Reading(plan, campaign.caps)
-        for key in reading.caps:
-            self._by_key.setdefault(key, []).append(reading)
+        for key, place in reading.places.items():
+            self._by_key.setdefault(key, []).append(place)
         for target in plan.targets:
             self._by_target.setdefault(target.id, []).append(reading)
         return reading
 
     def _set(self, key: str, used: int, began: int) -> None:
         self._counters[key] = (used, began)
-        for reading in self._by_key.get(key, ()):
-            reading.set(key, used, began)
+        for place in self._by_key.get(key, ()):
+            _put(place, key, used, began)
 
     def _set_history(self, target_id: int, history: History) -> None:
         self._histories[target_id] = history
@@ -175,17 +182,26 @@ class _Reading:
     def __init__(self, plan: Plan, campaign_caps: tuple[Cap, ...]) -> None:
         self.plan = plan
         self.campaign_caps = campaign_caps
-        own = (one.cap for one in plan.own_concurrency.values())
-        caps = (*own, *(one.cap for one in plan.caps.values()), *campaign_caps)
-        clocks = Moment(now=datetime(1970, 1, 1, tzinfo=UTC))
-        self.caps: dict[str, Cap] = {cap.key: cap for cap in caps if _has_a_clock(cap, clocks)}
         self.quarter = NEVER
-        self.moment = clocks
+        self.moment = Moment(now=datetime(1970, 1, 1, tzinfo=UTC))
         self.concurrency: dict[int, int] = {}
         self.used: dict[str, int] = {}
         self.history: dict[int, History] = {}
         self.full: dict[str, PlannedCap] = {}
-        self._whose = {concurrency_key(target.id): target.id for target in plan.targets}
+        self.places = self._make_places()
+
+    def _make_places(self) -> dict[str, _Place]:
+        clocks, plan = self.moment, self.plan
+        limit_of, planned_of = plan.limits.get, plan.caps.get
+        places: dict[str, _Place] = {
+            own.cap.key: (self, None, self.concurrency, target_id, own.cap.at_most, own)
+            for target_id, own in plan.own_concurrency.items()
+        }
+        for cap in (*(one.cap for one in plan.caps.values()), *self.campaign_caps):
+            key, timed = cap.key, None if cap.period is None else cap
+            if timed is None or _has_a_clock(cap, clocks):
+                places[key] = (self, timed, self.used, key, limit_of(key, UNLIMITED), planned_of(key))
+        return places
 
     def begin(
         self,
@@ -198,38 +214,29 @@ class _Reading:
         self.quarter, self.moment = quarter, moment
         for kept in (self.concurrency, self.used, self.history, self.full):
             kept.clear()
-        for key in self.caps:
+        for key, place in self.places.items():
             known = counters.get(key)
             if known is not None:
-                self.set(key, *known)
+                _put(place, key, *known)
         for target in self.plan.targets:
             history = histories.get(target.id)
             if history is not None:
                 self.history[target.id] = history
 
-    def set(self, key: str, used: int, began: int) -> None:
-        """Take over one counter. In one piece: every call moves some twenty, and more that other processes moved."""
-        cap, plan, target_id = self.caps[key], self.plan, self._whose.get(key)
-        if target_id is None:
-            if began and cap.period is not None and began < self.moment.period_start(cap):
-                used = 0
-            limit = plan.limits.get(key)
-            if used:
-                self.used[key] = used
-            else:
-                self.used.pop(key, None)
-        else:
-            limit = cap.at_most
-            if used:
-                self.concurrency[target_id] = used
-            else:
-                self.concurrency.pop(target_id, None)
-        if limit is None:
-            return
-        if used and used >= limit:
-            self.full[key] = plan.caps[key] if target_id is None else plan.own_concurrency[target_id]
-        elif key in self.full:
-            del self.full[key]
+
+def _put(place: _Place, key: str, used: int, began: int) -> None:
+    """Take over one counter where it counts. Every call moves some twenty, and more that other processes moved."""
+    reading, timed, in_use, name, limit, planned = place
+    if timed is not None and began and began < reading.moment.period_start(timed):
+        used = 0
+    if used:
+        in_use[name] = used
+    else:
+        in_use.pop(name, None)
+    if used >= limit and used and planned is not None:
+        reading.full[key] = planned
+    elif key in reading.full:
+        del reading.full[key]
 
 
 def _has_a_clock(cap: Cap, clocks: Moment) -> bool:
