@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,6 +28,7 @@ from agi.trunk_watch import TrunkWatch
 from router.auction_house import PUBLIC_ONLY, open_auctions
 from router.buyers.addresses import AddressRules
 from router.buyers.ping_client import PingClient
+from router.collector import leave_calls_in_peace
 from router.inbound_arrival import AskingPublishers
 from router.route_call import Router
 from router.snapshot import CurrentSnapshot
@@ -125,9 +125,7 @@ async def _serve_until(
             trunks.run(),
         )
     ]
-    # What was imported and loaded is not looked through again: a full collection takes 50 ms of a caller's time.
-    gc.collect()
-    gc.freeze()
+    leave_calls_in_peace()
     listening = await server.start(config.agi_port)
     log.info("ready on 127.0.0.1:%s", config.agi_port)
     await stop.wait()

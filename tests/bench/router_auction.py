@@ -11,7 +11,6 @@ Run alone: `python -m tests.bench.router_auction`.
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 import time
@@ -26,6 +25,7 @@ from uuid import uuid4
 import aiohttp
 import uvloop
 
+from router.collector import leave_calls_in_peace
 from router.domain.auction import AuctionResult, AuctionWanted, BidOutcome
 from tests.bench.report import Bar, at_most, finish, percentile, progress, told
 from tests.router.auctions import AuctionForTests, auction_between, endpoints_at, wanted_from
@@ -116,9 +116,7 @@ async def _warm(house: AuctionForTests, wanted: AuctionWanted) -> None:
     for _ in range(3):
         await house.auction.run(wanted, a_request())
     house.given.clear()
-    # As the agi process does once it is up: what was imported is not looked through again while callers wait.
-    gc.collect()
-    gc.freeze()
+    leave_calls_in_peace()  # as the agi process does once it is up
 
 
 async def _all_accepted(house: AuctionForTests, wanted: AuctionWanted) -> AuctionResult:
