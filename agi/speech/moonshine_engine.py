@@ -4,10 +4,9 @@ download.
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -32,6 +31,7 @@ from agi.speech.decision_rule import (
 )
 from agi.speech.model_audio import at_model_rate
 from agi.speech.moonshine_model import DecoderState, Floats, MoonshineModel
+from agi.speech.phone_head import PhoneHead, PhonesHeard
 from agi.speech.pronunciation import Pronunciation, sound_distance
 from agi.speech.recogniser import (
     NO_SYNONYMS,
@@ -45,6 +45,7 @@ from agi.speech.recogniser import (
     nothing_heard,
 )
 from agi.speech.token_automaton import TokenAutomaton
+from agi.speech.weighing import Hearing, Weighed, Weighing
 from ivr_flows.grammars import GRAMMARS, Grammar, grammar_with, may_go_on, read_answer, read_command
 
 MAXIMUM_AUTOMATA = 64
@@ -52,20 +53,8 @@ MAXIMUM_AUTOMATA = 64
 COMMAND_CONFIDENCE = 0.6
 """Mean probability of a token from which a command written by itself is acted on."""
 _FASTER, _SLOWER = 1.1, 0.9
-"""Unclear speech is heard again a little faster, and when it is still unclear once more a little slower. Of 1020
-answers of the development half one hearing has 95.4 % right (with the weight below), these three 97.5 %; with the high
-tones raised in place of the slower one 96.7 %, with silence around it 97.4 %, with that as a fourth 97.7 %.
-"""
-PRIOR_WEIGHT = 0.2
-"""Share of the decoder's own taste for an answer (answer_priors.py) that is taken off. Of the same 1020 answers 96.5 %
-are right without it, 97.5 % at 0.15 to 0.3.
-"""
-_WEIGHED_ANSWERS = 4
-"""Only the likeliest answers are weighed: three do as well as eight, and weighing costs time."""
-SOUND_WEIGHT = 0.7
-"""Log-probability that an answer loses for each phone that is not in the free text. Of 1778 answers of the development
-half 87 are wrong when the share of other phones is weighed and by the first free text alone (at 5), 74 by each phone
-and by the free texts of all hearings, 74 to 78 at 0.5 to 0.9. In "three fifty" one phone of many parts it from sixty.
+"""Unclear speech is heard again a little faster, and when it is still unclear once more a little slower: weighing.py
+tells what that brings. With the high tones raised in place of the slower one, or silence around it, fewer are right.
 """
 _MINIMUM_SAMPLES = 1600
 _KEPT_SOUNDS = 6
@@ -82,6 +71,7 @@ class Sound:
     start: DecoderState
     free: FreeText
     speech_seconds: float
+    phones: PhonesHeard
     again: tuple[Callable[[], DecoderState], ...]
     """Hear it again, each in another way; none: once is enough."""
     answers: dict[_Key, dict[str, Answer]]
@@ -107,12 +97,14 @@ class MoonshineEngine:
 
     name = "moonshine-tiny-en"
 
-    def __init__(self, rule: DecisionRule | None = None) -> None:
+    def __init__(self, rule: DecisionRule | None = None, head: PhoneHead | None = None) -> None:
         self._rule = rule or load_decision_rule()
         self._model = MoonshineModel()
         self._search = ConstrainedSearch(self._model)
         self._pronunciation = Pronunciation()
-        self._priors = AnswerPriors(self._model, self._search.ends)
+        priors = AnswerPriors(self._model, self._search.ends)
+        self._weighing = Weighing(self._model.tokens, self._pronunciation, priors)
+        self._head = head or PhoneHead()
         self._ear = CommandEar(self._search, self._model.tokens, self._pronunciation)
         self._automata: OrderedDict[_Key, TokenAutomaton] = OrderedDict()
         self._sounds: OrderedDict[tuple[bytes, float], Sound] = OrderedDict()
@@ -166,6 +158,7 @@ class MoonshineEngine:
             self._sounds[key] = Sound(
                 start=start,
                 free=free,
+                phones=self._head.hear(start.frames),
                 speech_seconds=utterance.speech_seconds,
                 again=(),
                 answers={_key(grammar, synonyms): answers},
@@ -189,25 +182,31 @@ class MoonshineEngine:
         key = _key(grammar, synonyms)
         if key not in sound.answers:
             sound.answers[key] = self._search.answers(sound.start, automaton)
-        answers = sound.answers[key]
-        hearings, written = [answers], [sound.free.text]
-        for again in sound.again:
-            if is_clear(answers):
-                break
-            found, free = self._search.answers_and_free_text(again(), automaton)
-            hearings.append(found)
-            written.append(free.text)
-            answers = joined_answers(hearings)
-        if not answers:
+        answers, weighed = self._weighed(sound, sound.answers[key], automaton)
+        if weighed is None:
             return None
-        scores = {value: answer.log_probability for value, answer in answers.items()}
-        if not is_clear(answers):
-            scores = self._nearer_in_sound(self._less_taste(scores, answers), answers, written)
-        value = max(scores, key=lambda candidate: scores[candidate])
+        scores, value = weighed.scores, weighed.best
         text = self._model.tokens.text(answers[value].tokens)
         agreement = agreement_of(automaton.grammar, value, sound.free.text)
         evidence = self._evidence(answers[value], text, sound, margin_of(scores), agreement)
         return Finding(value=value, text=text, evidence=evidence, shares=probabilities(scores))
+
+    def _weighed(
+        self, sound: Sound, answers: dict[str, Answer], automaton: TokenAutomaton
+    ) -> tuple[dict[str, Answer], Weighed | None]:
+        """Answers of as many hearings as it takes, joined, and their weight; None when nothing fits."""
+        found, hearings = [answers], [Hearing(written=sound.free.text, phones=sound.phones)]
+        weighed = self._weighing.weighed(answers, hearings) if answers else None
+        for again in sound.again:
+            if weighed is not None and (is_clear(answers) or weighed.settled):
+                break
+            start = again()
+            once_more, free = self._search.answers_and_free_text(start, automaton)
+            found.append(once_more)
+            hearings.append(Hearing(written=free.text, phones=self._head.hear(start.frames)))
+            answers = joined_answers(found)
+            weighed = self._weighing.weighed(answers, hearings) if answers else None
+        return answers, weighed
 
     def command_behind(self, sound: Sound, grammar: Grammar, finding: Finding | None) -> CommandHeard | None:
         """Return the command that the sound is rather than the answer that was found, although its free text is
@@ -283,26 +282,6 @@ class MoonshineEngine:
             started_seconds=round(utterance.lead_seconds, 3),
             ended_seconds=round(utterance.lead_seconds + utterance.speech_seconds, 3),
         )
-
-    def _less_taste(self, scores: Mapping[str, float], answers: Mapping[str, Answer]) -> dict[str, float]:
-        """The likeliest scores less what the decoder gives each answer when it hears nothing."""
-        likely = heapq.nlargest(_WEIGHED_ANSWERS, scores, key=lambda value: scores[value])
-        priors = self._priors.of([answers[value].tokens for value in likely])
-        return {
-            value: scores[value] - PRIOR_WEIGHT * prior for value, prior in zip(likely, priors, strict=True)
-        }
-
-    def _nearer_in_sound(
-        self, scores: Mapping[str, float], answers: Mapping[str, Answer], heard: Sequence[str]
-    ) -> dict[str, float]:
-        """Scores less what each answer sounds unlike the free texts (`heard`): the model writes words it knows, and the
-        likelier words of two that are alike, but what it writes sounds like what was said.
-        """
-        written = {value: self._model.tokens.text(answers[value].tokens) for value in scores}
-        return {
-            value: score - SOUND_WEIGHT * self._pronunciation.unlikeness(written[value], heard)
-            for value, score in scores.items()
-        }
 
     def _evidence(self, answer: Answer, text: str, sound: Sound, margin: float, agreement: int) -> Evidence:
         phones = self._pronunciation.phones(text)

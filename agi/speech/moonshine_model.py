@@ -9,12 +9,14 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+_Real = TypeVar("_Real", np.float32, np.float64)
 Cache = Mapping[str, Floats]
 
 START, STOP = 1, 2
@@ -35,6 +37,12 @@ class DecoderState:
     log_probabilities: Floats
     own: Cache
     audio: Cache
+
+    @property
+    def frames(self) -> Floats:
+        """What the encoder made of the sound, frame by frame."""
+        frames: Floats = self.audio[_HIDDEN][0]
+        return frames
 
 
 class Tokens:
@@ -137,11 +145,11 @@ def _written(present: Cache) -> Cache:
     return {name: value for name, value in present.items() if _OF_AUDIO not in name}
 
 
-def log_softmax(logits: Floats) -> Floats:
+def log_softmax(logits: NDArray[_Real]) -> NDArray[_Real]:
     best = logits.max(-1, keepdims=True)
     powers = logits - best
     np.exp(powers, out=powers)
-    result: Floats = logits - (best + np.log(powers.sum(-1, keepdims=True)))
+    result: NDArray[_Real] = logits - (best + np.log(powers.sum(-1, keepdims=True)))
     return result
 
 

@@ -26,7 +26,7 @@ _LETTER_SOUNDS = {
     "l": "L", "m": "M", "n": "N", "o": "OW", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V",
     "w": "W", "x": "K", "y": "Y", "z": "Z",
 }  # fmt: skip
-_WORD = re.compile(r"[a-z']+|\d{1,3}(?:,\d{3}){1,2}(?!\d)|\d+")
+WORD = re.compile(r"[a-z']+|\d{1,3}(?:,\d{3}){1,2}(?!\d)|\d+")
 _LONGEST_NUMBER = 4
 """More figures in a row, without commas, are said one by one."""
 
@@ -44,7 +44,7 @@ class Pronunciation:
 
     def phones(self, text: str) -> list[str]:
         found: list[str] = []
-        for word in _WORD.findall(text.lower()):
+        for word in WORD.findall(text.lower()):
             found += self._phones_of_word(word)
             if len(found) >= MAXIMUM_PHONES:
                 break
@@ -55,6 +55,10 @@ class Pronunciation:
         own, others = self.phones(text), filter(None, map(self.phones, heard))
         edits = [sound_edits(own, other) for other in others]
         return fmean(edits) if edits else 0.0
+
+    def knows(self, word: str) -> bool:
+        """Whether the dictionary has the word, in small letters."""
+        return bool(self._entry(word))
 
     def _look_up(self, word: str) -> tuple[str, ...]:
         if word[0].isdigit():

@@ -84,7 +84,7 @@ def load(
     said = [(grammar, value, phrase) for grammar in wanted for phrase, value in ANSWERS[grammar]]
     if with_no_answers:
         said += [(OUT_OF_GRAMMAR, "", phrase) for phrase in NO_ANSWERS]
-    babble = _babble(folder, half)
+    babble = babble_of(folder, half)
     for voice in VOICES:
         if voices and voice.name not in voices:
             continue
@@ -136,7 +136,7 @@ def set_folder() -> Path:
 
 
 @lru_cache(maxsize=4)
-def _babble(folder: Path, half: Half) -> tuple[Floats, ...]:
+def babble_of(folder: Path, half: Half) -> tuple[Floats, ...]:
     """Sentences for others to say in the background: of this half's own, so that the halves share nothing."""
     clips = [
         clip

@@ -39,6 +39,6 @@ def test_a_change_on_the_way_means_hearing_again(copy: Path, file: str) -> None:
 
 def test_a_change_of_the_rule_does_not(copy: Path) -> None:
     before = heard_by()
-    (copy / "agi/speech/data").mkdir()
+    (copy / "agi/speech/data").mkdir(exist_ok=True)
     (copy / "agi/speech/data/decision_rule.json").write_text("{}", "utf8")
     assert heard_by() == before

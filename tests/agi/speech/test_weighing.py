@@ -1,0 +1,75 @@
+"""What the decoder found, weighed by what was heard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agi.speech.answer_priors import AnswerPriors
+from agi.speech.constrained_search import Answer, ConstrainedSearch
+from agi.speech.moonshine_model import MoonshineModel
+from agi.speech.phone_head import NUMBER_OF, PHONES, PhonesHeard
+from agi.speech.pronunciation import Pronunciation
+from agi.speech.weighing import LEAST_FIT, WEIGHED_ANSWERS, Hearing, Weighing
+
+
+@pytest.fixture(scope="module")
+def model() -> MoonshineModel:
+    return MoonshineModel()
+
+
+@pytest.fixture(scope="module")
+def weighing(model: MoonshineModel) -> Weighing:
+    priors = AnswerPriors(model, ConstrainedSearch(model).ends)
+    return Weighing(model.tokens, Pronunciation(), priors)
+
+
+def _heard(*phones: str) -> PhonesHeard:
+    """Each phone for two frames, nine to one sure."""
+    rows = np.full((2 * len(phones), 1 + len(PHONES)), 0.1 / len(PHONES))
+    for at, phone in enumerate(phones):
+        rows[2 * at : 2 * at + 2, NUMBER_OF[phone]] = 0.9
+    return PhonesHeard(np.log(rows))
+
+
+def _answer(model: MoonshineModel, text: str, score: float) -> Answer:
+    return Answer(log_probability=score, best_log_probability=score, tokens=tuple(model.tokens.encode(text)))
+
+
+def test_poor_beats_fair_when_the_phones_say_so(model: MoonshineModel, weighing: Weighing) -> None:
+    """The decoder likes the one a little better, and writes a third word that sounds like neither."""
+    answers = {"fair": _answer(model, "Fair", -4.0), "poor": _answer(model, "Poor", -4.3)}
+    heard = [Hearing(written="Third.", phones=_heard("P", "UH", "R"))]
+    assert weighing.weighed(answers, heard).best == "poor"
+    heard = [Hearing(written="Third.", phones=_heard("F", "EH", "R"))]
+    assert weighing.weighed(answers, heard).best == "fair"
+
+
+def test_what_is_clear_once_it_is_weighed_is_not_heard_again(
+    model: MoonshineModel, weighing: Weighing
+) -> None:
+    answers = {"fair": _answer(model, "Fair", -3.5), "poor": _answer(model, "Poor", -6.0)}
+    heard = [Hearing(written="Fair.", phones=_heard("F", "EH", "R"))]
+    assert weighing.weighed(answers, heard).settled
+    other = [Hearing(written="Fair.", phones=_heard("P", "UH", "R"))]
+    assert not weighing.weighed(answers, other).settled
+    nothing_alike = [Hearing(written="Six.", phones=_heard("S", "IH", "K", "S"))]
+    assert not weighing.weighed(answers, nothing_alike).settled
+
+
+def test_an_amount_in_figures_is_known_by_any_way_of_saying_it(weighing: Weighing) -> None:
+    said = Pronunciation().phones("two fifty k")
+    own, other = weighing.fits(["$250,000", "$260,000"], [_heard(*said)])
+    assert own > other + 5
+
+
+def test_what_has_no_phones_or_too_many_counts_as_unfit_and_no_worse(weighing: Weighing) -> None:
+    assert weighing.fits(["", "one million dollars"], [_heard("P")]) == [LEAST_FIT, LEAST_FIT]
+    assert weighing.fits([], [_heard("P")]) == []
+
+
+def test_only_the_likeliest_answers_are_weighed(model: MoonshineModel, weighing: Weighing) -> None:
+    names = ("Ohio", "Iowa", "Idaho", "Utah", "Maine", "Texas")
+    answers = {name: _answer(model, name, -3.0 - at) for at, name in enumerate(names)}
+    heard = [Hearing(written="Ohio.", phones=_heard("OW"))]
+    assert list(weighing.weighed(answers, heard).scores) == list(names[:WEIGHED_ANSWERS])
