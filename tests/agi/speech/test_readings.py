@@ -23,6 +23,8 @@ from agi.speech.readings import MOST_READINGS, readings
         ("30303", "three oh three oh three"),
         ("30303", "three oh three zero three"),
         ("1975", "nineteen seventy five"),
+        ("March 3rd, 1975", "march third nineteen seventy five"),
+        ("April 30th", "april thirtieth"),
         ("62.", "sixty two"),
         ("Poor.", "poor"),
     ],
