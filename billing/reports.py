@@ -6,21 +6,17 @@ a report is as new as the last commit.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.report_query import OTHERS, ReportError, ReportQuery
+from billing.report_query import OTHERS, ReportQuery
 from billing.rollup import FIELDS, Dimension, Measures
 from billing.rollups_queries import MEASURES
-from billing.sums_queries import ORDER, SUMS, Among, Source, added_up, pending, ranked, source_of, typed
-
-CALLS_AT_ONCE = 50
+from billing.sums_queries import ORDER, SUMS, Among, Source, added_up, pending, ranked, source_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +106,7 @@ def _order(row: ReportRow, query: ReportQuery) -> tuple[Any, ...]:
     return times, -row.measures.revenue_micros, -row.measures.calls, row.keys
 
 
-# --- names and calls -----------------------------------------------------------------------------------------
+# --- names -------------------------------------------------------------------------------------------------
 
 _NAMES = {
     Dimension.PUBLISHER: "SELECT id, name FROM publishers WHERE id = ANY (:ids)",
@@ -138,67 +134,3 @@ async def names_of(
             found = await connection.execute(text(_NAMES[dimension]), {"ids": ids})
             names |= {(dimension, str(row.id)): row.name for row in found}
     return names
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportCall:
-    """One call behind a figure."""
-
-    call_id: UUID
-    started_at: dt.datetime
-    caller: str | None
-    outcome: str | None
-    connected_ms: int
-    revenue_micros: int
-    payout_micros: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a page of calls ends; the next one begins after it."""
-
-    at: dt.datetime
-    transaction_id: int
-
-
-async def calls_behind(
-    connection: AsyncConnection,
-    *,
-    start: dt.datetime,
-    end: dt.datetime,
-    where: Mapping[Dimension, str],
-    after: Place | None = None,
-    limit: int = CALLS_AT_ONCE,
-) -> tuple[tuple[ReportCall, ...], Place | None]:
-    """Return calls of these values, newest first, and where the next page begins (None: that was all).
-
-    As they were settled; what corrected them later is on the call's own page. Folded calls only: at most a second old.
-    """
-    if any(one.of_time for one in where) or not 1 <= limit <= 1_000:
-        raise ReportError(
-            "calls are asked for by what they are of; their time is the period, 1 to 1000 at once"
-        )
-    conditions = "".join(f" AND {one.value} = :{one.value}" for one in where)
-    values: dict[str, Any] = {one.value: typed(one, value) for one, value in where.items()}
-    values |= {"start": start, "end": end, "limit": limit}
-    if after is not None:
-        conditions += " AND (at, transaction_id) < (:after_at, :after_id)"
-        values |= {"after_at": after.at, "after_id": after.transaction_id}
-    query = _CALLS.format(conditions=conditions)
-    rows = (await connection.execute(text(query), values)).all()
-    calls = tuple(
-        ReportCall(**{name: getattr(row, name) for name in ReportCall.__dataclass_fields__}) for row in rows
-    )
-    last = Place(at=rows[-1].at, transaction_id=rows[-1].transaction_id) if len(rows) == limit else None
-    return calls, last
-
-
-_CALLS = """
-    SELECT f.transaction_id, f.at, f.call_id, c.started_at, c.caller, c.outcome, f.connected_ms,
-        f.revenue_micros, f.payout_micros
-    FROM (
-        SELECT * FROM report_facts
-        WHERE calls = 1 AND at >= :start AND at < :end{conditions}
-        ORDER BY at DESC, transaction_id DESC LIMIT :limit
-    ) f JOIN calls c ON c.id = f.call_id ORDER BY f.at DESC, f.transaction_id DESC
-"""

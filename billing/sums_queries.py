@@ -64,11 +64,16 @@ def typed(dimension: Dimension, value: str) -> int | str:
     return int(value or 0) if dimension in IDS else value
 
 
+def summed_key(dimension: Dimension, value: str) -> str:
+    """Return a value as sums have it."""
+    return value or ("0" if dimension in IDS else "")
+
+
 def _shared_values(query: ReportQuery) -> dict[str, Any]:
     values: dict[str, Any] = {"start": query.start, "end": query.end}
     for one, value in query.where.items():
         # As the sums have it, a text; and as the facts have it.
-        values |= {f"only_{one}": value or ("0" if one in IDS else ""), f"of_{one}": typed(one, value)}
+        values |= {f"only_{one}": summed_key(one, value), f"of_{one}": typed(one, value)}
     if query.by_time:
         values["zone"] = query.zone.key
     return values

@@ -19,8 +19,9 @@ from tollbridge.settings import Settings
 
 if TYPE_CHECKING:
     from billing.export_report import Names
+    from billing.report_calls import Place
     from billing.report_query import ReportQuery
-    from billing.reports import Place, Report
+    from billing.reports import Report
     from billing.rollup import Dimension
 
 # ruff: noqa: PLC0415  a command imports what it needs: `tollbridge --help` and small processes stay quick
@@ -183,8 +184,8 @@ def reports_calls(
     as_json: bool,
 ) -> None:
     """List the calls behind a figure, newest first, 50 at a time. Example: tollbridge reports calls --of state=OH"""
+    from billing.report_calls import calls_behind
     from billing.report_query import ReportError
-    from billing.reports import calls_behind
     from rules.money import format_dollars
 
     where, place = _where(of), _place(after)
@@ -296,7 +297,7 @@ def _where(of: Sequence[str]) -> dict[Dimension, str]:
 
 
 def _place(after: str) -> Place | None:
-    from billing.reports import Place
+    from billing.report_calls import Place
 
     if not after:
         return None

@@ -10,8 +10,9 @@ import time
 from itertools import combinations
 from zoneinfo import ZoneInfo
 
+from billing.report_calls import calls_behind
 from billing.report_query import ReportQuery
-from billing.reports import calls_behind, report
+from billing.reports import report
 from billing.rollup import KEPT, Dimension
 from billing.rollups_queries import DIMENSIONS, MEASURES, all_sets, insert_set
 from store.session import open_engine

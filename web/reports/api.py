@@ -10,8 +10,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from billing.export_report import rows_to_json
+from billing.report_calls import calls_behind
 from billing.report_query import MAXIMUM_ROWS, ReportError
-from billing.reports import calls_behind
 from billing.rollup import KEPT, Dimension
 from web.api.operation import Answered, Asked, FieldProblem, Operation, Page, Problem, Query, refused
 from web.keys import HOUSE

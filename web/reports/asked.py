@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from billing.export_report import COLUMNS, MONEY_COLUMNS, RATE_COLUMNS
+from billing.report_calls import Place
 from billing.report_query import DEFAULT_ROWS, MAXIMUM_ROWS, ReportError, ReportQuery
-from billing.reports import Place
 from billing.rollup import KEPT, Dimension
 from web.portal.figures import midnight
 from web.portal.listing import read_day

@@ -13,8 +13,8 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.export_report import to_csv, to_xlsx
+from billing.report_calls import CALLS_AT_ONCE, Place, calls_behind
 from billing.report_query import MAXIMUM_ROWS, ReportError
-from billing.reports import CALLS_AT_ONCE, Place, calls_behind
 from billing.rollup import Dimension
 from web.keys import ENGINE, USER
 from web.pages import render
