@@ -31,6 +31,10 @@ _FAST = {
     "shared_buffers": "32MB",
     "max_wal_size": "96MB",
 }
+AS_A_NODE_BUT_FAST = {
+    name: value for name, value in _FAST.items() if name not in ("shared_buffers", "max_wal_size")
+}
+"""Quick to fill, and with the memory of a node's own server: for benchmarks that read."""
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 1 << 30
 

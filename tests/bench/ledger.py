@@ -14,7 +14,7 @@ from tests.bench.ledger_reports import report_bars
 from tests.bench.ledger_settlement import CLIENTS, settlement_bars
 from tests.bench.ledger_verify import verify_bars
 from tests.bench.report import Bar, finish, progress
-from tests.postgres import cloned_database, server_for_tests
+from tests.postgres import AS_A_NODE_BUT_FAST, cloned_database, server_for_tests
 
 QUICK = bool(os.environ.get("QUICK"))
 RUNS = 1 if QUICK else 3
@@ -28,7 +28,11 @@ ONLY = os.environ.get("ONLY", "")
 
 def main() -> int:
     bars: list[Bar] = []
-    with server_for_tests() as server_url, tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+    with (
+        server_for_tests(AS_A_NODE_BUT_FAST) as server_url,
+        tempfile.TemporaryDirectory() as folder,
+        ExitStack() as stack,
+    ):
 
         def database() -> str:
             return stack.enter_context(cloned_database(server_url))

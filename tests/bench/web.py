@@ -25,7 +25,7 @@ from store.tables import users
 from tests.bench import web_market
 from tests.bench.report import Bar, at_least, at_most, finish, percentile, progress, told
 from tests.bench.web_editor import big_flow, editor_fps
-from tests.postgres import cloned_database, server_for_tests
+from tests.postgres import AS_A_NODE_BUT_FAST, cloned_database, server_for_tests
 from tests.web.browser import open_browser, open_visit
 from web.auth import UserCreated, create_user
 
@@ -265,7 +265,7 @@ async def _measure(database_url: str, folder: Path) -> list[Bar]:
 
 def main() -> int:
     with (
-        server_for_tests() as server_url,
+        server_for_tests(AS_A_NODE_BUT_FAST) as server_url,
         cloned_database(server_url) as database_url,
         tempfile.TemporaryDirectory() as folder,
     ):
