@@ -91,8 +91,13 @@ def _weighing(query: ReportQuery) -> tuple[str, Among, dict[str, Any]]:
 
 
 async def allow_memory(connection: AsyncConnection) -> None:
-    """A hundred thousand sums are added up in memory, and not on the disk; until the transaction ends."""
-    await connection.execute(text("SELECT set_config('work_mem', '32MB', true)"))
+    """A hundred thousand sums are added up in memory, and not on the disk; until the transaction ends.
+
+    Nothing is compiled for them either, where the server would: that takes longer than any report.
+    """
+    await connection.execute(
+        text("SELECT set_config('work_mem', '32MB', true), set_config('jit', 'off', true)")
+    )
 
 
 def measures_of(row: Any) -> Measures:

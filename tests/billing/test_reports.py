@@ -6,6 +6,7 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.report_query import OTHERS, ReportError, ReportQuery
@@ -63,3 +64,22 @@ async def test_where_there_are_no_more_values_none_is_left_out(house: AsyncEngin
 def test_a_senseless_number_of_values_is_refused() -> None:
     with pytest.raises(ReportError):
         ReportQuery(start=FIRST, end=QUERY.end, zone=QUERY.zone, weighed=0)
+
+
+async def test_what_is_not_folded_yet_is_looked_up_and_the_ledger_is_not_read_whole(
+    house: AsyncEngine,
+) -> None:
+    """A server that has not looked at the few pending ones takes them for thousands."""
+    async with house.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(
+            text(
+                "INSERT INTO ledger_transactions (kind) SELECT 'adjustment:' || n FROM generate_series(1, 20000) n"
+            )
+        )
+        await connection.execute(text("INSERT INTO report_pending SELECT max(id) FROM ledger_transactions"))
+        await connection.execute(text("ANALYZE ledger_transactions"))
+    async with house.begin() as connection:
+        await report(connection, QUERY)
+        read = text("SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0")
+        assert "ledger_transactions" not in {row.relname for row in await connection.execute(read)}

@@ -14,7 +14,7 @@ from billing.rollup import Dimension, Measures
 from web.reports.asked import DIMENSIONS, ReportAsked, kind_of
 
 SHADES = 6
-ROOM, TIMES_ROOM = Room(columns=60, rows=200, cells=2_000), Room(columns=60, rows=400, cells=5_000)
+ROOM, TIMES_ROOM = Room(columns=60, rows=100, cells=2_000), Room(columns=60, rows=400, cells=5_000)
 """Of a pivot, as much as a page holds and an eye goes over; more of days, which nobody reads one by one."""
 WEIGHED = 100
 """The rows of a page are looked for among so many of the largest buyers, states …; in files among all."""
