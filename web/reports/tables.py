@@ -16,7 +16,7 @@ from web.reports.asked import DIMENSIONS, ReportAsked, kind_of
 SHADES = 6
 ROOM, TIMES_ROOM = Room(columns=60, rows=100, cells=2_000), Room(columns=60, rows=400, cells=5_000)
 """Of a pivot, as much as a page holds and an eye goes over; more of days, which nobody reads one by one."""
-WEIGHED = 100
+WEIGHED = 50
 """The rows of a page are looked for among so many of the largest buyers, states …; in files among all."""
 Names = Mapping[tuple[Dimension, str], str]
 _SHOWN = (
