@@ -224,5 +224,5 @@ def test_a_page_says_among_which_buyers_its_rows_were_looked_for() -> None:
     asked = read_asked({"by": "buyer", "then": "day"}, dt.date(2026, 11, 28))
     question = asked.question(ZoneInfo("UTC"), weighed=WEIGHED)
     found = Report(query=question, rows=(), total=Measures(), groups=0, left_out={Dimension.BUYER: 1_900})
-    assert rows_table(found, asked, {}, None).notes == ("the 50 largest of 2,000 buyers",)
+    assert rows_table(found, asked, {}, None).notes == ("the 50 largest of 1,950 buyers",)
     assert rows_table(replace(found, left_out={Dimension.BUYER: 0}), asked, {}, None).notes == ()
