@@ -56,7 +56,7 @@ def _written(model: MoonshineModel, search: ConstrainedSearch, item: Item) -> st
 
 
 def distance(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many words must be put in, left out or changed to make one of the other."""
+    """How many words (or phones) must be put in, left out or changed to make one of the other."""
     row = list(range(len(other) + 1))
     for index, word in enumerate(one, start=1):
         diagonal, row[0] = row[0], index

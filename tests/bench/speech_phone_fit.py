@@ -20,6 +20,7 @@ from agi.speech.moonshine_model import log_softmax
 from agi.speech.phone_head import HEAD_FILE, PHONES
 from tests.bench.report import progress
 from tests.bench.speech_ctc import Learnt, Spoken, learn
+from tests.bench.speech_intelligible import distance
 from tests.bench.speech_phone_speech import learnt_from, speaker_of
 
 AROUND, HIDDEN = 1, 0
@@ -38,7 +39,7 @@ def heads_without_each(speech: dict[str, list[Spoken]], *, around: int, hidden: 
 
 def phones_wrong(head: Learnt, spoken: Sequence[Spoken]) -> float:
     """Share of phones that the likeliest way through the frames gets wrong, leaves out or adds."""
-    wrong = sum(_edits(likeliest_phones(head, one), one.phones) for one in spoken)
+    wrong = sum(distance(likeliest_phones(head, one), one.phones) for one in spoken)
     return wrong / max(sum(len(one.phones) for one in spoken), 1)
 
 
@@ -49,18 +50,6 @@ def likeliest_phones(head: Learnt, one: Spoken) -> list[str]:
     weights, bias = head.layers[-1]
     best = log_softmax(frames @ weights + bias).argmax(1)
     return [PHONES[each - 1] for at, each in enumerate(best) if each and (at == 0 or each != best[at - 1])]
-
-
-def _edits(one: Sequence[str], other: Sequence[str]) -> int:
-    row = list(range(len(other) + 1))
-    for index, phone in enumerate(one, start=1):
-        diagonal, row[0] = row[0], index
-        for column, against in enumerate(other, start=1):
-            diagonal, row[column] = (
-                row[column],
-                min(row[column] + 1, row[column - 1] + 1, diagonal + (phone != against)),
-            )
-    return row[-1]
 
 
 def write(head: Learnt, file: Path) -> None:
