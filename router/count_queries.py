@@ -57,13 +57,14 @@ _READ_CALLS = """
 
 
 # Rows written by transactions from $1 on: the oldest that was still at work when we last read. Age is counted back from
-# the next transaction, so that the numbers may wrap around.
+# the next transaction, so that the numbers may wrap around. The limit is a SELECT of its own: worked out once, not for
+# every row.
 _READ_CHANGES = """
     SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
         (SELECT json_agg(json_build_array(key, used, period_start)) FROM cap_counters
-            WHERE $1::text IS NULL OR age(xmin) <= age($1::text::xid)),
+            WHERE $1::text IS NULL OR age(xmin) <= (SELECT age($1::text::xid))),
         (SELECT json_agg(json_build_array(target_id, last_offered_ms, connected, converted)) FROM target_history
-            WHERE $1::text IS NULL OR age(xmin) <= age($1::text::xid))
+            WHERE $1::text IS NULL OR age(xmin) <= (SELECT age($1::text::xid)))
 """
 _TRANSACTION_NUMBERS = 2**32
 

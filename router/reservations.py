@@ -1,8 +1,8 @@
 """Leases on caps: room taken in PostgreSQL before a target is rung, given back when the attempt or the call is over.
 
 A cap is one row of cap_counters. `used` is moved only by conditional statements, in here and in the functions
-take_leases and take_leases_together (migrations 0006 and 0009), never by counting rows first (FACTS 5: that admits
-three times the cap). Each is safe to repeat.
+take_leases and take_leases_together (migrations 0006, 0009 and 0017), never by counting rows first (FACTS 5: that
+admits three times the cap). Each is safe to repeat.
 """
 
 from __future__ import annotations

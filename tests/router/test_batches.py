@@ -144,6 +144,38 @@ async def test_taken_together_twice_is_taken_once(engine: AsyncEngine) -> None:
         assert (await used(connection))["campaign:1"] == (4, 0)
 
 
+async def test_the_same_attempts_together_and_alone_at_the_same_moment_take_room_once(
+    engine: AsyncEngine,
+) -> None:
+    pools = [PlainConnections(engine) for _ in range(3)]
+    for _ in range(10):
+        attempts = [attempt(number, claim("c:1", 99), claim(f"u:{number}", 9)) for number in range(6)]
+
+        async def together(pool: PlainConnections, some: Sequence[Attempt]) -> None:
+            async with pool.one() as connection:
+                assert await take_leases_together(connection, some) == [""] * len(some)
+
+        async def alone(pool: PlainConnections, some: Sequence[Attempt]) -> None:
+            async with pool.one() as connection:
+                assert [await take_leases(connection, one) for one in some] == [""] * len(some)
+
+        await asyncio.gather(
+            together(pools[0], attempts[:4]), together(pools[1], attempts[2:]), alone(pools[2], attempts)
+        )
+        async with pools[0].one() as connection:
+            assert (await used(connection))["c:1"] == (len(attempts), 0)
+            await connection.execute("TRUNCATE cap_counters, leases")
+
+
+async def test_who_does_not_fit_leaves_the_others_what_they_took(engine: AsyncEngine) -> None:
+    async with PlainConnections(engine).one() as connection:
+        await take_leases_together(connection, [attempt(1, claim("t:1", 2)), attempt(2, claim("t:2", 9))])
+        three = [attempt(number, claim("t:1", 2), claim("t:2", 9)) for number in (1, 2, 3)]
+        assert await take_leases_together(connection, three) == ["", "t:1", "t:1"]
+        assert await used(connection) == {"t:1": (2, 0), "t:2": (2, 0)}
+        assert len(await leases(connection)) == 4
+
+
 KEYS = ("a:1", "b:2", "c:3", "d:4")
 CLAIMS = st.one_of(
     st.builds(
