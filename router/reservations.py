@@ -207,7 +207,7 @@ class TurnTaken:
 class Attempt:
     """One target about to be rung for one call."""
 
-    call_id: UUID
+    call_id: UUID | str
     attempt: int
     target_id: int
     claims: tuple[Claim, ...]
@@ -254,20 +254,20 @@ async def take_leases_together(connection: asyncpg.Connection, attempts: Sequenc
     names = {(one.call_id, one.attempt) for one in attempts}
     if len(attempts) == 1 or len(names) < len(attempts) or any(one.turn is not None for one in attempts):
         return [await take_leases(connection, one) for one in attempts]
-    claims = [(number, claim) for number, one in enumerate(attempts, 1) for claim in one.claims]
-    keys = [claim.key for _, claim in claims]
+    claims = [claim for one in attempts for claim in one.claims]
+    keys = [claim.key for claim in claims]
     values = (
         [one.call_id for one in attempts],
         [one.attempt for one in attempts],
         [one.target_id for one in attempts],
         [one.now_ms for one in attempts],
         [one.expires_at for one in attempts],
-        [number for number, _ in claims],
+        [number for number, one in enumerate(attempts, 1) for _ in one.claims],
         keys,
-        [claim.kind for _, claim in claims],
-        [claim.amount for _, claim in claims],
-        [claim.at_most for _, claim in claims],
-        [claim.period_start for _, claim in claims],
+        [claim.kind for claim in claims],
+        [claim.amount for claim in claims],
+        [claim.at_most for claim in claims],
+        [claim.period_start for claim in claims],
     )
     taken = await connection.fetchval(_TAKE_TOGETHER, *values)
     if taken is None:  # a counter is new

@@ -106,12 +106,15 @@ class Routing:
         self.ringing: list[Offer] = []
         """Those whose room is taken, in the order of their numbers of attempt."""
         self._attempt = attempt
-        self._call_id = UUID(request.call_id)
         self._lost = Counts()
         """Caps that were found full after all, when the lease was taken."""
         self._empty_wallets: set[int] = set()
         """Buyers whose wallet did not cover the call after all."""
         self._promise_given_up = self._gave_back = False
+
+    @property
+    def _call_id(self) -> UUID:
+        return UUID(self.request.call_id)  # takes as long as three look-ups: few calls need it
 
     def timed(self, phase: str) -> _Timed:
         """Add what is done inside to a phase."""
@@ -234,7 +237,7 @@ class Routing:
         campaign = self._snapshot.campaigns[request.campaign_id]
         caps = all_caps(self._snapshot, campaign, request.publisher_id, target)
         return Attempt(
-            call_id=self._call_id,
+            call_id=self.request.call_id,
             attempt=number,
             target_id=target.id,
             claims=claims_of(caps, target, moment, self._price_micros(offer)),

@@ -62,7 +62,7 @@ async def take_leases_with_hold(connection: asyncpg.Connection, attempt: Attempt
 
 
 async def take_hold(
-    connection: asyncpg.Connection, call_id: UUID, attempt: int, hold: Hold, expires_at: datetime
+    connection: asyncpg.Connection, call_id: UUID | str, attempt: int, hold: Hold, expires_at: datetime
 ) -> bool:
     """Set aside what the attempt may cost, in the transaction of the caller. Asking again takes nothing more.
 

@@ -130,7 +130,7 @@ def claims_of(caps: Iterable[Cap], target: Target, moment: Moment, price_micros:
             period_start=moment.period_start(cap),
         )
         for cap in caps
-        if counts_now(cap, target, moment)
+        if cap.range_name is None or counts_now(cap, target, moment)
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 
 from router.domain.counts import Counts
 from router.domain.decision import (
@@ -25,6 +27,8 @@ from router.domain.verdicts import Verdicts, judge_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from router.domain.auction import AuctionResult, AuctionWanted, Bid
 
 NO_AUCTIONS: Mapping[int, AuctionResult] = {}
@@ -69,11 +73,9 @@ def decide_unasked(snapshot: Snapshot, request: RouteRequest, counts: Counts) ->
     return decision
 
 
-@dataclass(
-    kw_only=True, slots=True
-)  # not frozen: that takes three times as long, for everybody who is ranked
+@dataclass(kw_only=True, slots=True)
 class _Place:
-    """A target that may take the call, and where it stands."""
+    """A target that may take the call, and where it stands. Not frozen: that takes three times as long."""
 
     stage: PlannedStage
     entry: Entry
@@ -100,8 +102,13 @@ class _Deciding:
         self._plan: Plan = plan_of(snapshot, campaign)
         self._situation: Situation = situation_of(snapshot, campaign, request, counts)
         self._verdicts: Verdicts = judge_all(self._plan, self._situation)
+        self._price = partial(_price, snapshot, campaign.id, request.now)
+        """What the buyer's terms ask for the call, by target id; nought when only a bid will say."""
         self._stages_left = iter(self._plan.stages)
         self._ranked: list[_Place] = []
+        self._behind: Iterator[_Place] = iter(())
+        """Those after them in the stage reached last, ranked when somebody looks. Holds nothing that holds it."""
+        self._count_behind = 0
         self._at_a_loss: list[_Place] = []
         """Those who could take the call, but pay less than what is promised for it."""
         self._own: dict[int, Rejection] = {}
@@ -138,13 +145,23 @@ class _Deciding:
 
     def _rank_all(self) -> Sequence[_Place]:
         """Return everybody who could have taken the call, the chosen first, once there is one."""
+        self._rank_behind()
         for stage in self._stages_left:
             self._rank_stage(stage)
+            self._rank_behind()
         return self._ranked
+
+    def _rank_behind(self, most: int | None = None) -> None:
+        """Rank those who come next: all of them, or `most`."""
+        before = len(self._ranked)
+        self._ranked.extend(islice(self._behind, most))
+        self._count_behind -= len(self._ranked) - before
 
     def _first_offer(self) -> Offer | None:
         """Return the offer to who is first now; whom eligibility finds against after all is taken out."""
-        while self._ranked:
+        while self._ranked or self._count_behind:
+            if not self._ranked:
+                self._rank_behind(1)
             offer = self._offer(self._ranked[0])
             if offer is not None:
                 return offer
@@ -183,10 +200,10 @@ class _Deciding:
             dear = [entry for entry in willing if self._pays_too_little(stage, entry)]
             self._at_a_loss.extend(self._places(stage, dear))
             willing = [entry for entry in willing if entry.target_id not in self._own]
-        self._ranked.extend(self._places(stage, willing))
+        self._behind, self._count_behind = iter(self._places(stage, willing)), len(willing)
 
     def _places(self, stage: PlannedStage, entries: Sequence[Entry]) -> Iterable[_Place]:
-        ranked = METHODS[stage.stage.method](entries, self._contest(stage, entries)) if entries else ()
+        ranked = METHODS[stage.stage.method](entries, self._contest(stage)) if entries else ()
         return (_Place(stage=stage, entry=entry) for entry in self._again_first(ranked))
 
     def _pays_too_little(self, stage: PlannedStage, entry: Entry, bid_micros: int | None = None) -> bool:
@@ -200,26 +217,20 @@ class _Deciding:
         self._reject(target.id, RejectionCode.BELOW_PAYOUT, _loss(pays, promised, stage.stage.margin_micros))
         return True
 
-    def _again_first(self, ranked: Sequence[Entry]) -> Sequence[Entry]:
+    def _again_first(self, ranked: Iterable[Entry]) -> Iterable[Entry]:
         """Put the target that had this caller before in front, where the campaign's policy says so."""
         again = self._situation.target_to_have_it_again
         if again is None:
             return ranked
         return sorted(ranked, key=lambda entry: entry.target_id != again)
 
-    def _contest(self, stage: PlannedStage, willing: Sequence[Entry]) -> Contest:
+    def _contest(self, stage: PlannedStage) -> Contest:
         return Contest(
             call_id=self._request.call_id,
             turn=self._counts.turns.get(stage.stage.id, NO_TURN),
             history=self._counts.history,
-            prices={entry.target_id: self._price(entry.target_id) for entry in willing}
-            if self._snapshot.terms
-            else {},
+            price=self._price,
         )
-
-    def _price(self, target_id: int) -> int:
-        buyer_id = self._snapshot.targets[target_id].buyer_id
-        return self._snapshot.price_micros(buyer_id, self._campaign.id, self._request.now) or 0
 
     def _wanted(self, stage: PlannedStage, willing: Sequence[Entry]) -> AuctionWanted:
         from router.domain.auction import AuctionWanted  # noqa: PLC0415 (few markets need it)
@@ -273,17 +284,19 @@ class _Deciding:
         if isinstance(verdict, Rejection):
             self._own[target.id] = verdict
             return None
-        bid, stage = place.promised or place.bid, place.stage.stage
+        bid, ring_timeout_seconds = place.promised or place.bid, place.stage.stage.ring_timeout_seconds
+        if bid is None and not ring_timeout_seconds:
+            return verdict
         # Spelled out: dataclasses.replace takes many times as long.
         return Offer(
             target_id=verdict.target_id,
             buyer_id=verdict.buyer_id,
             licences=verdict.licences,
             billed=verdict.billed,
-            ring_timeout_seconds=stage.ring_timeout_seconds or target.ring_timeout_seconds,
-            press_to_accept=target.press_to_accept,
-            whisper_text=target.whisper_text,
-            recovery_seconds=target.recovery_seconds,
+            ring_timeout_seconds=ring_timeout_seconds or verdict.ring_timeout_seconds,
+            press_to_accept=verdict.press_to_accept,
+            whisper_text=verdict.whisper_text,
+            recovery_seconds=verdict.recovery_seconds,
             bid_micros=None if bid is None else bid.bid_micros,
             minimum_connected_ms=None if bid is None else bid.minimum_connected_ms,
             dial=None if bid is None else bid.dial,
@@ -331,19 +344,20 @@ class _Deciding:
         most = winner.stage.stage.simultaneous
         if most == 1:
             return ()
-        others = [place for place in self._ranked[1:] if place.stage is winner.stage][: most - 1]
-        return tuple(offer for offer in map(self._offer, others) if offer is not None)
+        self._rank_behind()
+        others = [place for place in self._ranked[1:] if place.stage is winner.stage]
+        return tuple(offer for offer in map(self._offer, others[: most - 1]) if offer is not None)
 
     def _why(self, winner: _Place) -> str:
         stage = winner.stage.stage
         if winner.promised is not None:
             return f"stage {stage.position}: promised to a publisher's ping"
-        of_how_many = f"first of {sum(place.stage is winner.stage for place in self._ranked)}"
+        count = self._count_behind + sum(place.stage is winner.stage for place in self._ranked)
         at_a_loss = ""
         if self._ranked is self._at_a_loss:
             pays = self._price(winner.entry.target_id) if winner.bid is None else winner.bid.bid_micros
             at_a_loss = f", at a loss: {_loss(pays or 0, self._payout(), stage.margin_micros)}"
-        return f"stage {stage.position}, {stage.method}: {of_how_many}{at_a_loss}"
+        return f"stage {stage.position}, {stage.method}: first of {count}{at_a_loss}"
 
     def _write_rejections(self) -> tuple[Rejection, ...]:
         ranks = {place.entry.target_id: rank for rank, place in enumerate(self._rank_all(), 1)}
@@ -372,6 +386,10 @@ class _Deciding:
             detail = self._verdicts.code_of(bit)
             return Rejection(target_id=target.id, code=detail, detail="")
         return verdict
+
+
+def _price(snapshot: Snapshot, campaign_id: int, now: datetime, target_id: int) -> int:
+    return snapshot.price_micros(snapshot.targets[target_id].buyer_id, campaign_id, now) or 0
 
 
 def _loss(pays_micros: int, promised_micros: int, margin_micros: int) -> str:

@@ -1,25 +1,26 @@
 """In which order a stage offers a call to those who could take it. One function a method; the dict is the list.
 
-To add a method: write a function from (entries, contest) to the same entries, best first, and name it in METHODS.
+To add a method: write a function from (entries, contest) to the same entries, best first, and name it in METHODS. Who
+stands behind the first is often never asked for: a generator need not know before.
 Whatever a method leaves equal is told apart by DESIGN 5's rule: the higher price, then who has waited longest since
 its last offer, then a hash of call and target that is always the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from router.domain.counts import History, Turn
 from router.domain.market import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
-    Method: TypeAlias = Callable[[Sequence["Entry"], "Contest"], Sequence["Entry"]]
+    Method: TypeAlias = Callable[[Sequence["Entry"], "Contest"], Iterable["Entry"]]
     Score: TypeAlias = Callable[["Entry"], int | float]
+    Rule: TypeAlias = Callable[["Entry"], Any]
 
 ONE_PASS = 5_040_000
 """What a call counts for a target of weight 1; divided by most small weights without remainder."""
@@ -39,11 +40,11 @@ class Contest:
     call_id: str
     turn: Turn = NO_TURN
     history: Mapping[int, History] = field(default_factory=dict)
-    prices: Mapping[int, int] = field(default_factory=dict)
-    """What the call is worth at each target in millionths of a dollar: its bid, else its buyer's price."""
+    price: Callable[[int], int] = lambda target_id: 0
+    """What the call is worth at a target, by its id, in millionths of a dollar: its bid, else its buyer's price."""
 
 
-def by_priority(entries: Sequence[Entry], contest: Contest) -> Sequence[Entry]:
+def by_priority(entries: Sequence[Entry], contest: Contest) -> Iterator[Entry]:
     """Lowest priority number first."""
     return _best_first(entries, contest, lambda entry: entry.priority)
 
@@ -87,19 +88,17 @@ def by_equal_turn(entries: Sequence[Entry], contest: Contest) -> Sequence[Entry]
     )
 
 
-def by_value(entries: Sequence[Entry], contest: Contest) -> Sequence[Entry]:
+def by_value(entries: Sequence[Entry], contest: Contest) -> Iterator[Entry]:
     """Highest price times the chance that the call converts there."""
-    prices, history = contest.prices, contest.history
+    price, history = contest.price, contest.history
     return _best_first(
         entries,
         contest,
-        lambda entry: (
-            -prices.get(entry.target_id, 0) * expected_conversion(history.get(entry.target_id, NO_HISTORY))
-        ),
+        lambda entry: -price(entry.target_id) * expected_conversion(history.get(entry.target_id, NO_HISTORY)),
     )
 
 
-def by_bid(entries: Sequence[Entry], contest: Contest) -> Sequence[Entry]:
+def by_bid(entries: Sequence[Entry], contest: Contest) -> Iterator[Entry]:
     """Highest bid first."""
     return _best_first(entries, contest, lambda entry: 0)
 
@@ -109,26 +108,28 @@ def expected_conversion(history: History) -> float:
     return (history.converted + PRIOR_CALLS * PRIOR_RATE) / (history.connected + PRIOR_CALLS)
 
 
-def _best_first(entries: Sequence[Entry], contest: Contest, score: Score) -> Sequence[Entry]:
-    prices, history = contest.prices, contest.history
-    ranks = {
-        entry.target_id: (
-            score(entry),
-            -prices.get(entry.target_id, 0),
-            history.get(entry.target_id, NO_HISTORY).last_offered_ms,
-        )
-        for entry in entries
-    }
-    found: list[Entry] = []
-    ordered = sorted(entries, key=lambda entry: ranks[entry.target_id])
-    for _, equals in groupby(ordered, lambda entry: ranks[entry.target_id]):
-        first, *others = equals
-        found += _by_tie_breaker(contest.call_id, [first, *others]) if others else (first,)
-    return found
+def _best_first(entries: Sequence[Entry], contest: Contest, score: Score) -> Iterator[Entry]:
+    history, call_id = contest.history, contest.call_id
+    return _in_order(
+        entries,
+        score,
+        lambda entry: -contest.price(entry.target_id),
+        lambda entry: history.get(entry.target_id, NO_HISTORY).last_offered_ms,
+        lambda entry: (tie_breaker(call_id, entry.target_id), entry.target_id),
+    )
 
 
-def _by_tie_breaker(call_id: str, equals: Sequence[Entry]) -> Sequence[Entry]:
-    return sorted(equals, key=lambda entry: (tie_breaker(call_id, entry.target_id), entry.target_id))
+def _in_order(entries: Sequence[Entry], rule: Rule, *others: Rule) -> Iterator[Entry]:
+    """Yield by the first rule, lowest first; whom it leaves equal, by the next."""
+    ranks: dict[Any, list[Entry]] = {}
+    for entry in entries:
+        ranks.setdefault(rule(entry), []).append(entry)
+    for rank in sorted(ranks):
+        equals = ranks[rank]
+        if len(equals) > 1 and others:
+            yield from _in_order(equals, *others)
+        else:
+            yield from equals
 
 
 def tie_breaker(call_id: str, target_id: int) -> bytes:

@@ -22,6 +22,7 @@ from router.domain.duplicates import (
 )
 from router.domain.licences import Missing, Need, find_licences, need_of
 from router.domain.market import Campaign, Snapshot, Target
+from router.domain.plan import ANYWHERE
 from router.domain.suppression import why_blocked
 from rules.money import format_dollars
 from rules.schedule import local_time, minute_of_week
@@ -52,8 +53,8 @@ class Situation:
     duplicates: Duplicates | None
     """The caller's earlier calls that the campaign's policy counts."""
     _local: dict[str, datetime] = field(default_factory=dict)
-    _facts: dict[str | None, Facts] = field(default_factory=dict)
-    """By time zone; under None what is the same everywhere."""
+    _facts: dict[str, Facts] = field(default_factory=dict)
+    """By time zone."""
     _unmet: dict[tuple[int, str], str] = field(default_factory=dict)
 
     @property
@@ -74,17 +75,18 @@ class Situation:
         return minute_of_week(local), local.date()
 
     def facts(self, time_zone: str) -> Facts:
-        """Return what filters of a target in `time_zone` ask about."""
+        """Return what filters of a target in `time_zone` ask about; ANYWHERE: those that do not ask what time it is."""
         known = self._facts.get(time_zone)
         if known is None:
             from router.domain.known_facts import FactsThere, facts_anywhere  # noqa: PLC0415
 
-            anywhere = self._facts.get(None)
-            if anywhere is None:
-                anywhere = self._facts[None] = facts_anywhere(self.request)
-            # Not self.local: what goes round in a circle stays until the collector comes by, in a caller's time.
-            clock = partial(local_time, self.request.now, time_zone)
-            known = self._facts[time_zone] = FactsThere(anywhere, clock)
+            if time_zone == ANYWHERE:
+                known = facts_anywhere(self.request)
+            else:
+                # Not self.local: what goes round in a circle stays until the collector comes by, in a caller's time.
+                clock = partial(local_time, self.request.now, time_zone)
+                known = FactsThere(self.facts(ANYWHERE), clock)
+            self._facts[time_zone] = known
         return known
 
     def unmet(self, filters: Condition, time_zone: str) -> str:
@@ -188,6 +190,9 @@ def judge(target: Target, situation: Situation) -> Offer | Rejection:
         buyer_id=target.buyer_id,
         ring_timeout_seconds=target.ring_timeout_seconds,
         licences=licences,
+        press_to_accept=target.press_to_accept,
+        whisper_text=target.whisper_text,
+        recovery_seconds=target.recovery_seconds,
         billed=not situation.goes_for_nothing(target),
     )
 

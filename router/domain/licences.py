@@ -47,11 +47,14 @@ def need_of(tags: Mapping[str, str]) -> Need:
     """Return what the call needs: the stated loan and state, else every one that is possible."""
     loan_type = tags.get(LOAN_TYPE_TAG, "")
     state = tags.get(STATE_TAG, "")
-    candidates = tuple(sorted({code for code in tags.get(STATE_CANDIDATES_TAG, "").split("-") if code}))
     return Need(
         products=(loan_type,) if loan_type else LOAN_TYPES,
-        states=(state,) if state else candidates or STATE_CODES,
+        states=(state,) if state else _candidates(tags) or STATE_CODES,
     )
+
+
+def _candidates(tags: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted({code for code in tags.get(STATE_CANDIDATES_TAG, "").split("-") if code}))
 
 
 def find_licences(

@@ -35,9 +35,12 @@ class Changes:
     """Target id, last_offered_ms, connected, converted."""
 
 
-_Place: TypeAlias = "tuple[_Reading, Cap | None, dict[Any, int], int | str, int, PlannedCap | None]"
+_Place: TypeAlias = (
+    "tuple[Cap | None, dict[Any, int], int | str, int, dict[str, PlannedCap], PlannedCap | None]"
+)
 """Where a counter stands in a reading: the cap if its period may be over, in which of the reading's tables and under
-which name, from how much on it is full, and whom it keeps out then. Looked up once, when the reading is made."""
+which name, from how much on it is full, and among what and whom it keeps out then. Looked up once, when the reading is
+made."""
 
 
 class LiveCounts:
@@ -60,6 +63,8 @@ class LiveCounts:
         quarter = int(now.timestamp()) // QUARTER_SECONDS
         if quarter != self._quarter:
             self._quarter = quarter
+            for reading in self._readings.values():
+                reading.quarter = NEVER
             self._moment = Moment(now=datetime.fromtimestamp(quarter * QUARTER_SECONDS, UTC))
         return self._moment.at(now)
 
@@ -146,7 +151,7 @@ class LiveCounts:
         if known is None or known.plan is not plan or known.campaign_caps != campaign.caps:
             known = self._begin_reading_of(plan, campaign, known)
         quarter = int(now.timestamp()) // QUARTER_SECONDS
-        if known.quarter != quarter:
+        if known.quarter != quarter:  # all that are not NEVER's are the present one's
             known.begin(quarter, self.moment(now), self._counters, self._histories)
         return known
 
@@ -154,7 +159,7 @@ class LiveCounts:
         """Begin with a plan that is new, or was edited."""
         if older is not None:
             for key, place in older.places.items():
-                self._by_key[key].remove(place)
+                self._by_key[key] = [one for one in self._by_key[key] if one is not place]
             for target in older.plan.targets:
                 self._by_target[target.id].remove(older)
         reading = self._readings[campaign.id] = _Reading(plan, campaign.caps)
@@ -166,8 +171,9 @@ class LiveCounts:
 
     def _set(self, key: str, used: int, began: int) -> None:
         self._counters[key] = (used, began)
-        for place in self._by_key.get(key, ()):
-            _put(place, key, used, began)
+        places = self._by_key.get(key)
+        if places:  # the last goes by the newest market
+            _put(places, key, _counting(places[-1], used, began, self._moment))
 
     def _set_history(self, target_id: int, history: History) -> None:
         self._histories[target_id] = history
@@ -194,13 +200,14 @@ class _Reading:
         clocks, plan = self.moment, self.plan
         limit_of, planned_of = plan.limits.get, plan.caps.get
         places: dict[str, _Place] = {
-            own.cap.key: (self, None, self.concurrency, target_id, own.cap.at_most, own)
+            own.cap.key: (None, self.concurrency, target_id, max(own.cap.at_most, 1), self.full, own)
             for target_id, own in plan.own_concurrency.items()
         }
         for cap in (*(one.cap for one in plan.caps.values()), *self.campaign_caps):
             key, timed = cap.key, None if cap.period is None else cap
             if timed is None or _has_a_clock(cap, clocks):
-                places[key] = (self, timed, self.used, key, limit_of(key, UNLIMITED), planned_of(key))
+                limit = max(limit_of(key, UNLIMITED), 1)
+                places[key] = (timed, self.used, key, limit, self.full, planned_of(key))
         return places
 
     def begin(
@@ -217,26 +224,30 @@ class _Reading:
         for key, place in self.places.items():
             known = counters.get(key)
             if known is not None:
-                _put(place, key, *known)
+                _put((place,), key, _counting(place, *known, moment))
         for target in self.plan.targets:
             history = histories.get(target.id)
             if history is not None:
                 self.history[target.id] = history
 
 
-def _put(place: _Place, key: str, used: int, began: int) -> None:
-    """Take over one counter where it counts. Every call moves some twenty, and more that other processes moved."""
-    reading, timed, in_use, name, limit, planned = place
-    if timed is not None and began and began < reading.moment.period_start(timed):
-        used = 0
-    if used:
-        in_use[name] = used
-    else:
-        in_use.pop(name, None)
-    if used >= limit and used and planned is not None:
-        reading.full[key] = planned
-    elif key in reading.full:
-        del reading.full[key]
+def _counting(place: _Place, used: int, began: int, moment: Moment) -> int:
+    """Return what of a counter counts at `moment`: nothing when its period is over."""
+    timed = place[0]
+    return 0 if timed is not None and began and began < moment.period_start(timed) else used
+
+
+def _put(places: Iterable[_Place], key: str, counting: int) -> None:
+    """Take over one counter where it stands. Every call moves some twenty, and more that other processes moved."""
+    for _, in_use, name, limit, full, planned in places:
+        if counting:
+            in_use[name] = counting
+        else:
+            in_use.pop(name, None)
+        if counting >= limit and planned is not None:
+            full[key] = planned
+        elif key in full:
+            del full[key]
 
 
 def _has_a_clock(cap: Cap, clocks: Moment) -> bool:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from rules.condition import Condition
     from rules.schedule import Schedule
 
-ANYWHERE = "UTC"
+ANYWHERE = ""
+"""Stands for a time zone where it makes no difference."""
 
 BY_MOMENT = frozenset({REVENUE, SPACING})
 

@@ -263,6 +263,8 @@ def test_a_decision_leaves_nothing_to_the_garbage_collector() -> None:
     """What goes round in a circle is found by a full look-through, while some other caller waits."""
     late_and_rich = {"all": [{"fact": "time", ">=": "09:00"}, {"fact": "equity", ">=": "50000"}]}
     asked = {"loan_type": "refinance", "state": "OH", "home_value": "400000", "loan_balance": "100000"}
+    several = snapshot_of(a_small_market(3))
+    decide(several, a_request(), Counts())
     for filters in (None, {"fact": "credit_score", ">=": 620}, late_and_rich):
         snapshot = snapshot_of(one_target(filters=filters))
         request = a_request(tags={**asked, "credit_score": "700"})
@@ -274,6 +276,8 @@ def test_a_decision_leaves_nothing_to_the_garbage_collector() -> None:
             assert not isinstance(decision, AuctionWanted) and decision.chosen is not None
             assert decision.to_bytes()
             del decision
+            assert gc.collect() == 0
+            assert decide(several, request, Counts())  # and nobody looks who came after the first
             assert gc.collect() == 0
         finally:
             gc.enable()
