@@ -79,15 +79,18 @@ class Case:
 
 
 def utterance_of(samples: Samples) -> Utterance | None:
-    """What the end-pointer cuts out of a line's audio; None when it hears no speech."""
-    endpointer = Endpointer()
-    for at in range(0, len(samples) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
-        if endpointer.feed(samples[at : at + FRAME_SAMPLES]) is EndpointEvent.ENDED:
-            return endpointer.utterance()
+    """What a call decodes of a line's audio: the speech and the short pause after which it is heard on trial, for an
+    engine is handed that again when nothing more is said (turn.py). None when the end-pointer hears no speech.
+    """
+    endpointer, paused = Endpointer(), dict[int, Utterance]()
     # Somebody goes on talking behind the caller: the line falls silent when the caller has nothing more to say.
-    for _ in range(_QUIET_FRAMES):
-        if endpointer.feed(np.zeros(FRAME_SAMPLES, np.int16) + 1) is EndpointEvent.ENDED:
-            return endpointer.utterance()
+    line = np.concatenate([samples, np.ones(_QUIET_FRAMES * FRAME_SAMPLES, np.int16)])
+    for at in range(0, len(line) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
+        event = endpointer.feed(line[at : at + FRAME_SAMPLES])
+        if event is EndpointEvent.PAUSED:
+            paused[endpointer.speech_ended_frame] = endpointer.utterance()
+        elif event is EndpointEvent.ENDED:
+            return paused.get(endpointer.speech_ended_frame) or endpointer.utterance()
     return None
 
 

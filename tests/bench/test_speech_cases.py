@@ -1,13 +1,17 @@
-"""What was heard is kept only as long as nothing on a sound's way has changed."""
+"""What is heard, and that it is kept only as long as nothing on a sound's way has changed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from agi.speech.question import Question
+from agi.speech.recogniser import FRAME_SAMPLES, SAMPLE_RATE, Samples
+from agi.speech.turn import Turn
 from tests.bench import speech_cases
-from tests.bench.speech_cases import heard_by
+from tests.bench.speech_cases import heard_by, utterance_of
 
 
 @pytest.fixture
@@ -42,3 +46,26 @@ def test_a_change_of_the_rule_does_not(copy: Path) -> None:
     (copy / "agi/speech/data").mkdir(exist_ok=True)
     (copy / "agi/speech/data/decision_rule.json").write_text("{}", "utf8")
     assert heard_by() == before
+
+
+def test_what_is_heard_here_is_what_a_call_decodes() -> None:
+    line = _voice_on_the_line(seconds=0.6)
+    turn = Turn(Question(grammar="yes_no", prompts=()), "none")
+    decodes = [
+        decode
+        for number, at in enumerate(range(0, len(line) - FRAME_SAMPLES + 1, FRAME_SAMPLES))
+        if (decode := turn.on_audio(line[at : at + FRAME_SAMPLES], 20 * number))
+    ]
+    here = utterance_of(line)
+    assert here is not None and decodes[-1].final
+    assert np.array_equal(here.samples, decodes[-1].utterance.samples)
+    assert here.speech_seconds == decodes[-1].utterance.speech_seconds
+
+
+def _voice_on_the_line(seconds: float) -> Samples:
+    """A vowel of 120 Hz with a quiet line around it."""
+    time = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    formants = [np.exp(-(((120 * n - 700) / 300) ** 2)) for n in range(1, 25)]
+    vowel = sum(share * np.sin(2 * np.pi * 120 * n * time) for n, share in enumerate(formants, 1))
+    quiet = np.random.default_rng(1).standard_normal(SAMPLE_RATE) * 10
+    return np.concatenate([quiet, 4000 * vowel, quiet]).astype(np.int16)
