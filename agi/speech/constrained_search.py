@@ -26,6 +26,13 @@ within 8. Of 200 answers to all questions 188 are right and 143 accepted, 3 of t
 """
 FINISHED_WIDTH = 8.0
 """Paths that are this far below a finished answer could only become alternatives that nobody would be offered."""
+UNBOUND_WIDTH = 6.0
+UNBOUND = 0.5
+"""While the grammar has cost the leading path no more than this (as a log-probability), the model writes an answer by
+itself: then only paths so close to the best step and the best finished answer are followed. Of 403 answers of the
+development half as many are right, accepted right and accepted wrong (399, 294, 1) as with the wide beam all the time,
+for a tenth less processor: 89 ms an answer, not 97 (median 60, not 71). Within 5, at a cost of up to 1: 398, 291 and 1.
+"""
 MAXIMUM_ANSWER_TOKENS = 24
 MAXIMUM_FREE_TOKENS = 24
 _CLEAR_SCORE, _CLEAR_MARGIN = -3.0, 3.0
@@ -126,9 +133,14 @@ class ConstrainedSearch:
         found: dict[str, Answer] = {}
         paths = [_Path(score=0.0, node=0, tokens=())]
         scores = yield _NOTHING_YET
+        cost = 0.0
         for _ in range(MAXIMUM_ANSWER_TOKENS):
             self._collect_finished(paths, scores, automaton, found)
-            steps = _best_steps(paths, scores, automaton, found)
+            likely = _likeliest_steps(paths, scores, automaton)
+            finished = max((answer.log_probability for answer in found.values()), default=-math.inf)
+            best = max(finished, likely[0].path.score if likely else -math.inf)
+            cost += max(0.0, paths[0].score + float(scores[0].max()) - best)
+            steps = _worth_following(likely, finished, bound=cost > UNBOUND)
             if not steps:
                 break
             paths = [step.path for step in steps]
@@ -207,18 +219,20 @@ def _steps(
             yield path.score + float(own[token]), row, token, node
 
 
-def _best_steps(
-    paths: list[_Path], scores: Floats, automaton: TokenAutomaton, found: Mapping[str, Answer]
-) -> list[_Step]:
-    """The steps worth following: the best few, none hopeless beside the best step or the best finished
-    answer.
-    """
+def _likeliest_steps(paths: list[_Path], scores: Floats, automaton: TokenAutomaton) -> list[_Step]:
+    """The best few steps, the likeliest first."""
     likely = heapq.nlargest(2 * BEAM_PATHS, _steps(paths, scores, automaton))
     best = [step for step in likely if automaton.leads_on((*paths[step[1]].tokens, step[2]))][:BEAM_PATHS]
-    leading = best[0][0] - BEAM_WIDTH if best else 0.0
-    finished = max((answer.log_probability for answer in found.values()), default=-np.inf)
     return [
         _Step(path=_Path(score=score, node=node, tokens=(*paths[row].tokens, token)), row=row)
         for score, row, token, node in best
-        if score > max(leading, finished - FINISHED_WIDTH)
     ]
+
+
+def _worth_following(steps: Sequence[_Step], finished: float, *, bound: bool) -> list[_Step]:
+    """Those that are not hopeless beside the best step or the best `finished` answer. `bound`: the grammar keeps the
+    model from what it would write.
+    """
+    beside_step, beside_answer = (BEAM_WIDTH, FINISHED_WIDTH) if bound else (UNBOUND_WIDTH, UNBOUND_WIDTH)
+    leading = steps[0].path.score - beside_step if steps else 0.0
+    return [step for step in steps if step.path.score > max(leading, finished - beside_answer)]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import cast
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agi.speech.constrained_search import Answer, is_clear, joined_answers
-from agi.speech.moonshine_model import Tokens, assets_folder
+from agi.speech.constrained_search import BEAM_PATHS, Answer, ConstrainedSearch, is_clear, joined_answers
+from agi.speech.moonshine_model import STOP, DecoderState, MoonshineModel, Tokens, assets_folder
 from agi.speech.token_automaton import UNUSUAL_COST, TokenAutomaton
 from ivr_flows.grammars import GRAMMARS
 from ivr_flows.number_words import DIGIT_WORDS, in_words
@@ -114,6 +117,38 @@ def test_a_second_hearing_settles_what_the_first_left_open() -> None:
 def test_a_hearing_that_went_wrong_does_not_outvote_the_one_that_went_well() -> None:
     joined = joined_answers([answers(IA=-3.0, WI=-7.0), answers(WI=-15.0, IA=-25.0)])
     assert joined["IA"].log_probability > joined["WI"].log_probability
+
+
+class _Writer:
+    """Stands for a model that has one text in mind and likes everything else equally little."""
+
+    tokens = TOKENS
+
+    def __init__(self, text: str) -> None:
+        self._wanted = [*TOKENS.encode(text), STOP]
+        self.rows: list[int] = []
+
+    def begin(self) -> DecoderState:
+        return self._state(1)
+
+    def advance(self, state: DecoderState, rows: Sequence[int], tokens: Sequence[int]) -> DecoderState:
+        self.rows.append(len(rows))
+        return self._state(len(rows))
+
+    def _state(self, count: int) -> DecoderState:
+        scores = np.full((count, len(TOKENS.pieces)), -8.0, np.float32)
+        scores[:, self._wanted[min(len(self.rows), len(self._wanted) - 1)]] = 0.0
+        return DecoderState(log_probabilities=scores, own={}, audio={})
+
+
+@pytest.mark.parametrize(("text", "most"), [("Yes", 2), ("Bananas", 1 + BEAM_PATHS)])
+def test_few_paths_are_followed_while_the_model_writes_an_answer_by_itself(text: str, most: int) -> None:
+    """One row is the free text's."""
+    writer = _Writer(text)
+    search = ConstrainedSearch(cast("MoonshineModel", writer))
+    answers, free = search.answers_and_free_text(writer.begin(), AUTOMATA["yes_no"])
+    assert free.text == text and max(writer.rows) == most
+    assert (answers["yes"].log_probability > -1) == (text == "Yes")
 
 
 def test_a_zip_that_does_not_exist_is_never_written() -> None:
