@@ -166,6 +166,15 @@ def spoken_texts(grammar: Grammar, most: int) -> tuple[str, ...]:
     return tuple(sorted(" ".join(text.split()) for text in found))
 
 
+def phrases_of(grammar: Grammar, value: str, most: int) -> tuple[str, ...]:
+    """The ways to say one value of a closed grammar, without what may stand around them, lower case; cut off after
+    `most`. Empty for an open one.
+    """
+    rules = grammar.phrases.get(value, ())
+    texts = (text for rule in rules for text in every_text(rule, grammar.rules, most))
+    return tuple(dict.fromkeys(" ".join(text.replace(",", " ").lower().split()) for text in texts))[:most]
+
+
 def values_in_text(grammar: Grammar, text: str) -> tuple[str, ...]:
     """Every value of a closed grammar said in `text`, in order, each once; at each place the longest phrase counts."""
     words, found, at = text.lower().split(), list[str](), 0

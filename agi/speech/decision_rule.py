@@ -29,12 +29,17 @@ surely (12 of 14 below -1.1; 16 of 20 a real "yeah" above -0.6, the others in no
 half one no is accepted as a yes, not five, and 9 of 152 right ones are asked back. A no taken for a yes confirms what
 was misheard.
 """
+LEAST_PHONE_FIT = -5.0
+"""Asked back what fits the phones worse: mostly speech that answers nothing, and a sure "Yeah." written for a "nah".
+agi/speech/data/README.md tells what it stops and what it costs.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What was found for the best value. Log-probabilities are natural; `sound_distance` is 0 to 1. `agreement` is 1
     when the text written without a grammar says the same value, -1 when it says another, 0 when it says none.
+    `phone_fit` is the log-probability a phone of the best way to say the value, 0 when it is all that was heard.
     """
 
     answer: float
@@ -46,6 +51,7 @@ class Evidence:
     sound_distance: float
     speech_seconds: float
     agreement: int
+    phone_fit: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +102,8 @@ def is_acceptable(value: str, evidence: Evidence, share: float) -> bool:
     """Return whether nothing beside the logit speaks against acting on `value`."""
     short = evidence.answer_phones <= _SHORT_PHONES
     doubtful_yes = value == _AGREES and short and evidence.answer < _LEAST_OF_SHORT_YES
-    return share >= _ACCEPT_SHARE and evidence.agreement >= 0 and not doubtful_yes
+    sounds_so = evidence.phone_fit >= LEAST_PHONE_FIT and not doubtful_yes
+    return share >= _ACCEPT_SHARE and evidence.agreement >= 0 and sounds_so
 
 
 def margin_of(scores: Mapping[str, float]) -> float:

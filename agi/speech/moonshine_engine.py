@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -22,6 +22,7 @@ from agi.speech.constrained_search import (
     joined_answers,
 )
 from agi.speech.decision_rule import (
+    LEAST_PHONE_FIT,
     DecisionRule,
     Evidence,
     load_decision_rule,
@@ -46,10 +47,20 @@ from agi.speech.recogniser import (
 )
 from agi.speech.token_automaton import TokenAutomaton
 from agi.speech.weighing import Hearing, Weighed, Weighing
-from ivr_flows.grammars import GRAMMARS, Grammar, grammar_with, may_go_on, read_answer, read_command
+from ivr_flows.grammars import (
+    GRAMMARS,
+    Grammar,
+    grammar_with,
+    may_go_on,
+    phrases_of,
+    read_answer,
+    read_command,
+)
 
 MAXIMUM_AUTOMATA = 64
 """Grammars with a flow's own phrases that are kept ready."""
+MOST_PHRASES = 100
+"""Ways to say one value that are compared with the phones heard."""
 COMMAND_CONFIDENCE = 0.6
 """Mean probability of a token from which a command written by itself is acted on."""
 _FASTER, _SLOWER = 1.1, 0.9
@@ -182,19 +193,29 @@ class MoonshineEngine:
         key = _key(grammar, synonyms)
         if key not in sound.answers:
             sound.answers[key] = self._search.answers(sound.start, automaton)
-        answers, weighed = self._weighed(sound, sound.answers[key], automaton)
+        answers, hearings, weighed = self._weighed(sound, sound.answers[key], automaton)
         if weighed is None:
             return None
         scores, value = weighed.scores, weighed.best
         text = self._model.tokens.text(answers[value].tokens)
         agreement = agreement_of(automaton.grammar, value, sound.free.text)
-        evidence = self._evidence(answers[value], text, sound, margin_of(scores), agreement)
+        fit = self._phone_fit(weighed, automaton.grammar, hearings)
+        evidence = self._evidence(answers[value], text, sound, margin_of(scores), agreement, fit)
         return Finding(value=value, text=text, evidence=evidence, shares=probabilities(scores))
+
+    def _phone_fit(self, weighed: Weighed, grammar: Grammar, hearings: Sequence[Hearing]) -> float:
+        """Of the text that was found, or of another way to say the same: the model writes "Yes." for a "yep"."""
+        if weighed.fit_a_phone >= LEAST_PHONE_FIT:
+            return weighed.fit_a_phone
+        others = phrases_of(grammar, weighed.best, MOST_PHRASES)
+        return max(weighed.fit_a_phone, self._weighing.best_fit_a_phone(others, hearings))
 
     def _weighed(
         self, sound: Sound, answers: dict[str, Answer], automaton: TokenAutomaton
-    ) -> tuple[dict[str, Answer], Weighed | None]:
-        """Answers of as many hearings as it takes, joined, and their weight; None when nothing fits."""
+    ) -> tuple[dict[str, Answer], list[Hearing], Weighed | None]:
+        """Answers of as many hearings as it takes, joined, the hearings, and the weight of the answers; None when
+        nothing fits.
+        """
         found, hearings = [answers], [Hearing(written=sound.free.text, phones=sound.phones)]
         weighed = self._weighing.weighed(answers, hearings) if answers else None
         for again in sound.again:
@@ -206,7 +227,7 @@ class MoonshineEngine:
             hearings.append(Hearing(written=free.text, phones=self._head.hear(start.frames)))
             answers = joined_answers(found)
             weighed = self._weighing.weighed(answers, hearings) if answers else None
-        return answers, weighed
+        return answers, hearings, weighed
 
     def command_behind(self, sound: Sound, grammar: Grammar, finding: Finding | None) -> CommandHeard | None:
         """Return the command that the sound is rather than the answer that was found, although its free text is
@@ -283,7 +304,9 @@ class MoonshineEngine:
             ended_seconds=round(utterance.lead_seconds + utterance.speech_seconds, 3),
         )
 
-    def _evidence(self, answer: Answer, text: str, sound: Sound, margin: float, agreement: int) -> Evidence:
+    def _evidence(
+        self, answer: Answer, text: str, sound: Sound, margin: float, agreement: int, phone_fit: float
+    ) -> Evidence:
         phones = self._pronunciation.phones(text)
         return Evidence(
             answer=answer.log_probability,
@@ -295,6 +318,7 @@ class MoonshineEngine:
             sound_distance=sound_distance(phones, self._pronunciation.phones(sound.free.text)),
             speech_seconds=sound.speech_seconds,
             agreement=agreement,
+            phone_fit=phone_fit,
         )
 
 

@@ -51,10 +51,13 @@ class Hearing:
 
 @dataclass(frozen=True, kw_only=True)
 class Weighed:
-    """Scores of the likeliest answers, the best of them, and whether another hearing would change nothing."""
+    """Scores of the likeliest answers, the best of them, how well it fits by phone, and whether another hearing would
+    change nothing.
+    """
 
     scores: Mapping[str, float]
     best: str
+    fit_a_phone: float
     settled: bool
 
 
@@ -80,9 +83,20 @@ class Weighing:
         fits = self.fits([texts[value] for value in likely], [hearing.phones for hearing in hearings])
         scores = {value: scores[value] + PHONE_WEIGHT * fit for value, fit in zip(likely, fits, strict=True)}
         best = max(likely, key=lambda value: scores[value])
-        of_best = fits[likely.index(best)] / max(len(self._pronunciation.phones(texts[best])), 1)
-        settled = margin_of(scores) > _SETTLED_MARGIN and of_best > _SETTLED_FIT
-        return Weighed(scores=scores, best=best, settled=settled)
+        fit_a_phone = self._a_phone(fits[likely.index(best)], texts[best])
+        settled = margin_of(scores) > _SETTLED_MARGIN and fit_a_phone > _SETTLED_FIT
+        return Weighed(scores=scores, best=best, fit_a_phone=fit_a_phone, settled=settled)
+
+    def best_fit_a_phone(self, texts: Sequence[str], hearings: Sequence[Hearing]) -> float:
+        """How well the text that fits best does, by phone; `LEAST_FIT` when there is none. Of those that fit alike the
+        shortest counts: a long one that does not fit at all would look well by phone.
+        """
+        fits = self.fits(texts, [hearing.phones for hearing in hearings])
+        ranked = sorted(zip(fits, texts, strict=True), key=lambda one: (-one[0], len(one[1])))
+        return self._a_phone(*ranked[0]) if ranked else LEAST_FIT
+
+    def _a_phone(self, fit: float, text: str) -> float:
+        return fit / max(len(self._pronunciation.phones(text)), 1)
 
     def fits(self, texts: Sequence[str], heard: Iterable[PhonesHeard]) -> list[float]:
         """How well each text fits the phones of all hearings, however it is said: about 0 is perfectly."""

@@ -22,6 +22,7 @@ from ivr_flows.grammars import (
     keys_maximum,
     keys_to_values,
     may_go_on,
+    phrases_of,
     read_answer,
     read_command,
     spoken_name,
@@ -87,6 +88,14 @@ def test_every_phrase_of_a_value_reads_as_that_value_and_no_other(name: str) -> 
 
 def replace_phrases(name: str, phrases: dict[str, tuple[str, ...]]) -> Any:
     return replace(GRAMMARS[name], phrases=phrases, commands={}, openings=(), closings=())
+
+
+def test_the_ways_to_say_a_value_are_told_without_what_stands_around() -> None:
+    ways = phrases_of(GRAMMARS["yes_no"], "yes", 100)
+    assert {"yes", "yep", "yes please", "that's right"} <= set(ways) and "um yes" not in ways
+    assert "eight forty" in phrases_of(GRAMMARS["credit_band"], "excellent", 100)
+    assert len(phrases_of(GRAMMARS["credit_band"], "excellent", 5)) == 5
+    assert phrases_of(GRAMMARS["money"], "250000", 100) == ()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -21,7 +21,7 @@ from ivr_flows.grammars import GRAMMARS
 
 CLEAR = Evidence(
     answer=-0.2, answer_tokens=2, answer_phones=4, free=-0.2, free_steps=2, margin=10.0, sound_distance=0.0,
-    speech_seconds=0.55, agreement=1,
+    speech_seconds=0.55, agreement=1, phone_fit=0.0,
 )  # fmt: skip
 RULE = DecisionRule(
     weights={"margin": 1.0},
@@ -63,6 +63,13 @@ def test_a_short_yes_that_may_be_a_nah_is_asked_back(
     evidence = replace(CLEAR, margin=9.0, answer=answer, answer_phones=phones)
     judged = RULE.judge("yes_no", evidence, value=value, share=1.0, read_back=False)
     assert judged.verdict is expected and judged.sure == (expected is Verdict.ACCEPTED)
+
+
+def test_what_does_not_fit_the_phones_is_asked_back_however_likely_it_is_written() -> None:
+    for fit, expected in ((-0.3, Verdict.ACCEPTED), (-4.9, Verdict.ACCEPTED), (-5.1, Verdict.UNSURE)):
+        evidence = replace(CLEAR, margin=9.0, phone_fit=fit)
+        judged = RULE.judge("yes_no", evidence, value="no", share=1.0, read_back=False)
+        assert judged.verdict is expected and judged.sure == (expected is Verdict.ACCEPTED)
 
 
 @given(st.floats(-20, 20), st.floats(0, 1), st.sampled_from([-1, 0, 1]), st.booleans())

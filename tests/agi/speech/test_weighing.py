@@ -68,6 +68,19 @@ def test_what_has_no_phones_or_too_many_counts_as_unfit_and_no_worse(weighing: W
     assert weighing.fits([], [_heard("P")]) == []
 
 
+def test_a_value_fits_as_well_as_the_best_way_to_say_it(weighing: Weighing) -> None:
+    said = [Hearing(written="Yes.", phones=_heard("Y", "EH", "P"))]
+    own, best = weighing.best_fit_a_phone(["yes"], said), weighing.best_fit_a_phone(["yes", "yep"], said)
+    assert own < best - 1 and best > -1
+    assert weighing.best_fit_a_phone([], said) == LEAST_FIT
+
+
+def test_a_long_text_that_does_not_fit_makes_no_value_look_better(weighing: Weighing) -> None:
+    said = [Hearing(written="Yeah.", phones=_heard("N", "AA"))]
+    short = weighing.best_fit_a_phone(["yeah"], said)
+    assert weighing.best_fit_a_phone(["yeah", "yes that is what I would say"], said) == short
+
+
 def test_only_the_likeliest_answers_are_weighed(model: MoonshineModel, weighing: Weighing) -> None:
     names = ("Ohio", "Iowa", "Idaho", "Utah", "Maine", "Texas")
     answers = {name: _answer(model, name, -3.0 - at) for at, name in enumerate(names)}
