@@ -77,6 +77,12 @@ def test_states_are_known_as_people_say_them(text: str, code: str) -> None:
     assert read("state", text) == code
 
 
+def test_okay_alone_says_nothing_of_anybodys_credit() -> None:
+    # People say it before they answer, and a recogniser writes it for what it did not understand.
+    assert read("credit_band", "Okay.") is None and read("credit_band", "okay, good") != "fair"
+    assert read("credit_band", "it's okay") == read("credit_band", "Just okay.") == "fair"
+
+
 @pytest.mark.parametrize("name", CLOSED)
 def test_every_phrase_of_a_value_reads_as_that_value_and_no_other(name: str) -> None:
     grammar = GRAMMARS[name]
