@@ -92,8 +92,9 @@ class Weighing:
         shortest counts: a long one that does not fit at all would look well by phone.
         """
         fits = self.fits(texts, [hearing.phones for hearing in hearings])
-        ranked = sorted(zip(fits, texts, strict=True), key=lambda one: (-one[0], len(one[1])))
-        return self._a_phone(*ranked[0]) if ranked else LEAST_FIT
+        told = zip(fits, texts, strict=True)
+        best = min(told, key=lambda one: (-one[0], len(one[1])), default=None)
+        return LEAST_FIT if best is None else self._a_phone(*best)
 
     def _a_phone(self, fit: float, text: str) -> float:
         return fit / max(len(self._pronunciation.phones(text)), 1)
