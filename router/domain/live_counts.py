@@ -7,7 +7,7 @@ it can cost a decision another try, and never lets anybody in, for only the leas
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -35,12 +35,47 @@ class Changes:
     """Target id, last_offered_ms, connected, converted."""
 
 
-_Place: TypeAlias = (
-    "tuple[Cap | None, dict[Any, int], int | str, int, dict[str, PlannedCap], PlannedCap | None]"
-)
-"""Where a counter stands in a reading: the cap if its period may be over, in which of the reading's tables and under
-which name, from how much on it is full, and among what and whom it keeps out then. Looked up once, when the reading is
-made."""
+_Place: TypeAlias = "tuple[dict[Any, int], dict[str, PlannedCap], PlannedCap | None]"
+"""Where a counter stands in one reading: in which of its tables, and among what and whom it keeps out once full."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Standing:
+    """Where a counter stands in all readings that have it. Every call moves some, and others that other processes
+    moved: what hardly ever changes, whether it is full, is written only when it does."""
+
+    cap: Cap | None
+    """The cap, if its period may be over."""
+    name: int | str
+    """What it is called in their tables."""
+    limit: int
+    """From how much on it is full. As the cap, by the newest market."""
+    places: list[_Place]
+    full: bool | None = None
+    """Whether it stands as full at all its places; None when they may differ."""
+
+    def counting(self, used: int, began: int, moment: Moment) -> int:
+        """Return what of the counter counts at `moment`: nothing when its period is over."""
+        timed = self.cap
+        return 0 if timed is not None and began and began < moment.period_start(timed) else used
+
+    def put(self, key: str, counting: int) -> None:
+        """Take over what counts, at every place."""
+        name, full = self.name, counting >= self.limit
+        if counting:
+            for in_use, _, _ in self.places:
+                in_use[name] = counting
+        else:
+            for in_use, _, _ in self.places:
+                in_use.pop(name, None)
+        if full is self.full:
+            return
+        self.full = full
+        for _, kept_out, planned in self.places:
+            if not full:
+                kept_out.pop(key, None)
+            elif planned is not None:
+                kept_out[key] = planned
 
 
 class LiveCounts:
@@ -53,7 +88,7 @@ class LiveCounts:
         self._readings_begun = 0
         self._histories: dict[int, History] = {}
         self._readings: dict[int, _Reading] = {}
-        self._by_key: dict[str, list[_Place]] = {}
+        self._standing: dict[str, _Standing] = {}
         self._by_target: dict[int, list[_Reading]] = {}
         self._quarter = NEVER
         self._moment = Moment(now=datetime(1970, 1, 1, tzinfo=UTC))
@@ -153,27 +188,32 @@ class LiveCounts:
         quarter = int(now.timestamp()) // QUARTER_SECONDS
         if known.quarter != quarter:  # all that are not NEVER's are the present one's
             known.begin(quarter, self.moment(now), self._counters, self._histories)
+            for key in known.standing:
+                self._standing[key].full = None
         return known
 
     def _begin_reading_of(self, plan: Plan, campaign: Campaign, older: _Reading | None) -> _Reading:
         """Begin with a plan that is new, or was edited."""
         if older is not None:
-            for key, place in older.places.items():
-                self._by_key[key] = [one for one in self._by_key[key] if one is not place]
+            for key, own in older.standing.items():
+                standing = self._standing[key]
+                standing.places = [one for one in standing.places if one is not own.places[0]]
             for target in older.plan.targets:
                 self._by_target[target.id].remove(older)
         reading = self._readings[campaign.id] = _Reading(plan, campaign.caps)
-        for key, place in reading.places.items():
-            self._by_key.setdefault(key, []).append(place)
+        for key, own in reading.standing.items():
+            known = self._standing.get(key)
+            places = [] if known is None else known.places
+            self._standing[key] = replace(own, places=[*places, *own.places])
         for target in plan.targets:
             self._by_target.setdefault(target.id, []).append(reading)
         return reading
 
     def _set(self, key: str, used: int, began: int) -> None:
         self._counters[key] = (used, began)
-        places = self._by_key.get(key)
-        if places:  # the last goes by the newest market
-            _put(places, key, _counting(places[-1], used, began, self._moment))
+        standing = self._standing.get(key)
+        if standing is not None:
+            standing.put(key, standing.counting(used, began, self._moment))
 
     def _set_history(self, target_id: int, history: History) -> None:
         self._histories[target_id] = history
@@ -194,21 +234,31 @@ class _Reading:
         self.used: dict[str, int] = {}
         self.history: dict[int, History] = {}
         self.full: dict[str, PlannedCap] = {}
-        self.places = self._make_places()
+        self.standing = self._make_standing()
+        """Counters by key, as if this were the only reading."""
 
-    def _make_places(self) -> dict[str, _Place]:
+    def _make_standing(self) -> dict[str, _Standing]:
         clocks, plan = self.moment, self.plan
         limit_of, planned_of = plan.limits.get, plan.caps.get
-        places: dict[str, _Place] = {
-            own.cap.key: (None, self.concurrency, target_id, max(own.cap.at_most, 1), self.full, own)
+        standing = {
+            own.cap.key: _Standing(
+                cap=None,
+                name=target_id,
+                limit=max(own.cap.at_most, 1),
+                places=[(self.concurrency, self.full, own)],
+            )
             for target_id, own in plan.own_concurrency.items()
         }
         for cap in (*(one.cap for one in plan.caps.values()), *self.campaign_caps):
             key, timed = cap.key, None if cap.period is None else cap
             if timed is None or _has_a_clock(cap, clocks):
-                limit = max(limit_of(key, UNLIMITED), 1)
-                places[key] = (timed, self.used, key, limit, self.full, planned_of(key))
-        return places
+                standing[key] = _Standing(
+                    cap=timed,
+                    name=key,
+                    limit=max(limit_of(key, UNLIMITED), 1),
+                    places=[(self.used, self.full, planned_of(key))],
+                )
+        return standing
 
     def begin(
         self,
@@ -221,33 +271,15 @@ class _Reading:
         self.quarter, self.moment = quarter, moment
         for kept in (self.concurrency, self.used, self.history, self.full):
             kept.clear()
-        for key, place in self.places.items():
+        for key, own in self.standing.items():
             known = counters.get(key)
             if known is not None:
-                _put((place,), key, _counting(place, *known, moment))
+                own.full = None
+                own.put(key, own.counting(*known, moment))
         for target in self.plan.targets:
             history = histories.get(target.id)
             if history is not None:
                 self.history[target.id] = history
-
-
-def _counting(place: _Place, used: int, began: int, moment: Moment) -> int:
-    """Return what of a counter counts at `moment`: nothing when its period is over."""
-    timed = place[0]
-    return 0 if timed is not None and began and began < moment.period_start(timed) else used
-
-
-def _put(places: Iterable[_Place], key: str, counting: int) -> None:
-    """Take over one counter where it stands. Every call moves some twenty, and more that other processes moved."""
-    for _, in_use, name, limit, full, planned in places:
-        if counting:
-            in_use[name] = counting
-        else:
-            in_use.pop(name, None)
-        if counting >= limit and planned is not None:
-            full[key] = planned
-        elif key in full:
-            del full[key]
 
 
 def _has_a_clock(cap: Cap, clocks: Moment) -> bool:
