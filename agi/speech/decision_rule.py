@@ -33,6 +33,16 @@ LEAST_PHONE_FIT = -5.0
 """Asked back what fits the phones worse: mostly speech that answers nothing, and a sure "Yeah." written for a "nah".
 agi/speech/data/README.md tells what it stops and what it costs.
 """
+_LEAST_UNWRITTEN_FIT: Mapping[str, float] = {"state": -2.0}
+"""Asked back where the text written without a grammar does not say the value and the phones fit no better: a wrong
+state sells the call to a buyer without a licence there. Of 810 states of the development half it stops 3 of 3 wrong
+ones and asks 65 of 748 right ones back.
+"""
+_FURTHER_ABOVE: Mapping[str, float] = {"credit_band": 2.0}
+"""What is not so far above acceptance is asked back: a "poor" that sounds like "where" is fair for the model, and
+surely so. Of 202 answers of the development half none is accepted wrongly, not two, and 102, not 154, are accepted
+rightly.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +90,26 @@ class DecisionRule:
     def judge(
         self, grammar: str, evidence: Evidence, *, value: str, share: float, read_back: bool
     ) -> Judgement:
-        """Judge the best value. `share`: its probability among all answers. `read_back`: at best unsure."""
+        """Judge the best value. `share`: its probability among all answers. `read_back`: at best unsure.
+
+        A value that is asked back may be sure all the same: then hearing more would not change it.
+        """
         rule = self.grammars[grammar]
         logit = self.logit(grammar, evidence)
         if logit <= rule.reject_below:
             return Judgement(verdict=Verdict.REJECTED, logit=logit, sure=False)
         clear = logit > rule.accept_above and is_acceptable(value, evidence, share)
-        verdict = Verdict.ACCEPTED if clear and not read_back else Verdict.UNSURE
+        trusted = clear and not read_back and self._is_trusted(grammar, evidence, logit)
+        verdict = Verdict.ACCEPTED if trusted else Verdict.UNSURE
         sure = clear and share >= _SURE_SHARE and logit > rule.accept_above + _SURE_MARGIN
         return Judgement(verdict=verdict, logit=logit, sure=sure)
+
+    def _is_trusted(self, grammar: str, evidence: Evidence, logit: float) -> bool:
+        """Say whether a clear value may be acted on where a wrong one costs most."""
+        written = evidence.agreement > 0
+        fits = evidence.phone_fit >= _LEAST_UNWRITTEN_FIT.get(grammar, LEAST_PHONE_FIT)
+        above = self.grammars[grammar].accept_above + _FURTHER_ABOVE.get(grammar, 0.0)
+        return logit > above and (written or fits)
 
     def logit(self, grammar: str, evidence: Evidence) -> float:
         """Log-odds of the best value being right."""

@@ -1,10 +1,10 @@
 """Ask for the value of a tag, by voice and by keys, talking over the prompt allowed.
 
-asking -> accepted: the tag is set. -> unsure, or a grammar that is always read back (money, ZIP): `confirming` ("Did
-you say Maryland?", then the next best). -> keys with several meanings: `choosing` ("For Maryland, press 1. For Maine,
-press 2."). -> silence, noise or wrong keys: the next attempt. After the last attempt the node falls back to what the
-caller's area code says (`fallback: area_code`), marked as such, or leaves the tag unset. Nobody is ever dropped here:
-both exits go on.
+asking -> accepted: the tag is set. -> unsure, or a grammar that is always read back (money, ZIP, number, date):
+`confirming` ("Did you say Maryland?", then the next best). -> keys with several meanings: `choosing` ("For Maryland,
+press 1. For Maine, press 2."). -> silence, noise or wrong keys: the next attempt. After the last attempt the node falls
+back to what the caller's area code says (`fallback: area_code`), marked as such, or leaves the tag unset. Nobody is
+ever dropped here: both exits go on.
 """
 
 from __future__ import annotations

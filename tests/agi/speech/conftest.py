@@ -26,7 +26,7 @@ SENTENCES = (
     "three hundred thousand dollars", "nine, one, seven, zero, two", "remove my number", "sixty two",
     "stop calling me", "put me on your do not call list",
     "three to six months", "excellent", "October tenth, nineteen eighty eight", "rate and term", "Washington",
-    "my dog is sleeping on the sofa", "what time does the pharmacy close today",
+    "twenty five", "my dog is sleeping on the sofa", "what time does the pharmacy close today",
     "What kind of loan are you looking for? You can say refinance, purchase, home equity, or reverse mortgage.",
 )  # fmt: skip
 LONG_PROMPT = SENTENCES[-1]

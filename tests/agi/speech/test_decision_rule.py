@@ -12,6 +12,7 @@ from agi.speech.decision_rule import (
     DecisionRule,
     Evidence,
     GrammarRule,
+    Judgement,
     features,
     load_decision_rule,
     margin_of,
@@ -70,6 +71,42 @@ def test_what_does_not_fit_the_phones_is_asked_back_however_likely_it_is_written
         evidence = replace(CLEAR, margin=9.0, phone_fit=fit)
         judged = RULE.judge("yes_no", evidence, value="no", share=1.0, read_back=False)
         assert judged.verdict is expected and judged.sure == (expected is Verdict.ACCEPTED)
+
+
+def judged_by_the_committed_rule(
+    grammar: str, value: str, above: float, *, agreement: int, fit: float
+) -> Judgement:
+    """Judge what stands so far above acceptance."""
+    rule = load_decision_rule()
+    evidence = replace(CLEAR, agreement=agreement, phone_fit=fit)
+    own, logit = rule.grammars[grammar], rule.logit(grammar, evidence)
+    moved = replace(own, bias=own.bias + own.accept_above + above - logit)
+    return replace(rule, grammars={grammar: moved}).judge(
+        grammar, evidence, value=value, share=1.0, read_back=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("agreement", "fit", "expected"),
+    [
+        (0, -2.1, Verdict.UNSURE),  # "With Aculum Mirror.", taken for Oklahoma
+        (0, -1.9, Verdict.ACCEPTED),
+        (1, -2.1, Verdict.ACCEPTED),
+    ],
+)
+def test_a_state_that_nothing_but_the_grammar_tells_is_asked_back(
+    agreement: int, fit: float, expected: Verdict
+) -> None:
+    judged = judged_by_the_committed_rule("state", "OK", 3.0, agreement=agreement, fit=fit)
+    assert (judged.verdict, judged.sure) == (expected, True), "hearing more of it would not help"
+    elsewhere = judged_by_the_committed_rule("loan_type", "purchase", 3.0, agreement=agreement, fit=fit)
+    assert elsewhere.verdict is Verdict.ACCEPTED
+
+
+def test_credit_has_to_be_surer_than_other_answers() -> None:
+    for above, expected in ((1.9, Verdict.UNSURE), (2.1, Verdict.ACCEPTED)):
+        judged = judged_by_the_committed_rule("credit_band", "fair", above, agreement=1, fit=0.0)
+        assert (judged.verdict, judged.sure) == (expected, True)
 
 
 @given(st.floats(-20, 20), st.floats(0, 1), st.sampled_from([-1, 0, 1]), st.booleans())
