@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 
 from agi.speech.moonshine_model import Tokens
 from ivr_flows.answer_readers import exists, may_become_answer, unusual
 from ivr_flows.grammar import OPEN, Grammar
-from ivr_flows.grammars import read_answer
+from ivr_flows.grammars import phrases_of, read_answer
 
 UNUSUAL_COST = 2.0
 """Found on the development half of the speech test set: 1 is too little for ages, more changes nothing."""
 
 MAXIMUM_KEPT_TEXTS = 10_000
 """Texts whose reading is remembered, a grammar."""
+
+MOST_PHRASES = 100
+"""Ways to say one value that are compared with the phones heard."""
 
 Pending = tuple[int, tuple[int, ...]]
 """A place of the graph and the tokens still to be written before one is there."""
@@ -40,6 +44,24 @@ class TokenAutomaton:
         self._values: dict[tuple[int, ...], str | None] = {}
         self._leads_on: dict[tuple[int, ...], bool] = {}
         self._number(frozenset((place, ()) for place in self._graph.closure([self._graph.start])))
+
+    @cached_property
+    def ways(self) -> Mapping[str, tuple[str, ...]]:
+        """The ways to say each value of a closed grammar, without what may stand around them. Empty for an open one."""
+        grammar = self.grammar
+        return {value: phrases_of(grammar, value, MOST_PHRASES) for value in grammar.phrases}
+
+    def held_to(self, values: Iterable[str]) -> TokenAutomaton:
+        """Return the automaton of these values of a closed grammar only."""
+        grammar, wanted = self.grammar, frozenset(values)
+        return TokenAutomaton(
+            replace(
+                grammar,
+                phrases={value: said for value, said in grammar.phrases.items() if value in wanted},
+                spellings={value: said for value, said in grammar.spellings.items() if value in wanted},
+            ),
+            self._tokens,
+        )
 
     def edges(self, node: int) -> dict[int, int]:
         known = self._edges[node]

@@ -57,6 +57,18 @@ def test_what_one_misheard_figure_changes_is_always_read_back(
     assert recognition.alternatives[0].value == value
 
 
+def test_an_answer_that_the_search_lost_is_found_when_it_is_asked_for(
+    moonshine: MoonshineEngine, say: Speak
+) -> None:
+    automaton = moonshine._automaton("state", {})
+    sound = moonshine.hear(utterance_in(on_the_line(say("california"))), "state")
+    (found,) = sound.answers.values()
+    lost = next(code for code in automaton.ways if code not in found)
+    asked_for = moonshine._search.answers(sound.start, automaton.held_to([lost]))
+    assert set(asked_for) == {lost}
+    assert asked_for[lost].log_probability < found["CA"].log_probability
+
+
 def test_searching_beside_another_search_finds_what_it_finds_alone(
     moonshine: MoonshineEngine, say: Speak
 ) -> None:

@@ -10,7 +10,7 @@ from agi.speech.constrained_search import Answer, ConstrainedSearch
 from agi.speech.moonshine_model import MoonshineModel
 from agi.speech.phone_head import NUMBER_OF, PHONES, PhonesHeard
 from agi.speech.pronunciation import Pronunciation
-from agi.speech.weighing import LEAST_FIT, WEIGHED_ANSWERS, Hearing, Weighing
+from agi.speech.weighing import LEAST_FIT, OVERHEARD, WEIGHED_ANSWERS, Hearing, Weighing
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +86,16 @@ def test_only_the_likeliest_answers_are_weighed(model: MoonshineModel, weighing:
     answers = {name: _answer(model, name, -3.0 - at) for at, name in enumerate(names)}
     heard = [Hearing(written="Ohio.", phones=_heard("OW"))]
     assert list(weighing.weighed(answers, heard).scores) == list(names[:WEIGHED_ANSWERS])
+
+
+def test_what_sounds_like_it_is_weighed_though_the_search_likes_others_better(
+    model: MoonshineModel, weighing: Weighing
+) -> None:
+    """Delaware: the decoder would begin to write "That's"."""
+    names = {"PA": "Pennsylvania", "NV": "Nevada", "ME": "Maine", "CA": "California", "DE": "Delaware"}
+    answers = {code: _answer(model, name, -8.0 - at) for at, (code, name) in enumerate(names.items())}
+    heard = [Hearing(written="That's a winner.", phones=_heard(*Pronunciation().phones("delaware")))]
+    assert "DE" not in weighing.weighed(answers, heard).scores
+    overheard = weighing.overheard({code: (name.lower(),) for code, name in names.items()}, heard)
+    assert len(overheard) == OVERHEARD and max(overheard, key=lambda code: overheard[code]) == "DE"
+    assert weighing.weighed(answers, heard, overheard).best == "DE"
