@@ -46,7 +46,7 @@ from agi.speech.recogniser import (
     nothing_heard,
 )
 from agi.speech.token_automaton import TokenAutomaton
-from agi.speech.weighing import Hearing, Weighed, Weighing
+from agi.speech.weighing import LAST_PHONE_WEIGHT, NOTHING, Hearing, Weighed, Weighing
 from ivr_flows.grammars import (
     GRAMMARS,
     Grammar,
@@ -229,11 +229,25 @@ class MoonshineEngine:
             answers = joined_answers(found)
             weighed = self._weighing.weighed(answers, hearings) if answers else None
         settled = weighed is not None and (is_clear(answers) or weighed.settled)
-        if sound.again and not settled and len(automaton.ways) > FEW_VALUES:
-            overheard = self._weighing.overheard(automaton.ways, hearings)
-            answers = {**answers, **self._lost(answers, overheard, sound.start, automaton)}
-            weighed = self._weighing.weighed(answers, hearings, overheard) if answers else None
+        if sound.again and not settled:
+            answers, weighed = self._weighed_at_last(answers, hearings, sound.start, automaton)
         return answers, hearings, weighed
+
+    def _weighed_at_last(
+        self,
+        answers: dict[str, Answer],
+        hearings: Sequence[Hearing],
+        start: DecoderState,
+        automaton: TokenAutomaton,
+    ) -> tuple[dict[str, Answer], Weighed | None]:
+        """Weigh what has stayed unclear and will not be heard again: the phones count for more, and find more."""
+        overheard = NOTHING
+        if len(automaton.ways) > FEW_VALUES:
+            overheard = self._weighing.overheard(automaton.ways, hearings)
+            answers = {**answers, **self._lost(answers, overheard, start, automaton)}
+        if not answers:
+            return answers, None
+        return answers, self._weighing.weighed(answers, hearings, overheard, LAST_PHONE_WEIGHT)
 
     def _lost(
         self,

@@ -31,6 +31,12 @@ PHONE_WEIGHT = 0.1
 lines, at 20 dB and with packets lost, each by a head that never heard the voice's speaker, 915 are right without the
 phones and 923 with them (921 at 0.2; 904, 914 and 911 with one hearing); at 10 dB 218, 223 and 222 of 293.
 """
+LAST_PHONE_WEIGHT = 0.2
+"""The share when nothing more will be heard and it is still unclear. By twelve voices of espeak-ng that are not in the
+test set 462 of 528 ZIP codes are right, not 457, and 1,350 of 1,416 states, not 1,333. Of the development half, by heads
+that never heard the speaker, 149 of 154 ages are, not 145, 211 of 218 answers to yes or no, not 210, but 792 of 810
+states, not 795, and 242 of 260 ZIP codes, not 243.
+"""
 NOTHING: Mapping[str, float] = {}
 LEAST_FIT = -60.0
 """What phones that do not fit at all count for."""
@@ -80,6 +86,7 @@ class Weighing:
         answers: Mapping[str, Answer],
         hearings: Sequence[Hearing],
         overheard: Mapping[str, float] = NOTHING,
+        phone_weight: float = PHONE_WEIGHT,
     ) -> Weighed:
         """Weigh the likeliest answers, one at least, and those `overheard`. What stands out by itself is weighed by its
         phones only.
@@ -99,7 +106,7 @@ class Weighing:
         fits = [
             max(fit, overheard.get(value, LEAST_FIT)) for value, fit in zip(likely, written_fits, strict=True)
         ]
-        scores = {value: scores[value] + PHONE_WEIGHT * fit for value, fit in zip(likely, fits, strict=True)}
+        scores = {value: scores[value] + phone_weight * fit for value, fit in zip(likely, fits, strict=True)}
         best = max(likely, key=lambda value: scores[value])
         fit_a_phone = self._a_phone(fits[likely.index(best)], texts[best])
         settled = margin_of(scores) > _SETTLED_MARGIN and fit_a_phone > _SETTLED_FIT
