@@ -33,9 +33,9 @@ phones and 923 with them (921 at 0.2; 904, 914 and 911 with one hearing); at 10 
 """
 LAST_PHONE_WEIGHT = 0.2
 """The share when nothing more will be heard and it is still unclear. By twelve voices of espeak-ng that are not in the
-test set 462 of 528 ZIP codes are right, not 457, and 1,350 of 1,416 states, not 1,333. Of the development half, by heads
-that never heard the speaker, 149 of 154 ages are, not 145, 211 of 218 answers to yes or no, not 210, but 792 of 810
-states, not 795, and 242 of 260 ZIP codes, not 243.
+test set 462 of 528 ZIP codes are right, not 457, and 1,350 of 1,416 states, not 1,333. Of the development half, by
+heads that never heard the speaker, 149 of 154 ages are, not 145, 211 of 218 answers to yes or no, not 210, but 792 of
+810 states, not 795, and 242 of 260 ZIP codes, not 243.
 """
 NOTHING: Mapping[str, float] = {}
 LEAST_FIT = -60.0
