@@ -220,7 +220,7 @@ class MoonshineEngine:
         found, hearings = [answers], [Hearing(written=sound.free.text, phones=sound.phones)]
         weighed = self._weighing.weighed(answers, hearings) if answers else None
         for again in sound.again:
-            if weighed is not None and (is_clear(answers) or weighed.settled):
+            if _is_settled(answers, weighed):
                 break
             start = again()
             once_more, free = self._search.answers_and_free_text(start, automaton)
@@ -228,8 +228,7 @@ class MoonshineEngine:
             hearings.append(Hearing(written=free.text, phones=self._head.hear(start.frames)))
             answers = joined_answers(found)
             weighed = self._weighing.weighed(answers, hearings) if answers else None
-        settled = weighed is not None and (is_clear(answers) or weighed.settled)
-        if sound.again and not settled:
+        if sound.again and not _is_settled(answers, weighed):
             answers, weighed = self._weighed_at_last(answers, hearings, sound.start, automaton)
         return answers, hearings, weighed
 
@@ -353,6 +352,11 @@ class MoonshineEngine:
             agreement=agreement,
             phone_fit=phone_fit,
         )
+
+
+def _is_settled(answers: Mapping[str, Answer], weighed: Weighed | None) -> bool:
+    """Say whether another hearing would change nothing."""
+    return weighed is not None and (is_clear(answers) or weighed.settled)
 
 
 def _key(name: str, synonyms: Synonyms) -> _Key:

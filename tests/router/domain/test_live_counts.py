@@ -83,6 +83,16 @@ def test_a_period_that_is_over_counts_nothing() -> None:
     assert (later.used, later.full.caps) == ({}, ())
 
 
+def test_a_cap_that_was_full_before_the_hour_is_full_again_when_it_fills_at_once() -> None:
+    """Whether a counter is full is written only when that changes, and at the turn of the hour nobody wrote it."""
+    snapshot, live, key = market_with_caps(), LiveCounts(), "target:1:attempts:hour"
+    for hour in (0, 1, 2):
+        now, began = TUESDAY_NOON + timedelta(hours=hour), NOON + 3600 * hour
+        assert counts_of(live, snapshot, now).full.caps == ()
+        live.apply(changes((key, 2, began)), live.begin_reading())
+        assert [one.cap.key for one in counts_of(live, snapshot, now).full.caps] == [key]
+
+
 def test_the_caps_of_campaign_and_publisher_are_among_them() -> None:
     snapshot, live = market_with_caps(), LiveCounts()
     publisher, campaign = "publisher:1:attempts:total", "campaign:1:conversions:day"
