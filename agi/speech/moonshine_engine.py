@@ -68,6 +68,10 @@ _FASTER, _SLOWER = 1.1, 0.9
 """Unclear speech is heard again a little faster, and when it is still unclear once more a little slower: weighing.py
 tells what that brings. With the high tones raised in place of the slower one, or silence around it, fewer are right.
 """
+_HOPELESS, _LONG_SECONDS = 0.05, 1.5
+"""What is so unlikely an answer, and so long, is not heard again: a sixth of the processor of all questions. Nearly all
+such answers are those in noise or with somebody else talking (agi/speech/data/README.md).
+"""
 _MINIMUM_SAMPLES = 1600
 _KEPT_SOUNDS = 6
 """An early trial and the decode that settles it bring the same sound within 0.2 s: it is heard once. Some MB each."""
@@ -194,7 +198,22 @@ class MoonshineEngine:
         key = _key(grammar, synonyms)
         if key not in sound.answers:
             sound.answers[key] = self._search.answers(sound.start, automaton)
-        answers, hearings, weighed = self._weighed(sound, sound.answers[key], automaton)
+        answers, hearings = sound.answers[key], [Hearing(written=sound.free.text, phones=sound.phones)]
+        weighed = self._weighing.weighed(answers, hearings) if answers else None
+        found = self._finding(sound, automaton, answers, hearings, weighed)
+        if _is_settled(answers, weighed) or not sound.again or self._is_hopeless(automaton.grammar, found):
+            return found
+        answers, weighed = self._heard_again(sound, answers, hearings, automaton)
+        return self._finding(sound, automaton, answers, hearings, weighed)
+
+    def _finding(
+        self,
+        sound: Sound,
+        automaton: TokenAutomaton,
+        answers: Mapping[str, Answer],
+        hearings: Sequence[Hearing],
+        weighed: Weighed | None,
+    ) -> Finding | None:
         if weighed is None:
             return None
         scores, value = weighed.scores, weighed.best
@@ -204,6 +223,12 @@ class MoonshineEngine:
         evidence = self._evidence(answers[value], text, sound, margin_of(scores), agreement, fit)
         return Finding(value=value, text=text, evidence=evidence, shares=probabilities(scores))
 
+    def _is_hopeless(self, grammar: Grammar, found: Finding | None) -> bool:
+        """Say whether so much was said that it would be an answer by now if it were one."""
+        if found is None or found.evidence.speech_seconds < _LONG_SECONDS:
+            return False
+        return logistic(self._rule.logit(grammar.name, found.evidence)) < _HOPELESS
+
     def _phone_fit(self, weighed: Weighed, automaton: TokenAutomaton, hearings: Sequence[Hearing]) -> float:
         """Of the text that was found, or of another way to say the same: the model writes "Yes." for a "yep"."""
         if weighed.fit_a_phone >= LEAST_PHONE_FIT:
@@ -211,14 +236,18 @@ class MoonshineEngine:
         others = automaton.ways.get(weighed.best, ())
         return max(weighed.fit_a_phone, self._weighing.best_fit_a_phone(others, hearings))
 
-    def _weighed(
-        self, sound: Sound, answers: dict[str, Answer], automaton: TokenAutomaton
-    ) -> tuple[dict[str, Answer], list[Hearing], Weighed | None]:
-        """Answers of as many hearings as it takes, joined, the hearings, and the weight of the answers; None when
-        nothing fits.
+    def _heard_again(
+        self,
+        sound: Sound,
+        answers: dict[str, Answer],
+        hearings: list[Hearing],
+        automaton: TokenAutomaton,
+    ) -> tuple[dict[str, Answer], Weighed | None]:
+        """Answers of as many hearings as it takes, joined, and their weight; None when nothing fits. What is heard is
+        added to `hearings`.
         """
-        found, hearings = [answers], [Hearing(written=sound.free.text, phones=sound.phones)]
-        weighed = self._weighing.weighed(answers, hearings) if answers else None
+        found: list[Mapping[str, Answer]] = [answers]
+        weighed: Weighed | None = None
         for again in sound.again:
             if _is_settled(answers, weighed):
                 break
@@ -228,9 +257,9 @@ class MoonshineEngine:
             hearings.append(Hearing(written=free.text, phones=self._head.hear(start.frames)))
             answers = joined_answers(found)
             weighed = self._weighing.weighed(answers, hearings) if answers else None
-        if sound.again and not _is_settled(answers, weighed):
-            answers, weighed = self._weighed_at_last(answers, hearings, sound.start, automaton)
-        return answers, hearings, weighed
+        if not _is_settled(answers, weighed):
+            return self._weighed_at_last(answers, hearings, sound.start, automaton)
+        return answers, weighed
 
     def _weighed_at_last(
         self,

@@ -26,7 +26,7 @@ NUMBER_OF = {phone: number for number, phone in enumerate(PHONES, start=1)}
 IMPOSSIBLE = -1e9
 """Log-probability of phones that do not fit in the frames at all; finite, so that it may be added to."""
 
-Phones = Sequence[str]
+Phones = tuple[str, ...]
 Rows = NDArray[np.float64]
 
 
@@ -56,6 +56,7 @@ class PhonesHeard:
 
     def __init__(self, log_probabilities: Rows) -> None:
         self._heard = log_probabilities
+        self._fits: dict[Phones, float] = {}
 
     @cached_property
     def free(self) -> float:
@@ -64,9 +65,11 @@ class PhonesHeard:
 
     def fits(self, rows: Sequence[Phones]) -> list[float]:
         """Log-probability of each row of phones, less the free one: 0 is all that was heard."""
-        known = [row for row in rows if row]
-        scores = iter(forward_scores(self._heard, known) - self.free if known else ())
-        return [float(next(scores)) if row else IMPOSSIBLE for row in rows]
+        new = [row for row in dict.fromkeys(rows) if row and row not in self._fits]
+        if new:
+            fits = forward_scores(self._heard, new) - self.free
+            self._fits.update(zip(new, fits.tolist(), strict=True))
+        return [self._fits[row] if row else IMPOSSIBLE for row in rows]
 
 
 def beside_neighbours(frames: Floats, around: int) -> Floats:
@@ -75,7 +78,7 @@ def beside_neighbours(frames: Floats, around: int) -> Floats:
     return np.concatenate([padded[at : at + len(frames)] for at in range(2 * around + 1)], axis=1)
 
 
-def forward_scores(heard: Rows, rows: Sequence[Phones]) -> Rows:
+def forward_scores(heard: Rows, rows: Sequence[Sequence[str]]) -> Rows:
     """Log-probability that the frames say each row of phones, over all ways to lay it along them."""
     widest = 2 * max(map(len, rows)) + 1
     labels = np.zeros((len(rows), widest), np.int64)

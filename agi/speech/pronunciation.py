@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import chain, islice, product
 from pathlib import Path
 from statistics import fmean
 
 from ivr_flows.number_words import DIGIT_WORDS, ORDINALS, below_hundred, in_words
+
+Phones = tuple[str, ...]
 
 _CLASSES = (
     "P B", "T D", "K G", "F V TH DH", "S Z SH ZH CH JH", "M N NG", "L R W Y HH", "IY IH EY EH", "AE AH AA AO",
     "UW UH OW", "AY AW OY ER",
 )  # fmt: skip
 _CLASS_OF = {phone: number for number, group in enumerate(_CLASSES) for phone in group.split()}
+_SAID_OTHERWISE: Mapping[str, tuple[str, ...]] = {
+    "poor": ("P UH R", "P AO R", "P UW R"), "refi": ("R IY F AY",), "heloc": ("HH IY L AA K",),
+}  # fmt: skip
+"""Words that the dictionary does not have, and one that it rhymes with "sewer"."""
 _LETTER_SOUNDS = {
     "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "HH", "i": "IH", "j": "JH", "k": "K",
     "l": "L", "m": "M", "n": "N", "o": "OW", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V",
@@ -30,6 +37,9 @@ WORD = re.compile(r"[a-z']+|\d{1,3}(?:,\d{3}){1,2}(?!\d)|\d+")
 _ORDINAL = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)\b")
 _LONGEST_NUMBER = 4
 """More figures in a row, without commas, are said one by one."""
+
+MOST_WAYS = 4
+"""So many ways to say a text are compared: "twenty" and "thirty" have two each, and each costs time."""
 
 MAXIMUM_PHONES = 120
 """Texts are compared up to here: the cost grows with the product of both lengths."""
@@ -41,40 +51,60 @@ class Pronunciation:
     def __init__(self, dictionary: Path | None = None) -> None:
         # Lines of equal shape, so that one search finds a word: newline, word, blank.
         self._lines = b"\n" + (dictionary or _dictionary_file()).read_bytes()
-        self._phones_of_word = lru_cache(maxsize=4096)(self._look_up)
+        self._ways_of_word = lru_cache(maxsize=4096)(self._look_up)
+        self._edits = lru_cache(maxsize=4096)(self._edits_between)
 
     def phones(self, text: str) -> list[str]:
+        """The text as it is usually said."""
         found: list[str] = []
-        for word in WORD.findall(ordinals_in_words(text.lower())):
-            found += self._phones_of_word(word)
+        for word in _words(text):
+            found += self._ways_of_word(word)[0]
             if len(found) >= MAXIMUM_PHONES:
                 break
         return found[:MAXIMUM_PHONES]
 
+    def ways(self, text: str) -> tuple[Phones, ...]:
+        """At most `MOST_WAYS` ways to say the text, the usual one first. Who says a word twice says it alike."""
+        words = _words(text)
+        different = list(dict.fromkeys(words))
+        choices = islice(product(*(self._ways_of_word(word) for word in different)), MOST_WAYS)
+        chosen = (dict(zip(different, choice, strict=True)) for choice in choices)
+        return tuple(tuple(chain(*(said[word] for word in words)))[:MAXIMUM_PHONES] for said in chosen)
+
     def unlikeness(self, text: str, heard: Iterable[str]) -> float:
         """How many phones part `text` from a text that was heard, on average over those that say anything."""
-        own, others = self.phones(text), filter(None, map(self.phones, heard))
-        edits = [sound_edits(own, other) for other in others]
+        edits = [self._edits(text, other) for other in heard if self.phones(other)]
         return fmean(edits) if edits else 0.0
+
+    def _edits_between(self, text: str, other: str) -> float:
+        return sound_edits(self.phones(text), self.phones(other))
 
     def knows(self, word: str) -> bool:
         """Whether the dictionary has the word, in small letters."""
-        return bool(self._entry(word))
+        return bool(self._entries(word))
 
-    def _look_up(self, word: str) -> tuple[str, ...]:
+    def _look_up(self, word: str) -> tuple[Phones, ...]:
+        """The ways to say a word or a figure, one at least."""
         if word[0].isdigit():
-            return tuple(
-                phone for said in spoken_figures(word).split() for phone in self._phones_of_word(said)
-            )
-        return self._entry(word) or self._entry(word.strip("'")) or _spelt(word)
+            return self.ways(spoken_figures(word))
+        return self._entries(word) or self._entries(word.strip("'")) or (_spelt(word),)
 
-    def _entry(self, word: str) -> tuple[str, ...]:
-        mark = f"\n{word} ".encode()
-        start = self._lines.find(mark)
-        if not word or start < 0:
-            return ()
-        line = self._lines[start + len(mark) : self._lines.find(b"\n", start + 1)]
-        return tuple(phone.rstrip("012") for phone in line.decode("ascii").split("#")[0].split())
+    def _entries(self, word: str) -> tuple[Phones, ...]:
+        if word in _SAID_OTHERWISE:
+            return tuple(tuple(said.split()) for said in _SAID_OTHERWISE[word])
+        start = self._lines.find(f"\n{word} ".encode()) if word else -1
+        found: dict[Phones, None] = {}
+        while start >= 0:
+            end = self._lines.find(b"\n", start + 1)
+            _, *said = self._lines[start:end].decode("ascii").split("#")[0].split()
+            found[tuple(phone.rstrip("012") for phone in said)] = None
+            # "either(2)" is the second way to say "either", on the next line.
+            start = end if self._lines.startswith(f"\n{word}(".encode(), end) else -1
+        return tuple(found)
+
+
+def _words(text: str) -> list[str]:
+    return WORD.findall(ordinals_in_words(text.lower()))
 
 
 def _dictionary_file() -> Path:

@@ -142,7 +142,7 @@ class Weighing:
         return [fmean(fits) for fits in zip(*by_hearing, strict=True)]
 
     def _rows_of(self, text: str) -> tuple[tuple[str, ...], ...]:
-        return tuple(dict.fromkeys(tuple(self._pronunciation.phones(said)) for said in readings(text)))
+        return tuple(dict.fromkeys(way for said in readings(text) for way in self._pronunciation.ways(said)))
 
 
 def _best_of(rows: Sequence[tuple[tuple[str, ...], ...]], heard: PhonesHeard) -> list[float]:

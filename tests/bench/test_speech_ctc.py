@@ -54,7 +54,7 @@ def test_a_head_learns_phones_and_reads_alike_from_its_file(tmp_path: Path) -> N
     assert phones_wrong(head, spoken[256:]) < 0.25
     write(head, tmp_path / "head.npz")
     heard = PhoneHead(tmp_path / "head.npz").hear(spoken[-1].frames)
-    own, other = heard.fits([likeliest_phones(head, spoken[-1]), ["ZH", "OY"]])
+    own, other = heard.fits([tuple(likeliest_phones(head, spoken[-1])), ("ZH", "OY")])
     assert own > other + 5
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from agi.speech.engine_choice import choose_engine
 from agi.speech.moonshine_engine import MAXIMUM_AUTOMATA, MoonshineEngine
+from agi.speech.moonshine_model import DecoderState
 from agi.speech.pronunciation import Pronunciation, sound_distance
 from agi.speech.recogniser import Utterance, Verdict
 from ivr_flows.grammars import GRAMMARS
@@ -145,6 +148,24 @@ def test_unrelated_speech_is_rejected(
 ) -> None:
     recognition = moonshine.recognise(utterance_in(on_the_line(say(sentence))), grammar)
     assert (recognition.verdict, recognition.value) == (Verdict.REJECTED, None)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "again"),
+    [("what time does the pharmacy close today", False), ("no", True), ("refinance", True)],
+)
+def test_much_that_is_no_answer_is_heard_once_and_little_again(
+    moonshine: MoonshineEngine, say: Speak, sentence: str, again: bool
+) -> None:
+    sound = moonshine.hear(utterance_in(on_the_line(say(sentence))), "state")
+    heard_again = list[bool]()
+
+    def hear() -> DecoderState:
+        heard_again.append(True)
+        return sound.start
+
+    moonshine.find(replace(sound, again=(hear,)), "state")
+    assert heard_again == [True] * again
 
 
 def test_the_answer_to_another_question_is_not_accepted(moonshine: MoonshineEngine, say: Speak) -> None:

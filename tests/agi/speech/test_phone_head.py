@@ -36,9 +36,16 @@ def test_a_row_of_phones_is_as_likely_as_all_its_ways_together(phones: list[str]
 
 
 def test_phones_that_do_not_fit_in_the_frames_are_impossible() -> None:
-    fits = PhonesHeard(_frames(2)).fits([["S", "IH", "K", "S"], [], ["B", "B"]])
+    fits = PhonesHeard(_frames(2)).fits([("S", "IH", "K", "S"), (), ("B", "B")])
     assert all(fit < IMPOSSIBLE / 2 for fit in fits)
     assert PhonesHeard(_frames(2)).fits([]) == []
+
+
+def test_what_is_asked_again_among_others_fits_as_well_as_before() -> None:
+    heard = PhonesHeard(_frames(9))
+    six, poor = heard.fits([("S", "IH", "K", "S"), ("P", "UH", "R")])
+    again = heard.fits([("P", "UH", "R"), ("F", "EH", "R"), ("P", "UH", "R"), ("S", "IH", "K", "S")])
+    assert again == pytest.approx([poor, PhonesHeard(_frames(9)).fits([("F", "EH", "R")])[0], poor, six])
 
 
 @pytest.mark.parametrize(
@@ -55,5 +62,5 @@ def test_what_was_said_fits_best(
 ) -> None:
     heard = moonshine.hear(utterance_in(on_the_line(say(sentence))), "yes_no").phones
     pronunciation = Pronunciation()
-    own, *alike = heard.fits([pronunciation.phones(text) for text in (sentence, *others)])
+    own, *alike = heard.fits([pronunciation.ways(text)[0] for text in (sentence, *others)])
     assert own > max(alike) + 2

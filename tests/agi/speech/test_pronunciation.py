@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agi.speech.pronunciation import Pronunciation, sound_distance, spoken_figures
+from agi.speech.pronunciation import MOST_WAYS, WORD, Pronunciation, sound_distance, spoken_figures
+from ivr_flows.grammars import GRAMMARS, phrases_of
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,31 @@ def test_figures_that_nobody_says_are_read_all_the_same(text: str) -> None:
 def test_an_ordinal_in_figures_sounds_like_the_same_in_words(figures: str, said: str) -> None:
     pronunciation = Pronunciation()
     assert pronunciation.phones(figures) == pronunciation.phones(said)
+
+
+def test_a_word_that_people_say_differently_has_each_of_its_ways() -> None:
+    """The dictionary has "poor" only as it rhymes with "sewer"."""
+    pronunciation = Pronunciation()
+    assert set(pronunciation.ways("Poor.")) == {("P", "UH", "R"), ("P", "AO", "R"), ("P", "UW", "R")}
+    assert ("TH", "ER", "T", "IY") in pronunciation.ways("thirty")
+    assert list(pronunciation.ways("thirty")[0]) == pronunciation.phones("thirty")
+    assert pronunciation.ways("yes") == (("Y", "EH", "S"),)
+
+
+def test_who_says_a_word_twice_says_it_alike() -> None:
+    pronunciation = Pronunciation()
+    assert pronunciation.ways("zero zero") == tuple(way * 2 for way in pronunciation.ways("zero"))
+    assert len(pronunciation.ways("twenty thirty seventy ninety")) == MOST_WAYS
+    assert pronunciation.ways("") == pronunciation.ways("?") == ((),)
+
+
+def test_every_word_of_the_grammars_is_known_and_not_spelt() -> None:
+    pronunciation = Pronunciation()
+    phrases = (
+        phrase
+        for grammar in GRAMMARS.values()
+        for value in grammar.phrases
+        for phrase in phrases_of(grammar, value, 50)
+    )
+    words = {word for phrase in phrases for word in WORD.findall(phrase.lower()) if not word[0].isdigit()}
+    assert [word for word in sorted(words) if not pronunciation.knows(word.strip("'"))] == []

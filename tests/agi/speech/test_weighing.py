@@ -45,6 +45,13 @@ def test_poor_beats_fair_when_the_phones_say_so(model: MoonshineModel, weighing:
     assert weighing.weighed(answers, heard).best == "fair"
 
 
+@pytest.mark.parametrize("vowel", ["UH", "AO", "UW"])
+def test_poor_is_poor_however_it_is_said(model: MoonshineModel, weighing: Weighing, vowel: str) -> None:
+    answers = {"fair": _answer(model, "Fair", -4.0), "poor": _answer(model, "Poor", -4.3)}
+    weighed = weighing.weighed(answers, [Hearing(written="Third.", phones=_heard("P", vowel, "R"))])
+    assert weighed.best == "poor" and weighed.fit_a_phone > -1
+
+
 def test_what_is_clear_once_it_is_weighed_is_not_heard_again(
     model: MoonshineModel, weighing: Weighing
 ) -> None:
