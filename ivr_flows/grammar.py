@@ -25,10 +25,11 @@ class Grammar:
 
     `phrases` are those of a closed grammar's values, `said` and `written` those of an open one: in words, and in
     figures as a speech-to-text model writes them. `openings` and `closings` may stand around an answer ("I live in
-    ..."). `spellings` are further ways in which a model writes an answer it heard well ("pour" for poor). `keys` maps
-    exact key presses to the values they may mean; `keys_pattern` is what the keys of an open grammar look like.
-    `spoken` is how a prompt reads a value back. `read_back`: even a clear answer is asked back, for one figure misheard
-    changes it. `commands_only`: there is no answer to say, for questions that are answered by keys.
+    ..."). `spellings` are further ways in which a model writes an answer it heard well ("pour" for poor). `rare` are
+    words of answers that few people give ("Cali"): what sounds no better than others is another. `keys` maps exact key
+    presses to the values they may mean; `keys_pattern` is what the keys of an open grammar look like. `spoken` is how a
+    prompt reads a value back. `read_back`: even a clear answer is asked back, for one figure misheard changes it.
+    `commands_only`: there is no answer to say, for questions that are answered by keys.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Grammar:
     openings: tuple[str, ...] = ()
     closings: tuple[str, ...] = ()
     spellings: Phrases = field(default_factory=dict)
+    rare: tuple[str, ...] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
     keys: Phrases = field(default_factory=dict)
     keys_pattern: str | None = None

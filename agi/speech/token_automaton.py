@@ -11,6 +11,11 @@ from ivr_flows.answer_readers import exists, may_become_answer, unusual
 from ivr_flows.grammar import OPEN, Grammar
 from ivr_flows.grammars import phrases_of, read_answer
 
+RARE_COST = 3.0
+"""For an answer in words that few people use ("Cali"). Of 810 states of the development half, each by a head that never
+heard its speaker, 795 are right, not 793, of 1,416 by twelve voices of espeak-ng outside the test set 1,347, not 1,341;
+of 149 in such words ("Mass", "I live in Cali") 129, not 143, and 93 are accepted, not 108.
+"""
 UNUSUAL_COST = 2.0
 """Found on the development half of the speech test set: 1 is too little for ages, more changes nothing."""
 
@@ -93,8 +98,13 @@ class TokenAutomaton:
 
     def cost(self, value: str, tokens: tuple[int, ...]) -> float:
         """What an unusual answer has to make up for, as a log-probability."""
-        reader = self.grammar.reader
-        return UNUSUAL_COST * unusual(reader, value, self._tokens.text(tokens)) if reader else 0.0
+        grammar = self.grammar
+        if grammar.reader is not None:
+            return UNUSUAL_COST * unusual(grammar.reader, value, self._tokens.text(tokens))
+        if not grammar.rare:
+            return 0.0
+        words = self._tokens.text(tokens).lower().replace(",", " ").split()
+        return RARE_COST * any(word in grammar.rare for word in words)
 
     def _found_edges(self, node: int) -> dict[int, int]:
         targets: dict[int, set[Pending]] = {}

@@ -15,7 +15,7 @@ NAMES = (
     "yes_no", "loan_type", "state", "zip", "number", "money", "credit_band", "date", "age", "timeline", "commands",
 )  # fmt: skip
 _TABLES = ("phrases", "spellings", "keys")
-_LISTS = ("said", "written", "openings", "closings")
+_LISTS = ("said", "written", "openings", "closings", "rare")
 _OTHERS = (
     "name",
     "language",
@@ -69,6 +69,7 @@ def _built(name: str, data: Mapping[str, Any], common: Mapping[str, Any]) -> Gra
         written=lists["written"],
         openings=(*common["openings"], *lists["openings"]),
         closings=(*common["closings"], *lists["closings"]),
+        rare=lists["rare"],
         rules={**common["rules"], **data.get("rules", {})},
         keys_pattern=data.get("keys_pattern"),
         spoken=dict(data.get("spoken", {})),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agi.speech.constrained_search import BEAM_PATHS, Answer, ConstrainedSearch, is_clear, joined_answers
 from agi.speech.moonshine_model import STOP, DecoderState, MoonshineModel, Tokens, assets_folder
-from agi.speech.token_automaton import UNUSUAL_COST, TokenAutomaton
+from agi.speech.token_automaton import RARE_COST, UNUSUAL_COST, TokenAutomaton
 from ivr_flows.grammars import GRAMMARS
 from ivr_flows.number_words import DIGIT_WORDS, in_words
 from ivr_flows.zip_codes import may_become_zip
@@ -86,6 +86,20 @@ def test_an_unusual_answer_has_to_make_up_for_it() -> None:
     assert age.cost("12", ()) == date.cost("--03-14", ()) == UNUSUAL_COST
     assert age.cost("62", ()) == date.cost("1975-03-14", ()) == AUTOMATA["yes_no"].cost("yes", ()) == 0
     assert AUTOMATA["zip"].cost("18123", tuple(TOKENS.encode("Eighteen one two three"))) == UNUSUAL_COST
+
+
+@pytest.mark.parametrize(
+    ("said", "cost"),
+    [
+        ("California", 0),
+        ("Cali", RARE_COST),
+        ("I live in, Kali", RARE_COST),
+        ("Massachusetts", 0),
+        ("Mass", RARE_COST),
+    ],
+)
+def test_a_name_that_few_people_use_has_to_make_up_for_it(said: str, cost: float) -> None:
+    assert AUTOMATA["state"].cost("CA", tuple(TOKENS.encode(said))) == cost
 
 
 def test_people_tell_round_amounts() -> None:
