@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from agi.speech.moonshine_engine import MoonshineEngine
+from agi.speech.moonshine_model import DecoderState
 from agi.speech.question import Question
 from agi.speech.recogniser import FRAME_SAMPLES, SAMPLE_RATE, Samples
 from agi.speech.turn import Turn
 from tests.bench import speech_cases
-from tests.bench.speech_cases import heard_by, utterance_of
+from tests.bench.speech_cases import heard_by, unprejudiced_engine, utterance_of
 
 
 @pytest.fixture
@@ -46,6 +50,23 @@ def test_a_change_of_the_rule_does_not(copy: Path) -> None:
     (copy / "agi/speech/data").mkdir(exist_ok=True)
     (copy / "agi/speech/data/decision_rule.json").write_text("{}", "utf8")
     assert heard_by() == before
+
+
+@pytest.mark.parametrize(("engine", "times"), [(MoonshineEngine, 0), (unprejudiced_engine, 2)])
+def test_the_rule_that_is_fitted_does_not_say_how_often_something_is_heard(
+    engine: Callable[[], MoonshineEngine], times: int
+) -> None:
+    utterance, heard = utterance_of(_voice_on_the_line(seconds=4)), list[int]()
+    assert utterance is not None
+    hearing = engine()
+    sound = hearing.hear(utterance, "state")
+
+    def again() -> DecoderState:
+        heard.append(1)
+        return sound.start
+
+    hearing.find(replace(sound, again=(again, again)), "state")
+    assert len(heard) == times
 
 
 def test_what_is_heard_here_is_what_a_call_decodes() -> None:
