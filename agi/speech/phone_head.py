@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agi.speech.moonshine_model import Floats, log_softmax
+from agi.speech.pronunciation import Phones
 
 HEAD_FILE = Path(__file__).parent / "data" / "phone_head.npz"
 PHONES = (
@@ -26,7 +27,6 @@ NUMBER_OF = {phone: number for number, phone in enumerate(PHONES, start=1)}
 IMPOSSIBLE = -1e9
 """Log-probability of phones that do not fit in the frames at all; finite, so that it may be added to."""
 
-Phones = tuple[str, ...]
 Rows = NDArray[np.float64]
 
 

@@ -80,7 +80,7 @@ class Pronunciation:
         return sound_edits(self.phones(text), self.phones(other))
 
     def knows(self, word: str) -> bool:
-        """Whether the dictionary has the word, in small letters."""
+        """Whether the sounds of the word, in small letters, are known: others are spelt."""
         return bool(self._entries(word))
 
     def _look_up(self, word: str) -> tuple[Phones, ...]:

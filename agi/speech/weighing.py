@@ -17,7 +17,7 @@ from agi.speech.constrained_search import Answer, is_clear
 from agi.speech.decision_rule import margin_of
 from agi.speech.moonshine_model import Tokens
 from agi.speech.phone_head import PhonesHeard
-from agi.speech.pronunciation import Pronunciation
+from agi.speech.pronunciation import Phones, Pronunciation
 from agi.speech.readings import readings
 
 PRIOR_WEIGHT = 0.2
@@ -141,11 +141,11 @@ class Weighing:
         by_hearing = [_best_of(rows, phones) for phones in heard]
         return [fmean(fits) for fits in zip(*by_hearing, strict=True)]
 
-    def _rows_of(self, text: str) -> tuple[tuple[str, ...], ...]:
+    def _rows_of(self, text: str) -> tuple[Phones, ...]:
         return tuple(dict.fromkeys(way for said in readings(text) for way in self._pronunciation.ways(said)))
 
 
-def _best_of(rows: Sequence[tuple[tuple[str, ...], ...]], heard: PhonesHeard) -> list[float]:
+def _best_of(rows: Sequence[tuple[Phones, ...]], heard: PhonesHeard) -> list[float]:
     """The fit of the best row of each text."""
     fits = iter(heard.fits([row for of_text in rows for row in of_text]))
     return [max((LEAST_FIT, *(next(fits) for _ in of_text))) for of_text in rows]

@@ -69,7 +69,7 @@ def _built(name: str, data: Mapping[str, Any], common: Mapping[str, Any]) -> Gra
         written=lists["written"],
         openings=(*common["openings"], *lists["openings"]),
         closings=(*common["closings"], *lists["closings"]),
-        rare=lists["rare"],
+        rare=tuple(word.lower() for word in lists["rare"]),
         rules={**common["rules"], **data.get("rules", {})},
         keys_pattern=data.get("keys_pattern"),
         spoken=dict(data.get("spoken", {})),
