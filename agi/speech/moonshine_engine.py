@@ -14,13 +14,7 @@ import numpy as np
 
 from agi.speech.answer_priors import AnswerPriors
 from agi.speech.command_ear import CommandEar, CommandHeard
-from agi.speech.constrained_search import (
-    Answer,
-    ConstrainedSearch,
-    FreeText,
-    is_clear,
-    joined_answers,
-)
+from agi.speech.constrained_search import Answer, ConstrainedSearch, FreeText, joined_answers
 from agi.speech.decision_rule import (
     LEAST_PHONE_FIT,
     DecisionRule,
@@ -32,6 +26,7 @@ from agi.speech.decision_rule import (
 )
 from agi.speech.model_audio import at_model_rate
 from agi.speech.moonshine_model import DecoderState, Floats, MoonshineModel
+from agi.speech.overhearing import Overhearing
 from agi.speech.phone_head import PhoneHead, PhonesHeard
 from agi.speech.pronunciation import Pronunciation, sound_distance
 from agi.speech.recogniser import (
@@ -46,7 +41,7 @@ from agi.speech.recogniser import (
     nothing_heard,
 )
 from agi.speech.token_automaton import TokenAutomaton
-from agi.speech.weighing import LAST_PHONE_WEIGHT, NOTHING, Hearing, Weighed, Weighing
+from agi.speech.weighing import SETTLED_FIT, Hearing, Weighed, Weighing
 from ivr_flows.grammars import (
     GRAMMARS,
     Grammar,
@@ -56,10 +51,6 @@ from ivr_flows.grammars import (
     read_command,
 )
 
-FEW_VALUES = 8
-"""A search through so few values hardly loses any: of 25 answers about credit by voices outside the test set that were
-taken for others it had found 21, of 116 states 27.
-"""
 MAXIMUM_AUTOMATA = 64
 """Grammars with a flow's own phrases that are kept ready."""
 COMMAND_CONFIDENCE = 0.6
@@ -120,6 +111,7 @@ class MoonshineEngine:
         self._pronunciation = Pronunciation()
         priors = AnswerPriors(self._model, self._search.ends)
         self._weighing = Weighing(self._model.tokens, self._pronunciation, priors)
+        self._overhearing = Overhearing(self._pronunciation, self._weighing)
         self._head = head or PhoneHead()
         self._ear = CommandEar(self._search, self._model.tokens, self._pronunciation)
         self._automata: OrderedDict[_Key, TokenAutomaton] = OrderedDict()
@@ -199,12 +191,19 @@ class MoonshineEngine:
         if key not in sound.answers:
             sound.answers[key] = self._search.answers(sound.start, automaton)
         answers, hearings = sound.answers[key], [Hearing(written=sound.free.text, phones=sound.phones)]
-        weighed = self._weighing.weighed(answers, hearings) if answers else None
+        weighed = self._weighed(answers, hearings, automaton)
         found = self._finding(sound, automaton, answers, hearings, weighed)
-        if _is_settled(answers, weighed) or not sound.again or self._is_hopeless(automaton.grammar, found):
+        if _is_settled(weighed) or not sound.again or self._is_hopeless(automaton.grammar, found):
             return found
         answers, weighed = self._heard_again(sound, answers, hearings, automaton)
         return self._finding(sound, automaton, answers, hearings, weighed)
+
+    def _weighed(
+        self, answers: Mapping[str, Answer], hearings: Sequence[Hearing], automaton: TokenAutomaton
+    ) -> Weighed | None:
+        """None when nothing fits at all."""
+        overheard = self._overhearing.of(automaton, hearings)
+        return self._weighing.weighed(answers, hearings, overheard) if answers or overheard.found else None
 
     def _finding(
         self,
@@ -216,16 +215,30 @@ class MoonshineEngine:
     ) -> Finding | None:
         if weighed is None:
             return None
-        scores, value = weighed.scores, weighed.best
-        text = self._model.tokens.text(answers[value].tokens)
-        agreement = agreement_of(automaton.grammar, value, sound.free.text)
-        fit = self._phone_fit(weighed, automaton, hearings)
-        evidence = self._evidence(answers[value], text, sound, margin_of(scores), agreement, fit)
-        return Finding(value=value, text=text, evidence=evidence, shares=probabilities(scores))
+        answer, text = weighed.answer, self._model.tokens.text(weighed.answer.tokens)
+        phones = self._pronunciation.phones(text)
+        evidence = Evidence(
+            answer=answer.log_probability,
+            answer_tokens=len(answer.tokens),
+            answer_phones=len(phones),
+            free=sound.free.log_probability,
+            free_steps=sound.free.steps,
+            margin=margin_of(weighed.scores),
+            sound_distance=sound_distance(phones, self._pronunciation.phones(sound.free.text)),
+            speech_seconds=sound.speech_seconds,
+            agreement=agreement_of(automaton.grammar, weighed.best, sound.free.text),
+            phone_fit=self._phone_fit(weighed, automaton, hearings),
+        )
+        shares = probabilities(weighed.scores)
+        return Finding(value=weighed.best, text=text, evidence=evidence, shares=shares)
 
     def _is_hopeless(self, grammar: Grammar, found: Finding | None) -> bool:
-        """Say whether so much was said that it would be an answer by now if it were one."""
+        """Say whether so much was said that it would be an answer by now if it were one. What the phones say plainly
+        may become one.
+        """
         if found is None or found.evidence.speech_seconds < _LONG_SECONDS:
+            return False
+        if found.evidence.phone_fit > SETTLED_FIT:
             return False
         return logistic(self._rule.logit(grammar.name, found.evidence)) < _HOPELESS
 
@@ -249,15 +262,15 @@ class MoonshineEngine:
         found: list[Mapping[str, Answer]] = [answers]
         weighed: Weighed | None = None
         for again in sound.again:
-            if _is_settled(answers, weighed):
+            if _is_settled(weighed):
                 break
             start = again()
             once_more, free = self._search.answers_and_free_text(start, automaton)
             found.append(once_more)
             hearings.append(Hearing(written=free.text, phones=self._head.hear(start.frames)))
             answers = joined_answers(found)
-            weighed = self._weighing.weighed(answers, hearings) if answers else None
-        if not _is_settled(answers, weighed):
+            weighed = self._weighed(answers, hearings, automaton)
+        if not _is_settled(weighed):
             return self._weighed_at_last(answers, hearings, sound.start, automaton)
         return answers, weighed
 
@@ -269,13 +282,12 @@ class MoonshineEngine:
         automaton: TokenAutomaton,
     ) -> tuple[dict[str, Answer], Weighed | None]:
         """Weigh what has stayed unclear and will not be heard again: the phones count for more, and find more."""
-        overheard = NOTHING
-        if len(automaton.ways) > FEW_VALUES:
-            overheard = self._weighing.overheard(automaton.ways, hearings)
-            answers = {**answers, **self._lost(answers, overheard, start, automaton)}
-        if not answers:
+        overheard = self._overhearing.of(automaton, hearings, last=True)
+        if automaton.ways:
+            answers = {**answers, **self._lost(answers, overheard.found, start, automaton)}
+        if not answers and not overheard.found:
             return answers, None
-        return answers, self._weighing.weighed(answers, hearings, overheard, LAST_PHONE_WEIGHT)
+        return answers, self._weighing.weighed(answers, hearings, overheard)
 
     def _lost(
         self,
@@ -365,27 +377,10 @@ class MoonshineEngine:
             ended_seconds=round(utterance.lead_seconds + utterance.speech_seconds, 3),
         )
 
-    def _evidence(
-        self, answer: Answer, text: str, sound: Sound, margin: float, agreement: int, phone_fit: float
-    ) -> Evidence:
-        phones = self._pronunciation.phones(text)
-        return Evidence(
-            answer=answer.log_probability,
-            answer_tokens=len(answer.tokens),
-            answer_phones=len(phones),
-            free=sound.free.log_probability,
-            free_steps=sound.free.steps,
-            margin=margin,
-            sound_distance=sound_distance(phones, self._pronunciation.phones(sound.free.text)),
-            speech_seconds=sound.speech_seconds,
-            agreement=agreement,
-            phone_fit=phone_fit,
-        )
 
-
-def _is_settled(answers: Mapping[str, Answer], weighed: Weighed | None) -> bool:
+def _is_settled(weighed: Weighed | None) -> bool:
     """Say whether another hearing would change nothing."""
-    return weighed is not None and (is_clear(answers) or weighed.settled)
+    return weighed is not None and weighed.settled
 
 
 def _key(name: str, synonyms: Synonyms) -> _Key:

@@ -55,19 +55,19 @@ class PhonesHeard:
     """Log-probabilities by frame and phone."""
 
     def __init__(self, log_probabilities: Rows) -> None:
-        self._heard = log_probabilities
+        self.log_probabilities = log_probabilities
         self._fits: dict[Phones, float] = {}
 
     @cached_property
     def free(self) -> float:
         """Log-probability of the likeliest way through the frames, whatever it says."""
-        return float(self._heard.max(1).sum())
+        return float(self.log_probabilities.max(1).sum())
 
     def fits(self, rows: Sequence[Phones]) -> list[float]:
         """Log-probability of each row of phones, less the free one: 0 is all that was heard."""
         new = [row for row in dict.fromkeys(rows) if row and row not in self._fits]
         if new:
-            fits = forward_scores(self._heard, new) - self.free
+            fits = forward_scores(self.log_probabilities, new) - self.free
             self._fits.update(zip(new, fits.tolist(), strict=True))
         return [self._fits[row] if row else IMPOSSIBLE for row in rows]
 

@@ -11,7 +11,7 @@ from ivr_flows.number_words import DIGIT_WORDS, LARGEST, below_hundred, in_words
 MOST_READINGS = 12
 _ONE_BY_ONE_FROM = 4
 _MOST_FIGURES = len(str(LARGEST))
-_NAUGHTS = ("zero", "oh")
+NAUGHTS = ("zero", "oh")
 _MOST_NAUGHTS = 3
 """With more of them, all are said alike."""
 
@@ -48,9 +48,9 @@ def _said(figures: str) -> tuple[str, ...]:
 def _one_by_one(figures: str) -> tuple[str, ...]:
     naughts = figures.count("0")
     if naughts > _MOST_NAUGHTS:
-        choices = [(word,) * naughts for word in _NAUGHTS]
+        choices = [(word,) * naughts for word in NAUGHTS]
     else:
-        choices = list(product(_NAUGHTS, repeat=naughts))
+        choices = list(product(NAUGHTS, repeat=naughts))
     found: list[str] = []
     for choice in choices:
         chosen = iter(choice)
