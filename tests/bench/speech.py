@@ -53,9 +53,9 @@ class Plan:
     talking_seconds: float
 
 
-WHOLE = Plan(every=2, barge_ins=120, talking_seconds=45)
+WHOLE = Plan(every=1, barge_ins=120, talking_seconds=45)
+"""Of credit's 94 utterances every second one told 87 % right, three times alike, and all of them 94 %."""
 QUICK = Plan(every=24, barge_ins=16, talking_seconds=12)
-EVERYTHING = Plan(every=1, barge_ins=0, talking_seconds=0)
 
 
 @dataclass(kw_only=True)
@@ -271,9 +271,7 @@ def _stopped_after(outcome: Outcome, *, voice: bool) -> float | None:
 
 async def _crowd(there: Station, prompts: dict[str, Path], plan: Plan, grammars: Sequence[str]) -> list[Bar]:
     asked = [name for name in CROWD_QUESTIONS if name in grammars]
-    work = [
-        pair for pair in _work(asked, EVERYTHING) if pair[1].condition is Condition.CLEAN and pair[1].grammar
-    ]
+    work = [pair for pair in _work(asked, WHOLE) if pair[1].condition is Condition.CLEAN and pair[1].grammar]
     measured, ends_at = Measured(), time.monotonic() + plan.talking_seconds
     before, cpu, began = await there.speech_state(), there.speech_cpu_seconds(), time.monotonic()
     dice = random.Random(22)
