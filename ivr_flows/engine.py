@@ -28,9 +28,10 @@ from ivr_flows.events import (
     StopRecording,
     Wait,
 )
+from ivr_flows.nodes.do_not_call import confirmed
 from ivr_flows.nodes.node import Context, KeysRead, Node, Outcome, Session
 from ivr_flows.nodes.sub_flow import SubFlowNode
-from ivr_flows.resumes import Heard, HeardOutcome, Resume
+from ivr_flows.resumes import Heard, HeardOutcome, Resume, Routed, TransferOutcome, Transferred
 
 NODES_PER_STEP_MAXIMUM = 50
 STEPS_PER_SESSION_MAXIMUM = 200
@@ -94,7 +95,7 @@ def start(
 def resume(flow: Flow, session: Session, answer: Resume, *, now: datetime) -> Step:
     """Go on with the answer to the last wait. Raises TypeError when the answer is of another kind than the wait."""
     context = Context(now=now, spoken_as=flow.spoken_as)
-    limit = _limit_reached(session, now)
+    limit = "" if _is_taken(answer) else _limit_reached(session, now)
     if limit:
         return _give_up(flow, session, (), context, limit)
     session = replace(session, steps=session.steps + 1)
@@ -104,6 +105,17 @@ def resume(flow: Flow, session: Session, answer: Resume, *, now: datetime) -> St
         if command is not None:
             return _obey(flow, session, command, answer, context)
     return _run(flow, node.resume(session, answer, context), context)
+
+
+def _is_taken(answer: Resume) -> bool:
+    """Say whether somebody is found for the caller, or has talked to them: a limit would only look for another."""
+    match answer:
+        case Routed(found=found):
+            return found
+        case Transferred(outcome=outcome):
+            return outcome is TransferOutcome.ANSWERED
+        case _:
+            return False
 
 
 def _limit_reached(session: Session, now: datetime) -> str:
@@ -233,7 +245,7 @@ def _repeat(flow: Flow, session: Session, context: Context) -> Step:
 def _stop_calling(flow: Flow, session: Session, heard: Heard, context: Context) -> Step:
     events: tuple[Event, ...] = (
         DoNotCallRequested(node=session.node, heard=heard.text or heard.digits),
-        Play(prompts=context.say(flow.commands.stop_calling_text, session)),
+        confirmed(flow.commands.stop_calling_text, session, context),
     )
     if flow.commands.stop_calling_then == "go_on":
         return Step(session=session, events=events, wait=_question(session))

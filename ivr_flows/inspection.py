@@ -15,6 +15,7 @@ from ivr_flows.conditions import CALL_FACTS
 from ivr_flows.definition import Flow
 from ivr_flows.events import UPLOAD
 from ivr_flows.nodes.consent_notice import ConsentNoticeNode
+from ivr_flows.nodes.do_not_call import NUMBER_WITHHELD
 from ivr_flows.nodes.node import Node, Problem
 from ivr_flows.nodes.question import QuestionNode
 from ivr_flows.nodes.return_ import ReturnNode
@@ -61,7 +62,8 @@ def uploads_of(flow: Flow) -> frozenset[str]:
 def _prompts_of(flow: Flow) -> frozenset[str]:
     nodes = flow.nodes.values()
     asks = any(isinstance(node, QuestionNode) for node in nodes)
-    own = {NOT_RECORDED, *fixed_pieces(flow.commands.stop_calling_text)} if asks else set()
+    stop_calling = {*fixed_pieces(flow.commands.stop_calling_text), NUMBER_WITHHELD}
+    own = {NOT_RECORDED, *stop_calling} if asks else set()
     values = (answers.spoken_texts(flow.spoken_as[tag]) for tag in _tags_spoken(flow) & set(flow.spoken_as))
     inner = (_prompts_of(one) for one in flow.subflows.values())
     return frozenset[str](own).union(*(node.texts() for node in nodes), *values, *inner)

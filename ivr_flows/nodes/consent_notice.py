@@ -16,7 +16,8 @@ from ivr_flows.resumes import NoticePlayed, Resume
 class ConsentNoticeNode(Node):
     """With `record` the recording starts when the notice was heard, unless the caller has refused it.
 
-    A notice that could not be played is no notice: the call goes on and is not recorded.
+    A notice that could not be played is no notice, nor is one that says nothing, as its tags are not set: the call goes
+    on and is not recorded.
     """
 
     TITLE: ClassVar[str] = "Consent notice"
@@ -36,10 +37,11 @@ class ConsentNoticeNode(Node):
     def resume(self, session: Session, resume: Resume, context: Context) -> Outcome:
         if not isinstance(resume, NoticePlayed):
             raise self._refuse(resume, "NoticePlayed")
-        if not resume.complete:
+        said = tuple(session.pending["said"])
+        if not resume.complete or not said:
             fault = FlowFault(node=self.name, reason="the notice was not played: the call is not recorded")
             return Outcome(session=session, events=(fault,), leave="next")
-        heard: tuple[Event, ...] = (NoticeHeard(node=self.name, prompts=tuple(session.pending["said"])),)
+        heard: tuple[Event, ...] = (NoticeHeard(node=self.name, prompts=said),)
         if self.record and not session.recording_refused:
             heard += (StartRecording(node=self.name),)
         return Outcome(session=replace(session, notice_heard=True), events=heard, leave="next")

@@ -30,6 +30,7 @@ from ivr_flows.events import (
     StopRecording,
 )
 from ivr_flows.inspection import texts_of, unreachable_nodes
+from ivr_flows.nodes.do_not_call import CONFIRMATION, NUMBER_WITHHELD
 from ivr_flows.nodes.node import Context
 from ivr_flows.resumes import Heard, HeardOutcome, NoticePlayed, Resume, Routed
 from rules.places import STATES
@@ -77,6 +78,20 @@ def test_a_notice_that_could_not_be_played_goes_on_without_recording() -> None:
     step = engine.resume(MORTGAGE, first.session, NoticePlayed(complete=False), now=NOW)
     assert [type(event) for event in step.events] == [FlowFault]
     assert isinstance(step.wait, AskWait) and not step.session.notice_heard
+
+
+def test_a_notice_that_says_nothing_is_none_and_nothing_is_recorded() -> None:
+    """All of it hangs on a tag that the call does not have."""
+    definition = library.load("mortgage")
+    definition["nodes"]["notice"]["text"] = "[In {law} this call is recorded.]"
+    flow = parse_flow({**definition, "given": ["law"]})
+    told = engine.start(flow, now=NOW, tags={"law": "Ohio"})
+    heard = engine.resume(flow, told.session, HEARD, now=NOW)
+    assert [type(event) for event in heard.events] == [NoticeHeard, StartRecording]
+    silent = engine.start(flow, now=NOW)
+    assert silent.wait == NoticeWait(prompts=())
+    step = engine.resume(flow, silent.session, HEARD, now=NOW)
+    assert [type(event) for event in step.events] == [FlowFault] and not step.session.notice_heard
 
 
 def test_two_clear_answers_lead_to_the_router() -> None:
@@ -273,6 +288,15 @@ def test_stop_calling_is_noted_confirmed_and_ends_the_call() -> None:
     assert isinstance(end, HangUp) and step.session.ended
 
 
+def test_nobody_whose_number_is_withheld_is_told_that_it_is_off_the_list() -> None:
+    for caller, told in (("+16145550123", CONFIRMATION), ("", NUMBER_WITHHELD)):
+        asked = engine.resume(
+            MORTGAGE, engine.start(MORTGAGE, now=NOW, caller=caller).session, HEARD, now=NOW
+        )
+        step = engine.resume(MORTGAGE, asked.session, spoken(Command.STOP_CALLING), now=NOW)
+        assert step.events[1] == Play(prompts=(told,)) and told in texts_of(MORTGAGE)
+
+
 def test_a_flow_may_go_on_after_stop_calling() -> None:
     definition = {**library.load("mortgage"), "commands": {"stop_calling": {"then": "go_on"}}}
     flow = parse_flow(definition)
@@ -310,6 +334,15 @@ def test_a_call_that_takes_too_long_is_handed_to_the_router_and_then_goes_by_the
     assert isinstance(given_up.events[0], FlowFault) and given_up.wait == RouteWait()
     nobody = engine.resume(MORTGAGE, given_up.session, Routed(found=False), now=late)
     assert isinstance(nobody.events[0], Play) and nobody.session.ended
+
+
+def test_a_caller_for_whom_somebody_is_found_at_the_last_moment_is_not_routed_again() -> None:
+    step, _ = call(said("refinance"), said("CA"))
+    late = NOW + timedelta(minutes=engine.SESSION_MINUTES_MAXIMUM, seconds=1)
+    found = engine.resume(MORTGAGE, step.session, Routed(found=True), now=late)
+    assert found.session.ended and found.events == () and found.wait is None
+    weary = replace(step.session, steps=engine.STEPS_PER_SESSION_MAXIMUM)
+    assert engine.resume(MORTGAGE, weary, Routed(found=True), now=NOW).session.ended
 
 
 def test_a_caller_who_never_stops_is_routed_once_and_then_told_goodbye() -> None:
