@@ -57,7 +57,9 @@ class _Beginning:
 
 
 class CodeSearch:
-    """For one grammar. `openings`: what may stand before a code."""
+    """`openings`: what may stand before a code, as it is usually said. Figures are known in all their ways, one by one
+    only: "ninety two" is left to the decoder.
+    """
 
     def __init__(self, pronunciation: Pronunciation, openings: Sequence[str]) -> None:
         self._openings = [_word(said, pronunciation.ways(said)[0]) for said in openings]
@@ -91,7 +93,7 @@ def _word(text: str, phones: Phones) -> _Word:
 
 
 def _best(found: Sequence[_Beginning], still_to_come: _Scores, count: int) -> list[_Beginning]:
-    """The likeliest beginnings of codes that exist, each in its likeliest way."""
+    """The likeliest beginnings of codes that exist, each in its likeliest way: others may end in another sound."""
     scores = np.stack([each.ended for each in found]) + still_to_come
     best: dict[str, _Beginning] = {}
     for at in np.argsort(-scores.max(1)):

@@ -65,7 +65,7 @@ class Overhearing:
     def _best(
         self, said: Iterable[tuple[str, str]], hearings: Sequence[Hearing], count: int
     ) -> Mapping[str, Sounding]:
-        """The `count` values that fit best, each in the way that does."""
+        """Of one value and text at least, the `count` values that fit best, each in the way that does."""
         values, texts = zip(*said, strict=True)
         fits = self._weighing.fits(texts, [hearing.phones for hearing in hearings])
         best: dict[str, Sounding] = {}

@@ -33,9 +33,8 @@ phones and 923 with them (921 at 0.2; 904, 914 and 911 with one hearing); at 10 
 """
 LAST_PHONE_WEIGHT = 0.2
 """The share when nothing more will be heard and it is still unclear. By twelve voices of espeak-ng that are not in the
-test set 462 of 528 ZIP codes are right, not 457, and 1,350 of 1,416 states, not 1,333. Of the development half, by
-heads that never heard the speaker, 149 of 154 ages are, not 145, 211 of 218 answers to yes or no, not 210, but 792 of
-810 states, not 795, and 242 of 260 ZIP codes, not 243.
+test set 1,350 of 1,416 states are right, not 1,333. Of the development half, by heads that never heard the speaker, 149
+of 154 ages are, not 145, 211 of 218 answers to yes or no, not 210, but 792 of 810 states, not 795.
 """
 LOST_COST, LEAST_ANSWER = 2.0, -20.0
 """What was overheard and not found by the search counts for so much less than the least of what was, or than this where
@@ -63,7 +62,7 @@ class Hearing:
 
 @dataclass(frozen=True, kw_only=True)
 class Sounding:
-    """A value that was found by its phones: the text that fits them, and how well it does (0 is perfectly)."""
+    """How a value sounds: the text that fits the phones best, and how well it does (0 is perfectly)."""
 
     text: str
     fit: float
@@ -105,7 +104,8 @@ class Weighing:
     ) -> Weighed:
         """Weigh the likeliest answers and what was overheard, one of them at least.
 
-        What stands out by itself is weighed by its phones only.
+        What stands out by itself is weighed by its phones only. What the search did not come by has no words to be
+        weighed: it counts for `LOST_COST` less than the least of the others, before the phones.
         """
         clear, sounding = is_clear(answers), overheard.found
         likely = heapq.nlargest(WEIGHED_ANSWERS, answers, key=lambda value: answers[value].log_probability)
@@ -118,28 +118,31 @@ class Weighing:
             for value, prior in zip(likely, priors, strict=True):
                 unlike = self._pronunciation.unlikeness(texts[value], written)
                 scores[value] -= PRIOR_WEIGHT * prior + SOUND_WEIGHT * unlike
-        written_fits = self.fits(list(texts.values()), [hearing.phones for hearing in hearings])
-        fits = dict(zip(likely, written_fits, strict=True))
+        fits = self.fits(list(texts.values()), [hearing.phones for hearing in hearings])
+        sounds = {
+            value: Sounding(text=texts[value], fit=fit) for value, fit in zip(likely, fits, strict=True)
+        }
         least = min(scores.values(), default=LEAST_ANSWER) - LOST_COST
         for value, found in sounding.items():
-            texts.setdefault(value, found.text)
             scores.setdefault(value, least)
-            fits[value] = max(found.fit, fits.get(value, LEAST_FIT))
-        scores = {value: score + overheard.phone_weight * fits[value] for value, score in scores.items()}
+            sounds[value] = max(found, sounds.get(value, found), key=lambda sound: sound.fit)
+        scores = {
+            value: score + overheard.phone_weight * sounds[value].fit for value, score in scores.items()
+        }
         best = max(scores, key=lambda value: scores[value])
-        fit_a_phone = self._a_phone(fits[best], texts[best])
+        fit_a_phone = self._a_phone(sounds[best])
         stands_out = margin_of(scores) > _SETTLED_MARGIN and fit_a_phone > SETTLED_FIT
-        overruled = any(found.fit > fits[best] + OVERRULING for found in sounding.values())
+        overruled = any(found.fit > sounds[best].fit + OVERRULING for found in sounding.values())
         return Weighed(
             scores=scores,
             best=best,
-            answer=answers.get(best) or self._supposed(texts[best], answers),
+            answer=answers.get(best) or self._supposed(sounds[best].text, answers),
             fit_a_phone=fit_a_phone,
             settled=not overruled and (stands_out or (clear and best == likely[0])),
         )
 
     def _supposed(self, text: str, found: Mapping[str, Answer]) -> Answer:
-        """An answer that the search did not come by: it is less likely than those that it found."""
+        """An answer that the search did not come by, for the decision rule: less likely than all that it found."""
         known = (answer.log_probability for answer in found.values())
         least = min(known, default=LEAST_ANSWER) - LOST_COST
         return Answer(
@@ -151,12 +154,12 @@ class Weighing:
         shortest counts: a long one that does not fit at all would look well by phone.
         """
         fits = self.fits(texts, [hearing.phones for hearing in hearings])
-        told = zip(fits, texts, strict=True)
-        best = min(told, key=lambda one: (-one[0], len(one[1])), default=None)
-        return LEAST_FIT if best is None else self._a_phone(*best)
+        told = (Sounding(text=text, fit=fit) for text, fit in zip(texts, fits, strict=True))
+        best = min(told, key=lambda sound: (-sound.fit, len(sound.text)), default=None)
+        return LEAST_FIT if best is None else self._a_phone(best)
 
-    def _a_phone(self, fit: float, text: str) -> float:
-        return fit / max(len(self._pronunciation.phones(text)), 1)
+    def _a_phone(self, sound: Sounding) -> float:
+        return sound.fit / max(len(self._pronunciation.phones(sound.text)), 1)
 
     def fits(self, texts: Sequence[str], heard: Iterable[PhonesHeard]) -> list[float]:
         """How well each text fits the phones of all hearings, however it is said: about 0 is perfectly."""

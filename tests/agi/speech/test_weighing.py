@@ -118,6 +118,14 @@ def test_what_no_search_came_by_is_weighed_as_less_likely_than_all_it_did(
     assert weighing.weighed(answers, heard, _overheard(0.0, poor=("poor", 0.0))).best == "fair"
 
 
+def test_a_value_in_another_way_to_say_it_fits_by_that_ways_own_length(
+    model: MoonshineModel, weighing: Weighing
+) -> None:
+    answers = {"yes": _answer(model, "Yes, that is what I would say", -4.0)}
+    heard = [Hearing(written="Yep.", phones=heard_surely("Y", "EH", "P"))]
+    assert weighing.weighed(answers, heard, _overheard(yes=("yep", -3.0))).fit_a_phone == -1.0
+
+
 def test_a_clear_answer_is_heard_again_when_something_else_fits_far_better(
     model: MoonshineModel, weighing: Weighing
 ) -> None:
