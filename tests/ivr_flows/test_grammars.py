@@ -109,7 +109,10 @@ def test_the_ways_to_say_a_value_are_told_without_what_stands_around() -> None:
 @pytest.mark.parametrize(
     ("text", "command"),
     [("Operator.", "operator"), ("say that again", "repeat"), ("Stop calling me!", "stop_calling"),
-     ("remove my number", "stop_calling"), ("don't record this call", "do_not_record")],
+     ("remove my number", "stop_calling"), ("Never call me again.", "stop_calling"),
+     ("Take me off the call list.", "stop_calling"), ("Don't ever call me again.", "stop_calling"),
+     ("I'd like an operator.", "operator"), ("Get me a person.", "operator"),
+     ("don't record this call", "do_not_record"), ("Don't record this.", "do_not_record")],
 )  # fmt: skip
 def test_commands_work_at_every_question(name: str, text: str, command: str) -> None:
     assert read(name, text) == command and command in RESERVED
