@@ -32,7 +32,7 @@ async def ask(channel: Channel, services: Services, wait: AskWait, prompts: tupl
     except (SpeechUnavailable, SpeechLost) as error:
         log.warning("speech is unavailable, asking by keys: %s", error)
     told = keypad_help(wait.grammar)
-    help_with_keys = services.sounds.there([told] if told else [])
+    help_with_keys = services.sounds.there([told] if told and told not in wait.prompts else [])
     return _keys(await channel.ask_keys(_question(wait, (*prompts, *help_with_keys))))
 
 

@@ -30,6 +30,10 @@ FOR = "For"
 PRESS = "press {}."
 NONE_OF_THESE = "For none of these, press 0."
 STATE_TAG = "state"
+_NAMES_KEYS = re.compile(r"\b(press|keys?|keypad|dial)\b", re.IGNORECASE)
+"""Where the words that ask again do not name the keys, those of the grammar are told: who is not understood once, on a
+noisy line, is offered them at once.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +109,10 @@ class AskNode(QuestionNode):
     def _wait(self, prompts: tuple[str, ...]) -> AskWait:
         wait = self._listen(prompts, grammar=self.grammar, keys_maximum=grammars.keys_maximum(self.grammar))
         return replace(wait, synonyms=self.synonyms)
+
+    def _said_again(self, session: Session, context: Context) -> tuple[str, ...]:
+        said = super()._said_again(session, context)
+        return said if _NAMES_KEYS.search(self.retry) else (*said, *answers.help_texts(self.grammar))
 
     def _heard(self, session: Session, heard: Heard, context: Context) -> Outcome:
         if session.phase == "confirming":

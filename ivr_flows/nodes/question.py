@@ -61,9 +61,13 @@ class QuestionNode(Node):
     def _ask(self, session: Session, context: Context, *, attempt: int) -> Outcome:
         if attempt > self.attempts:
             return self._give_up(session)
-        wait = self._wait(context.say(self.prompt if attempt == 1 else self.retry, session))
+        said = context.say(self.prompt, session) if attempt == 1 else self._said_again(session, context)
+        wait = self._wait(said)
         asking = replace(session, phase="asking", attempt=attempt, candidates=(), pending={})
         return Outcome(session=asking, wait=wait)
+
+    def _said_again(self, session: Session, context: Context) -> tuple[str, ...]:
+        return context.say(self.retry, session)
 
     def _ask_again(self, session: Session, context: Context) -> Outcome:
         return self._ask(session, context, attempt=session.attempt + 1)

@@ -29,6 +29,7 @@ from ivr_flows.events import (
     StartRecording,
     StopRecording,
 )
+from ivr_flows.grammars import keypad_help
 from ivr_flows.inspection import texts_of, unreachable_nodes
 from ivr_flows.nodes.do_not_call import CONFIRMATION, NUMBER_WITHHELD
 from ivr_flows.nodes.node import Context
@@ -133,6 +134,24 @@ def test_wrong_keys_and_silence_and_noise_repeat_twice_then_fall_back_to_the_are
     assert step.wait == RouteWait()
     assert answers[-1].value == "OH" and answers[-1].source is Source.AREA_CODE
     assert step.session.tags == {"loan_type": "reverse", "state": "OH", "state_source": "area_code"}
+
+
+@pytest.mark.parametrize("answer", [NOISE, SILENCE, pressed("77")])
+def test_who_is_not_understood_once_is_offered_keys_at_once(answer: Heard) -> None:
+    """Whether or not the flow's own words name them."""
+    for retry, told in (
+        ("Sorry, which state?", (keypad_help("state"),)),
+        ("upload:sorry", (keypad_help("state"),)),
+        ("Sorry. Say the state, or press its two letters.", ()),
+    ):
+        definition = library.load("mortgage")
+        definition["nodes"]["state"]["retry"] = retry
+        flow = parse_flow(definition)
+        step = engine.start(flow, now=NOW)
+        for resume in (HEARD, said("refinance"), answer):
+            step = engine.resume(flow, step.session, resume, now=NOW)
+        assert isinstance(step.wait, AskWait) and step.wait.prompts == (retry, *told)
+        assert set(told) <= texts_of(flow)
 
 
 def test_an_area_code_over_several_states_keeps_them_all_as_candidates() -> None:
