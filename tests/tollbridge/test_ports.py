@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
-from tollbridge.ports import Port, clashes, ports_of, speech_ports, why_not
+from tollbridge.ports import Port, clashes, ports_of, speech_ports, speech_process_count, why_not
 from tollbridge.settings import Settings
 
 
@@ -31,6 +32,11 @@ def test_each_speech_process_has_two_ports_of_its_own() -> None:
     settings = Settings(speech_processes=3, speech_port=7000, audiosocket_port=7100)
     assert speech_ports(settings) == [(7000, 7100), (7001, 7101), (7002, 7102)]
     assert sum(port.what in ("speech", "AudioSocket") for port in ports_of(settings)) == 6
+
+
+def test_a_speech_process_runs_on_each_core_unless_a_number_is_set() -> None:
+    assert speech_process_count(Settings()) == os.cpu_count()
+    assert speech_process_count(Settings(speech_processes=5)) == 5
 
 
 def test_ports_that_meet_each_other_are_told_before_the_start() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from agi.speech.client import Question, SpeechLost, SpeechUnavailable, pinged
-from agi.speech.decode_worker import DecodeWorker, RecogniserLost
+from agi.speech.decode_worker import LONGEST_WAIT_SECONDS, DecodeWorker, RecogniserLost
 from agi.speech.question import Ending, Outcome
 from agi.speech.recogniser import Utterance
 from tests.agi.speech.conftest import Speak, SpeechProcess, running_speech_process
@@ -138,6 +138,30 @@ async def test_the_urgent_comes_first_and_what_nobody_wants_is_left_out() -> Non
     finally:
         await worker.close()
     assert worker.process_id is None
+
+
+async def test_it_is_behind_when_answers_wait_too_long_for_a_second_on_end_and_no_longer() -> None:
+    """Then further callers are asked by keys, before they wait."""
+    worker = DecodeWorker("moonshine")
+    await worker.start()
+    try:
+        dice = np.random.default_rng(1)
+
+        async def decode() -> None:
+            speech = (dice.standard_normal(24_000) * 800).astype(np.int16)
+            await worker.recognise(Utterance(samples=speech, speech_seconds=1.5), "state", {}, final=True)
+
+        crowd = [asyncio.create_task(decode()) for _ in range(60)]
+        await asyncio.sleep(0)
+        assert worker.waiting_seconds > LONGEST_WAIT_SECONDS and not worker.is_behind
+        await asyncio.sleep(1.2)
+        assert worker.is_behind
+        for one in crowd:
+            one.cancel()
+        await asyncio.gather(*crowd, return_exceptions=True)
+        assert not worker.is_behind
+    finally:
+        await worker.close()
 
 
 async def test_an_engine_that_cannot_be_loaded_says_why() -> None:
