@@ -9,6 +9,7 @@ from pathlib import Path
 from agi.channel import Channel, seconds_of
 from agi.fastagi import HungUp
 from agi.offer import Services
+from agi.perform import FlowCall, sounds_of
 from agi.speech.client import Heard as SpeechHeard
 from agi.speech.client import Question, SpeechLost, SpeechUnavailable
 from agi.speech.question import Outcome
@@ -22,18 +23,19 @@ RESULT_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-async def ask(channel: Channel, services: Services, wait: AskWait, prompts: tuple[Path, ...]) -> Heard:
-    """Return what the caller answered; `prompts` are the sounds of the wait's. Raises HungUp."""
+async def ask(on: FlowCall, wait: AskWait) -> Heard:
+    """Return what the caller answered. Raises HungUp."""
+    prompts = await sounds_of(on, wait.prompts)
     question = _question(wait, prompts)
     if not wait.grammar:
-        return _keys(await channel.ask_keys(question))
+        return _keys(await on.channel.ask_keys(question))
     try:
-        return await _ask_by_speech(channel, services, question)
+        return await _ask_by_speech(on.channel, on.services, question)
     except (SpeechUnavailable, SpeechLost) as error:
         log.warning("speech is unavailable, asking by keys: %s", error)
     told = keypad_help(wait.grammar)
-    help_with_keys = services.sounds.there([told] if told and told not in wait.prompts else [])
-    return _keys(await channel.ask_keys(_question(wait, (*prompts, *help_with_keys))))
+    help_with_keys = await sounds_of(on, [told] if told and told not in wait.prompts else [])
+    return _keys(await on.channel.ask_keys(_question(wait, (*prompts, *help_with_keys))))
 
 
 def _question(wait: AskWait, prompts: Sequence[Path]) -> Question:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from agi.ask import ask
-from agi.perform import FlowCall, play, sounds_of
+from agi.perform import FlowCall, play
 from agi.web_hooks import ask_web_hook
 from ivr_flows.events import (
     AskWait,
@@ -60,8 +60,8 @@ def note_wait(on: FlowCall, wait: Wait, node: str) -> None:
 async def wait_for(on: FlowCall, wait: Wait, node: str) -> Resume:
     """Wait for anything but a route. `node` is the flow's node that waits. Raises HungUp."""
     match wait:
-        case AskWait(prompts=prompts):
-            return await ask(on.channel, on.services, wait, await sounds_of(on, prompts))
+        case AskWait():
+            return await ask(on, wait)
         case NoticeWait(prompts=prompts):
             return NoticePlayed(complete=await play(on, prompts))
         case HoldWait():

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
+from agi.speech.prompts import prompt_path
+from ivr_flows.grammars import keypad_help
 from tests.calls.buyers import answers
 from tests.calls.checks import assert_sold
 from tests.calls.conftest import MakeScenario
@@ -44,3 +47,10 @@ async def test_the_caller_answers_by_keys_and_is_sold(
         ("refinance", "keys"),
         ("CA", "keys"),
     ]
+    # What told the keys was heard too, and can be proved.
+    async with market.engine.connect() as connection:
+        query = text("SELECT detail FROM call_events WHERE call_id = :id AND kind = 'prompts'")
+        details = (await connection.execute(query, {"id": story.call_id})).scalars().all()
+    played = {name for detail in details for name in detail["sounds"]}
+    prompts_dir = market.node.layout.prompts_dir
+    assert {prompt_path(prompts_dir, keypad_help(asked)).stem for asked in ("loan_type", "state")} <= played
