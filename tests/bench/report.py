@@ -9,6 +9,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+NONE_MEASURED = 9e9
+"""The time of what never happened: it is above every bar."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:

@@ -171,7 +171,7 @@ class Station:
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[TalkingCall]:
-        """A call that is answered and waits for questions."""
+        """A call that is answered and waits for questions. Raises TimeoutError when it does not get through."""
         number = f"+1614{next(_serial):07d}"
         self.waiting[number] = asyncio.get_running_loop().create_future()
         self.over[number] = asyncio.Event()
@@ -183,7 +183,8 @@ class Station:
                 async with asyncio.timeout(10):
                     channel = await self.waiting[number]
                     await channel.answer()
-                    await caller.answered(5)
+                    if not await caller.answered(5):
+                        raise TimeoutError("the call was not answered")
                 yield TalkingCall(station=self, channel=channel, caller=caller, outgoing=outgoing)
         finally:
             self.over[number].set()
