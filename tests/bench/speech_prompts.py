@@ -19,6 +19,7 @@ CROWD_QUESTIONS = {
     "loan_type": "What kind of loan are you looking for? Say refinance or press 1. Say purchase or press 2. "
     "Say home equity or press 3. Say reverse mortgage or press 4.",
     "state": "Which state is the home in? Say the state, or press the two letters of its abbreviation on your keypad.",
+    "zip": "What is the ZIP code of the home? Say the five digits, or press them on your keypad.",
 }
 """What the crowd is asked, as the flows we ship ask it."""
 _QUIET_DB = 45.0
