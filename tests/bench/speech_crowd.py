@@ -37,12 +37,13 @@ class CallUp:
 
 @dataclass(frozen=True, kw_only=True)
 class Crowd:
-    """What came of the callers. `answers_ms`: from the end of speech to the result. `problems`: why questions were
-    refused or lost. `calls`: those that got through. `ended_seconds`: when the callers had talked long enough.
+    """What came of the callers. `waited_ms`: from the end of speech to each result that did not come before it.
+    `problems`: why questions were refused or lost. `calls`: those that got through. `ended_seconds`: when the callers
+    had talked long enough.
     """
 
     answered: int
-    answers_ms: Sequence[float]
+    waited_ms: Sequence[float]
     problems: Sequence[str]
     calls: Sequence[CallUp]
     ended_seconds: float
@@ -59,7 +60,7 @@ async def crowd(there: Station, prompts: dict[str, Path], plan: Plan, grammars: 
     frames, late, worst = _pacing(before, await there.speech_state())
     seen = Crowd(
         answered=len(measured.asked),
-        answers_ms=[one.answer_ms for one in measured.asked if one.answer_ms is not None],
+        waited_ms=[one.waited_ms for one in measured.asked if one.waited_ms is not None],
         problems=measured.problems, calls=calls, ended_seconds=ends_at,
         frames=frames, late_frames=late, worst_late_ms=worst,
     )  # fmt: skip
@@ -86,9 +87,9 @@ def crowd_bars(seen: Crowd) -> list[Bar]:
             yardstick=f"{of_calls}; worst {seen.worst_late_ms:.1f} ms",
         ),
         at_most(
-            "slowest answer", max(seen.answers_ms, default=NONE_MEASURED), "ms", RESULT_MS_WORST, yardstick=of_calls
+            "slowest answer", max(seen.waited_ms, default=NONE_MEASURED), "ms", RESULT_MS_WORST, yardstick=of_calls
         ),
-        told("slow answers at 40 callers, p95", percentile(seen.answers_ms or [NONE_MEASURED], 95), "ms"),
+        told("slow answers at 40 callers, p95", percentile(seen.waited_ms or [NONE_MEASURED], 95), "ms"),
         at_most("questions of 40 callers refused or lost", refused, "%", 0, yardstick=first_of(seen.problems)),
     ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from agi.speech.question import Heard
 from agi.speech.question import Outcome as Verdict
-from tests.bench.report import Bar, at_least, at_most, percentile, progress, told
+from tests.bench.report import NONE_MEASURED, Bar, at_least, at_most, percentile, progress, told
 from tests.bench.speech_line import BAR_CONDITIONS, Condition
 from tests.bench.speech_set import Item
 
@@ -30,7 +30,9 @@ PROTOTYPE = "prototype: 600 ms of silence, then the decode"
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """One question that was put: what was said to it, and what came of it."""
+    """One question that was put: what was said to it, and what came of it. `answer_ms`: from the end of speech to the
+    result; None when the end was not said any more, and for what answers nothing.
+    """
 
     grammar: str
     item: Item
@@ -53,6 +55,17 @@ class Asked:
     @property
     def is_accepted_wrong(self) -> bool:
         return self.is_accepted and self.heard.value != self.item.value
+
+    @property
+    def is_judged_for_time(self) -> bool:
+        """An answer, on a line that is fit for it, of which something was heard."""
+        heard = self.heard.outcome in (Verdict.ACCEPTED, Verdict.UNSURE, Verdict.REJECTED)
+        return heard and self.item.grammar is not None and self.item.condition in BAR_CONDITIONS
+
+    @property
+    def waited_ms(self) -> float | None:
+        """How long the caller waited for the result; None when it came before the end of speech."""
+        return self.answer_ms if self.answer_ms is not None and self.answer_ms >= 0 else None
 
     @property
     def is_read_back_wrong(self) -> bool:
@@ -158,29 +171,20 @@ def _after_confirmation(judged: Sequence[Asked], misheard_no: float) -> Bar:
 
 
 def result_bars(asked: Iterable[Asked]) -> list[Bar]:
-    """End of speech to result, of answers on lines that are fit for it. A result before the end counts as it is."""
-    took = [
-        one.answer_ms
-        for one in asked
-        if one.answer_ms is not None and one.item.grammar is not None and one.item.condition in BAR_CONDITIONS
-        and one.heard.outcome is not Verdict.SILENCE
-    ]  # fmt: skip
-    if not took:
-        return []
-    yardstick = f"{len(took)} answers; {PROTOTYPE}"
+    """End of speech to result. A result before the end of speech is counted apart: it would make the others sooner."""
+    answers = [one for one in asked if one.is_judged_for_time]
+    took = [one.waited_ms for one in answers if one.waited_ms is not None]
+    early = len(answers) - len(took)
+    median, late = (percentile(took or [NONE_MEASURED], percent) for percent in (50, 95))
+    yardstick = f"{len(took)} answers, without {early} before the end; {PROTOTYPE}"
     return [
-        at_most(
-            "end of speech to result, median",
-            percentile(took, 50),
-            "ms",
-            RESULT_MS_MEDIAN,
-            yardstick=yardstick,
+        at_most("end of speech to result, median", median, "ms", RESULT_MS_MEDIAN, yardstick=yardstick),
+        at_most("end of speech to result, p95", late, "ms", RESULT_MS_P95, yardstick=yardstick),
+        told(
+            "result before the end of speech", _percent(answers, lambda one: one.waited_ms is None), "%",
+            yardstick=f"{early} of {len(answers)} answers; not in the median and the p95",
         ),
-        at_most(
-            "end of speech to result, p95", percentile(took, 95), "ms", RESULT_MS_P95, yardstick=yardstick
-        ),
-        told("result before the end of speech", 100 * sum(each < 0 for each in took) / len(took), "%"),
-    ]
+    ]  # fmt: skip
 
 
 def tell_endings(asked: Iterable[Asked]) -> None:

@@ -97,7 +97,9 @@ class Outcome:
 
     @property
     def answer_ms(self) -> float | None:
-        """From the end of speech to the result; None when the result came first or nothing was said to its end."""
+        """From the end of speech to the result, below 0 for a result that came before; None when it came so early
+        that the end was not said any more.
+        """
         if self.heard is None or self.speech_ended_ms is None:
             return None
         return self.result_ms - self.speech_ended_ms

@@ -10,7 +10,7 @@ from tests.bench.speech_crowd import TALKING_AT_ONCE, CallUp, Crowd, crowd_bars
 
 TO_THE_END = [CallUp(from_seconds=number / 10, to_seconds=21.0) for number in range(TALKING_AT_ONCE)]
 SERVED = Crowd(
-    answered=3, answers_ms=(200.0, 300.0, 400.0), problems=(), calls=TO_THE_END, ended_seconds=20.0,
+    answered=3, waited_ms=(200.0, 300.0, 400.0), problems=(), calls=TO_THE_END, ended_seconds=20.0,
     frames=10_000, late_frames=1, worst_late_ms=6.0,
 )  # fmt: skip
 
@@ -34,7 +34,7 @@ def test_one_question_refused_is_too_many() -> None:
 
 
 def test_who_is_never_answered_is_not_answered_fast() -> None:
-    nobody = replace(SERVED, answered=0, answers_ms=(), problems=["busy"] * 9)
+    nobody = replace(SERVED, answered=0, waited_ms=(), problems=["busy"] * 9)
     assert fallen(nobody) == ["slowest answer", "questions of 40 callers refused or lost"]
 
 

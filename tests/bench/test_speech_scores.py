@@ -1,0 +1,67 @@
+"""How answers are counted, by a handful of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from agi.speech.question import Heard
+from agi.speech.question import Outcome as Verdict
+from tests.bench.report import Bar
+from tests.bench.speech_line import Condition
+from tests.bench.speech_scores import Asked, result_bars
+from tests.bench.speech_set import Half, Item
+
+
+def asked(
+    heard: str = "OH",
+    *,
+    said: str = "OH",
+    grammar: str = "state",
+    verdict: Verdict = Verdict.ACCEPTED,
+    alternatives: Sequence[str] = (),
+    condition: Condition = Condition.CLEAN,
+    answer_ms: float | None = 200.0,
+    voice: str = "joe",
+) -> Asked:
+    """Somebody who is asked `grammar`, says `said` ('' for what answers nothing) and is heard to say `heard`."""
+    item = Item(
+        grammar=grammar if said else None, value=said, phrase=said, voice=voice, condition=condition,
+        half=Half.UNTOUCHED, speech=np.zeros(0), babble=(),
+    )  # fmt: skip
+    found = Heard(
+        outcome=verdict, value=heard or None, alternatives=tuple((value, 0.5) for value in alternatives)
+    )
+    return Asked(grammar=grammar, item=item, heard=found, answer_ms=answer_ms)
+
+
+def bar(name: str, bars: Sequence[Bar]) -> Bar:
+    return next(one for one in bars if one.name == name)
+
+
+def test_results_count_from_the_end_of_speech_and_those_before_it_are_told_apart() -> None:
+    early = [asked(answer_ms=None), asked(answer_ms=-80.0), asked(answer_ms=-5.0)]
+    later = [asked(answer_ms=each) for each in (100.0, 200.0, 400.0)]
+    bars = result_bars([*early, *later])
+    assert bar("end of speech to result, median", bars).value == 200
+    assert bar("end of speech to result, p95", bars).value == 400
+    assert bar("end of speech to result, p95", bars).yardstick.startswith(
+        "3 answers, without 3 before the end"
+    )
+    assert bar("result before the end of speech", bars).value == 50
+
+
+def test_silence_noise_and_speech_that_answers_nothing_take_no_time() -> None:
+    others = [
+        asked("", verdict=Verdict.SILENCE, answer_ms=4000.0),
+        asked(condition=Condition.NOISE_5_DB, answer_ms=900.0),
+        asked("", said="", verdict=Verdict.REJECTED, answer_ms=None),
+    ]
+    bars = result_bars([asked(answer_ms=300.0), *others])
+    assert bar("end of speech to result, p95", bars).value == 300
+    assert bar("result before the end of speech", bars).value == 0
+
+
+def test_when_no_result_is_measured_none_is_fast() -> None:
+    assert not bar("end of speech to result, median", result_bars([])).holds
