@@ -10,8 +10,8 @@ from agi.speech.question import Heard
 from agi.speech.question import Outcome as Verdict
 from tests.bench.report import Bar
 from tests.bench.speech_line import Condition
-from tests.bench.speech_scores import Asked, result_bars
-from tests.bench.speech_set import Half, Item
+from tests.bench.speech_scores import Asked, bars_of, result_bars
+from tests.bench.speech_set import NOISE, Half, Item
 
 
 def asked(
@@ -38,6 +38,49 @@ def asked(
 
 def bar(name: str, bars: Sequence[Bar]) -> Bar:
     return next(one for one in bars if one.name == name)
+
+
+def value(name: str, of: Sequence[Asked]) -> float:
+    return bar(name, bars_of(of, "moonshine")).value
+
+
+def test_the_best_candidate_counts_whether_it_is_accepted_or_not() -> None:
+    rejected = asked("", verdict=Verdict.REJECTED, alternatives=("OH", "IA"))
+    read_back = asked("OH", verdict=Verdict.UNSURE)
+    wrong = asked("IA", alternatives=("IA", "OH"))
+    nothing = asked("", verdict=Verdict.REJECTED)
+    assert [one.is_right for one in (rejected, read_back, wrong, nothing)] == [True, True, False, False]
+    assert value("best candidate right, state", [rejected, read_back, wrong, nothing]) == 50
+
+
+def test_bars_are_on_lines_that_are_fit_for_them() -> None:
+    noisy = asked("IA", condition=Condition.NOISE_5_DB)
+    assert value("best candidate right, state", [asked(), asked(condition=Condition.LOSS_3), noisy]) == 100
+
+
+def test_a_voice_that_people_do_not_understand_counts_and_is_left_out_in_a_second_number() -> None:
+    bars = bars_of([asked(), asked("IA", voice="kal16")], "moonshine", frozenset({"kal16"}))
+    told = [one.value for one in bars if one.name == "best candidate right, state"]
+    assert told == [50, 100]
+
+
+def test_only_what_is_accepted_is_accepted_wrong() -> None:
+    answers = [asked(), asked("IA"), asked("IA", verdict=Verdict.UNSURE), asked("", verdict=Verdict.REJECTED)]
+    assert value("accepted wrong, state", answers) == 25
+
+
+def test_what_answers_nothing_must_not_be_accepted_and_noise_is_told_apart() -> None:
+    others = [
+        asked("OH", said=""),
+        asked("", said="", verdict=Verdict.REJECTED),
+        asked("yes", said="", grammar="yes_no"),
+        asked("yes", said="", grammar="yes_no", verdict=Verdict.UNSURE),
+        asked("OH", said="", voice=NOISE),
+    ]
+    assert value("out-of-grammar speech accepted", others) == 50
+    assert value("out-of-grammar accepted, state", others) == 50
+    assert value("out-of-grammar accepted, yes_no", others) == 50
+    assert value("noise, music, silence accepted", others) == 100
 
 
 def test_results_count_from_the_end_of_speech_and_those_before_it_are_told_apart() -> None:
