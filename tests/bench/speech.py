@@ -60,13 +60,17 @@ async def _understanding(
     measured = Measured()
     began, cpu = time.monotonic(), there.speech_cpu_seconds()
     await _in_parallel(there, prompts["short"], work, CALLS_AT_ONCE, measured)
-    audio_seconds = sum(len(one.item.line.frames) * 0.02 for one in measured.asked)
     took, used = time.monotonic() - began, there.speech_cpu_seconds() - cpu
     tell_endings(measured.asked)
     progress(f"{len(measured.asked)} answers in {took:.0f} s; refused or lost: {len(measured.problems)}")
     return [
         *bars_of(measured.asked, engine, unintelligible_voices()),
-        told("CPU of speech per second of a caller's audio", used / max(audio_seconds, 1), "s"),
+        told(
+            "CPU of speech per second of a caller's audio",
+            used / max(measured.sent_seconds, 1),
+            "s",
+            yardstick=f"{used:.0f} s for {measured.sent_seconds:.0f} s that were sent before the results",
+        ),
         at_most(
             "questions refused or lost", len(measured.problems), "", 0, yardstick=first_of(measured.problems)
         ),
@@ -116,6 +120,7 @@ async def _ask_one(call: TalkingCall, prompt: Path, grammar: str, item: Item, me
     if outcome.heard is None:
         measured.problems.append(outcome.problem)
         return
+    measured.sent_seconds += outcome.sent_seconds
     answer_ms = None if item.grammar is None else outcome.answer_ms
     measured.asked.append(Asked(grammar=grammar, item=item, heard=outcome.heard, answer_ms=answer_ms))
 

@@ -84,7 +84,9 @@ class TimedOutgoing(Outgoing):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One question on a call. `heard` is None when it was refused or lost. Moments are epoch ms."""
+    """One question on a call. `heard` is None when it was refused or lost. Moments are epoch ms. `sent_seconds`: how
+    much of the line was sent before the result.
+    """
 
     heard: Heard | None
     problem: str = ""
@@ -94,6 +96,7 @@ class Outcome:
     speech_ended_ms: float | None = None
     last_sound_ms: float | None = None
     key_sent_ms: float | None = None
+    sent_seconds: float = 0.0
 
     @property
     def answer_ms(self) -> float | None:
@@ -144,6 +147,7 @@ class TalkingCall:
             speech_ended_ms=self.outgoing.moment_ms(line.speech_ended_seconds),
             last_sound_ms=_last_sound_ms(self.caller, asked_ms),
             key_sent_ms=await pressing if pressing is not None else None,
+            sent_seconds=sent_seconds(line.frames, self.outgoing.sent_ms, result_ms),
         )
 
     async def _press(self, after_seconds: float) -> float:
@@ -152,6 +156,12 @@ class TalkingCall:
         while self.outgoing._keys or self.outgoing._key is not None:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         return now_ms()
+
+
+def sent_seconds(frames: Frames, sent_ms: Sequence[float], until_ms: float) -> float:
+    """How much audio had left by then. `sent_ms`: when each packet left, those that the line loses among them."""
+    left = sum(frame is not None and at_ms <= until_ms for frame, at_ms in zip(frames, sent_ms, strict=False))
+    return left * PACKET_MS / 1000
 
 
 def _last_sound_ms(caller: Caller, since_ms: float) -> float | None:

@@ -35,6 +35,7 @@ class Measured:
     asked: list[Asked] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     broken_off: int = 0
+    sent_seconds: float = 0.0
 
 
 def drawn_work(grammars: Sequence[str], plan: Plan) -> list[tuple[str, Item]]:
