@@ -24,6 +24,10 @@ BEST_AT_LEAST = {
 ACCEPTED_WRONG_AT_MOST = 1.0
 NO_ANSWER_AT_MOST, NO_ANSWER_ON_EACH_AT_MOST = 2.0, 3.0
 WRONG_AFTER_CONFIRMATION_AT_MOST = 0.5
+FEWEST_NOES = 50
+"""From so many on the bar is on a careful estimate of the noes that are misheard. QUICK hears a handful of them: by
+those the estimate would say more of how few they are than of how they are heard.
+"""
 RESULT_MS_MEDIAN, RESULT_MS_P95, RESULT_MS_WORST = 350.0, 750.0, 1500.0
 PROTOTYPE = "prototype: 600 ms of silence, then the decode"
 
@@ -79,7 +83,6 @@ def bars_of(asked: Sequence[Asked], engine: str, unintelligible: frozenset[str] 
     tell_table(asked, engine)
     answers = [one for one in asked if one.item.grammar is not None]
     judged = [one for one in answers if one.item.condition in BAR_CONDITIONS]
-    misheard_no = _misheard_no(judged)
     bars = [_best_bar(name, of, engine) for name, of in _by(judged, lambda one: one.grammar)]
     if unintelligible:
         clear = [one for one in judged if one.item.voice not in unintelligible]
@@ -93,7 +96,7 @@ def bars_of(asked: Sequence[Asked], engine: str, unintelligible: frozenset[str] 
         for name, of in _by(judged, lambda one: one.grammar)
     ]  # fmt: skip
     bars += _no_answer_bars([one for one in asked if one.item.grammar is None])
-    bars.append(_after_confirmation(judged, misheard_no))
+    bars.append(_after_confirmation(judged))
     return bars + result_bars(asked)
 
 
@@ -153,21 +156,28 @@ def _no_answer_bars(asked: Sequence[Asked]) -> list[Bar]:
     return bars
 
 
-def _misheard_no(judged: Sequence[Asked]) -> float:
-    """How often a caller's "no" to a wrong value is taken as a yes, by this very run."""
-    said_no = [one for one in judged if one.grammar == "yes_no" and one.item.value == "no"]
-    return _percent(said_no, lambda one: one.is_accepted and one.heard.value == "yes") / 100
-
-
-def _after_confirmation(judged: Sequence[Asked], misheard_no: float) -> Bar:
-    """Wrong for good: accepted at once, or read back and the caller's "no" taken as a yes."""
+def _after_confirmation(judged: Sequence[Asked]) -> Bar:
+    """Wrong for good: accepted at once, or read back and the caller's "no" taken as a yes. How often that happens is
+    estimated by the noes of this very run.
+    """
     wrong = sum(one.is_accepted_wrong for one in judged)
     read_back = sum(one.is_read_back_wrong for one in judged)
-    value = 100 * (wrong + read_back * misheard_no) / max(len(judged), 1)
+    noes = [one for one in judged if one.grammar == "yes_no" and one.item.value == "no"]
+    misheard = sum(one.is_accepted and one.heard.value == "yes" for one in noes)
+    rate = misheard_share(misheard, len(noes))
+    value = 100 * (wrong + read_back * rate) / max(len(judged), 1)
     return at_most(
         "questions that end with a wrong value", value, "%", WRONG_AFTER_CONFIRMATION_AT_MOST,
-        yardstick=f"{wrong} accepted at once, {read_back} read back, {100 * misheard_no:.1f} % of noes taken as a yes",
+        yardstick=f"{wrong} accepted at once, {read_back} read back; of {len(noes)} noes {misheard} taken as a yes, "
+        f"counted as {100 * rate:.2f} %",
     )  # fmt: skip
+
+
+def misheard_share(misheard: int, of: int) -> float:
+    """The share that goes wrong, by the rule of succession: one that never did so far is still thought to do so some
+    day. Too few tell no more than what was seen.
+    """
+    return (misheard + 1) / (of + 2) if of >= FEWEST_NOES else misheard / max(of, 1)
 
 
 def result_bars(asked: Iterable[Asked]) -> list[Bar]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 from agi.speech.question import Heard
 from agi.speech.question import Outcome as Verdict
 from tests.bench.report import Bar
 from tests.bench.speech_line import Condition
-from tests.bench.speech_scores import Asked, bars_of, result_bars
+from tests.bench.speech_scores import Asked, bars_of, misheard_share, result_bars
 from tests.bench.speech_set import NOISE, Half, Item
 
 
@@ -81,6 +82,34 @@ def test_what_answers_nothing_must_not_be_accepted_and_noise_is_told_apart() -> 
     assert value("out-of-grammar accepted, state", others) == 50
     assert value("out-of-grammar accepted, yes_no", others) == 50
     assert value("noise, music, silence accepted", others) == 100
+
+
+def noes(count: int, misheard: int = 0) -> list[Asked]:
+    taken_as_yes = [asked("yes", said="no", grammar="yes_no") for _ in range(misheard)]
+    return taken_as_yes + [asked("no", said="no", grammar="yes_no") for _ in range(count - misheard)]
+
+
+def test_noes_that_were_never_misheard_may_still_be() -> None:
+    assert misheard_share(0, 150) == pytest.approx(1 / 152)
+    assert misheard_share(3, 150) == pytest.approx(4 / 152)
+    assert misheard_share(1, 4) == 0.25 and misheard_share(0, 4) == 0 and misheard_share(0, 0) == 0
+
+
+def test_a_wrong_value_stays_when_it_is_accepted_or_the_no_to_it_is_misheard() -> None:
+    read_back = [asked("IA", verdict=Verdict.UNSURE) for _ in range(30)]
+    right = [asked() for _ in range(19)]
+    bars = bars_of([*noes(150), *read_back, *right, asked("IA")], "moonshine")
+    end = bar("questions that end with a wrong value", bars)
+    assert end.value == pytest.approx(100 * (1 + 30 / 152) / 200, abs=0.001) and not end.holds
+    assert end.yardstick == (
+        "1 accepted at once, 30 read back; of 150 noes 0 taken as a yes, counted as 0.66 %"
+    )
+
+
+def test_a_handful_of_noes_is_judged_by_what_was_seen() -> None:
+    read_back = [asked("IA", verdict=Verdict.UNSURE)]
+    assert value("questions that end with a wrong value", [*noes(4), *read_back]) == 0
+    assert value("questions that end with a wrong value", [*noes(4, misheard=1), *read_back]) == 25
 
 
 def test_results_count_from_the_end_of_speech_and_those_before_it_are_told_apart() -> None:
