@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from agi.speech.question import Heard
 from agi.speech.question import Outcome as Verdict
@@ -77,10 +78,9 @@ class Asked:
 
 
 def bars_of(asked: Sequence[Asked], engine: str, unintelligible: frozenset[str] = frozenset()) -> list[Bar]:
-    """Every bar on what was understood and how soon, and a table of all conditions on stderr. `unintelligible`: voices
+    """Every bar on what was understood and how soon, and a table of all conditions. `unintelligible`: voices
     without which the bars on the best candidate are told a second time.
     """
-    tell_table(asked, engine)
     answers = [one for one in asked if one.item.grammar is not None]
     judged = [one for one in answers if one.item.condition in BAR_CONDITIONS]
     bars = [_best_bar(name, of, engine) for name, of in _by(judged, lambda one: one.grammar)]
@@ -97,34 +97,52 @@ def bars_of(asked: Sequence[Asked], engine: str, unintelligible: frozenset[str] 
     ]  # fmt: skip
     bars += _no_answer_bars([one for one in asked if one.item.grammar is None])
     bars.append(_after_confirmation(judged))
-    return bars + result_bars(asked)
+    return [*bars, *result_bars(asked), *noise_bars(asked), *table(asked)]
 
 
-def tell_table(asked: Sequence[Asked], engine: str) -> None:
-    progress(
-        f"{engine}, grammar / condition: n, then % best right, accepted right, accepted wrong, asked back, rejected, "
-        "silence"
-    )
-    for grammar, of in _by([one for one in asked if one.item.grammar is not None], lambda one: one.grammar):
-        for condition, some in _by(of, lambda one: one.item.condition.value):
-            progress(f"  {grammar:12} {condition:16} {_row(some)}")
-    for kind in ("speech", "noise"):
-        for grammar, of in _by([one for one in asked if one.item.grammar is None], lambda one: one.grammar):
-            some = [one for one in of if one.item.is_noise == (kind == "noise")]
-            if some:
-                progress(f"  {grammar:12} no answer: {kind:6} {_row(some)}")
+def noise_bars(asked: Iterable[Asked]) -> list[Bar]:
+    """How questions end at 10 dB. Keys are offered at once there: whoever is not understood can still answer."""
+    noisy = [
+        one for one in asked if one.item.condition is Condition.NOISE_10_DB and one.item.grammar is not None
+    ]
+    if not noisy:
+        return []
+    counted = {name: sum(map(is_such, noisy)) for name, is_such in _ENDS.items()}
+    return [
+        told(f"at 10 dB {name}", 100 * count / len(noisy), "%", yardstick=f"{count} of {len(noisy)} answers")
+        for name, count in counted.items()
+    ]
 
 
-def _row(of: Sequence[Asked]) -> str:
-    shares = (
-        lambda one: one.is_right,
-        lambda one: one.is_accepted and not one.is_accepted_wrong,
-        lambda one: one.is_accepted_wrong,
-        lambda one: one.heard.outcome is Verdict.UNSURE,
-        lambda one: one.heard.outcome is Verdict.REJECTED,
-        lambda one: one.heard.outcome is Verdict.SILENCE,
-    )
-    return f"{len(of):5} " + " ".join(f"{_percent(of, share):6.1f}" for share in shares)
+def table(asked: Sequence[Asked]) -> list[Bar]:
+    """Every grammar in every condition, and what was made of speech and noise that answer nothing."""
+    answers = [one for one in asked if one.item.grammar is not None]
+    others = [one for one in asked if one.item.grammar is None]
+    rows = [
+        _row(f"{grammar}, {condition}: best right", some, lambda one: one.is_right)
+        for grammar, of in _by(answers, lambda one: one.grammar)
+        for condition, some in _by(of, lambda one: one.item.condition.value)
+    ]
+    return rows + [
+        _row(f"{grammar}, no answer, {kind}: accepted", some, lambda one: one.is_accepted)
+        for grammar, of in _by(others, lambda one: one.grammar)
+        for kind, some in _by(of, lambda one: "noise" if one.item.is_noise else "speech")
+    ]
+
+
+def _row(name: str, of: Sequence[Asked], share: Callable[[Asked], bool]) -> Bar:
+    ends = ", ".join(f"{_percent(of, is_such):.1f} % {end}" for end, is_such in _ENDS.items())
+    return told(name, _percent(of, share), "%", yardstick=f"{len(of)}: {ends}")
+
+
+_ENDS: Mapping[str, Callable[[Asked], bool]] = MappingProxyType({
+    "accepted right": lambda one: one.is_accepted and not one.is_accepted_wrong,
+    "accepted wrong": lambda one: one.is_accepted_wrong,
+    "read back": lambda one: one.heard.outcome is Verdict.UNSURE,
+    "rejected": lambda one: one.heard.outcome is Verdict.REJECTED,
+    "taken for silence": lambda one: one.heard.outcome is Verdict.SILENCE,
+})  # fmt: skip
+"""How a question may end, by name."""
 
 
 def _best_bar(grammar: str, of: Sequence[Asked], engine: str) -> Bar:

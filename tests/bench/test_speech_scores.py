@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from agi.speech.question import Heard
 from agi.speech.question import Outcome as Verdict
 from tests.bench.report import Bar
 from tests.bench.speech_line import Condition
-from tests.bench.speech_scores import Asked, bars_of, misheard_share, result_bars
+from tests.bench.speech_scores import Asked, bars_of, misheard_share, noise_bars, result_bars, table
 from tests.bench.speech_set import NOISE, Half, Item
 
 
@@ -137,3 +138,42 @@ def test_silence_noise_and_speech_that_answers_nothing_take_no_time() -> None:
 
 def test_when_no_result_is_measured_none_is_fast() -> None:
     assert not bar("end of speech to result, median", result_bars([])).holds
+
+
+def test_the_report_says_how_questions_end_at_10_db() -> None:
+    noisy = [
+        asked(),
+        asked("IA"),
+        asked("IA", verdict=Verdict.UNSURE),
+        asked("", verdict=Verdict.REJECTED),
+        asked("", verdict=Verdict.SILENCE),
+    ]
+    noisy = [replace(one, item=replace(one.item, condition=Condition.NOISE_10_DB)) for one in noisy]
+    unrelated = asked("", said="", verdict=Verdict.REJECTED, condition=Condition.NOISE_10_DB)
+    bars = noise_bars([*noisy, unrelated, asked()])
+    assert [one.name.removeprefix("at 10 dB ") for one in bars] == [
+        "accepted right", "accepted wrong", "read back", "rejected", "taken for silence",
+    ]  # fmt: skip
+    assert {one.value for one in bars} == {20} and {one.yardstick for one in bars} == {"1 of 5 answers"}
+    assert not noise_bars([asked()])
+
+
+def test_the_report_has_every_grammar_in_every_condition() -> None:
+    rows = table(
+        [
+            asked("", verdict=Verdict.REJECTED, alternatives=["OH"], condition=Condition.LOSS_1),
+            asked("IA", condition=Condition.LOSS_1),
+            asked(),
+            asked("yes", said="", grammar="yes_no"),
+            asked("", said="", grammar="yes_no", voice=NOISE, verdict=Verdict.SILENCE),
+        ]
+    )
+    assert [(row.name, row.value) for row in rows] == [
+        ("state, clean: best right", 100),
+        ("state, loss 1 %: best right", 50),
+        ("yes_no, no answer, noise: accepted", 0),
+        ("yes_no, no answer, speech: accepted", 100),
+    ]
+    assert rows[1].yardstick == (
+        "2: 0.0 % accepted right, 50.0 % accepted wrong, 0.0 % read back, 50.0 % rejected, 0.0 % taken for silence"
+    )
