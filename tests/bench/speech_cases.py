@@ -46,14 +46,16 @@ _PROCESSES = 2
 _QUIET_FRAMES = 40
 ROOT = Path(__file__).parents[2]
 _ENGINE = (
-    "answer_priors", "command_ear", "constrained_search", "endpointer", "model_audio", "moonshine_engine",
-    "moonshine_model", "phone_head", "pronunciation", "readings", "recogniser", "token_automaton", "weighing",
+    "answer_priors", "code_search", "command_ear", "constrained_search", "endpointer", "model_audio",
+    "moonshine_engine", "moonshine_model", "overhearing", "phone_head", "pronunciation", "readings", "recogniser",
+    "token_automaton", "weighing",
 )  # fmt: skip
 ON_THE_WAY = (
     *(f"agi/speech/{name}.py" for name in _ENGINE),
     *(f"tests/bench/speech_{name}.py" for name in ("cases", "line", "phrases", "set", "voices")),
     "agi/speech/data/phone_head.npz",
-    "ivr_flows/*.py", "ivr_flows/grammar_files/*.*", "rules/places.py", "requirements.lock",
+    "ivr_flows/*.py", "ivr_flows/grammar_files/*.*", "rules/places.py", "tollbridge/phone/mulaw.py",
+    "requirements.lock",
 )  # fmt: skip
 """Files that decide what is heard. Of decision_rule.py only what measures does (`heard_by`): its weights and features
 may change without hearing anything again.

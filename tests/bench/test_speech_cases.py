@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +33,17 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_every_file_on_the_way_exists() -> None:
+def test_every_module_the_engine_imports_is_on_the_way() -> None:
+    """Only what decision_rule.py measures is: a change of its weights needs no new hearing."""
+    imported = _imported_with(
+        "agi.speech.moonshine_engine", "agi.speech.endpointer", "tests.bench.speech_line"
+    )
+    listed = _listed_modules()
+    assert not {name for name in imported - listed if not _is_bare(name)} - {"agi/speech/decision_rule.py"}
+    assert not {name for name in listed - imported if name.startswith("agi/")}
+
+
+def test_everything_listed_exists() -> None:
     assert all(list(speech_cases.ROOT.glob(pattern)) for pattern in speech_cases.ON_THE_WAY)
 
 
@@ -90,3 +103,28 @@ def _voice_on_the_line(seconds: float) -> Samples:
     vowel = sum(share * np.sin(2 * np.pi * 120 * n * time) for n, share in enumerate(formants, 1))
     quiet = np.random.default_rng(1).standard_normal(SAMPLE_RATE) * 10
     return np.concatenate([quiet, 4000 * vowel, quiet]).astype(np.int16)
+
+
+def _imported_with(*modules: str) -> set[str]:
+    """Files of ours that a Python of its own has loaded after importing these."""
+    script = (
+        f"import sys, {', '.join(modules)}\n"
+        "print(*(module.__file__ for module in sys.modules.values() if getattr(module, '__file__', None)), sep='\\n')"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=speech_cases.ROOT
+    ).stdout.splitlines()
+    here = [Path(file) for file in loaded if Path(file).is_relative_to(speech_cases.ROOT)]
+    ours = (file.relative_to(speech_cases.ROOT) for file in here)
+    return {str(file) for file in ours if not file.parts[0].startswith(".")}
+
+
+def _listed_modules() -> set[str]:
+    files = (file for pattern in speech_cases.ON_THE_WAY for file in speech_cases.ROOT.glob(pattern))
+    return {str(file.relative_to(speech_cases.ROOT)) for file in files if file.suffix == ".py"}
+
+
+def _is_bare(name: str) -> bool:
+    """A package's __init__.py in which nothing is but words about it."""
+    body = ast.parse((speech_cases.ROOT / name).read_text("utf8")).body
+    return all(isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) for part in body)
