@@ -4,7 +4,9 @@
 
 Half of it may be looked at when anything is tuned; the other half judges (`make bench-speech`) and nothing else ever
 sees it. Which half an item is in is decided by the digest of its voice and phrase, so every condition of one utterance
-lies in one half.
+lies in one half. Every voice is in both halves, with other phrases; what Joe says in one half, another of his five
+variants (faster, slower, higher, lower) may say in the other. So the untouched half has new utterances, and no new
+speakers.
 """
 
 from __future__ import annotations
@@ -137,7 +139,7 @@ def set_folder() -> Path:
 
 @lru_cache(maxsize=4)
 def babble_of(folder: Path, half: Half) -> tuple[Floats, ...]:
-    """Sentences for others to say in the background: of this half's own, so that the halves share nothing."""
+    """Sentences for others to say in the background: utterances of this half's own, so that the halves share none."""
     clips = [
         clip
         for voice in VOICES

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from tests.bench import speech_set
 from tests.bench.speech_line import NOISES, Condition, Floats, noise_alone, on_the_line, spoken_rms
 from tests.bench.speech_phrases import ANSWERS, NO_ANSWERS
-from tests.bench.speech_set import Half, half_of
+from tests.bench.speech_set import Half, half_of, load, texts
+from tests.bench.speech_voices import VOICES, Voice
 
 
 def tone(seconds: float, hertz: float) -> Floats:
@@ -51,9 +55,29 @@ def test_silence_is_quiet_and_the_other_noises_are_not() -> None:
     assert levels.pop("silence") < 20 and min(levels.values()) > 400
 
 
-def test_both_halves_have_every_grammar_and_share_nothing() -> None:
+def test_both_halves_have_every_grammar() -> None:
     for said in ANSWERS.values():
         halves = [half_of("joe", phrase) for phrase, _ in said]
         assert set(halves) == set(Half)
         assert halves == [half_of("joe", phrase) for phrase, _ in said]
     assert len(set(NO_ANSWERS)) == len(NO_ANSWERS)
+
+
+def test_the_halves_share_no_utterance_and_no_babble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech_set, "spoken_by", numbered)
+    said, behind = dict[Half, set[tuple[str, str]]](), dict[Half, set[float]]()
+    for half in Half:
+        items = list(load(half, folder=tmp_path))
+        said[half] = {(item.voice, item.phrase) for item in items}
+        behind[half] = {float(clip[0]) for item in items for clip in item.babble}
+        assert {item.condition for item in items} == set(Condition)
+    assert said[Half.DEVELOPMENT].isdisjoint(said[Half.UNTOUCHED])
+    assert len(said[Half.DEVELOPMENT] | said[Half.UNTOUCHED]) > len(VOICES) * len(texts())
+    assert behind[Half.DEVELOPMENT].isdisjoint(behind[Half.UNTOUCHED])
+    assert all(behind.values())
+
+
+def numbered(voice: Voice, folder: Path) -> dict[str, Floats]:
+    """In place of every utterance a number of its own."""
+    first = VOICES.index(voice) * len(texts())
+    return {text: np.array([float(first + number)]) for number, text in enumerate(texts())}
