@@ -106,6 +106,8 @@ async def _ask_many(
             measured.broken_off += 1
             if measured.broken_off < MOST_BROKEN_OFF:
                 queue.append(one)
+            else:
+                measured.problems.append("the call broke off")
             raise
         _tell_progress(total - len(queue), total)
 
