@@ -5,7 +5,7 @@ An error blocks publishing: callers would be trapped, dropped or told nonsense. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,9 +23,7 @@ from ivr_flows.nodes.route import RouteNode
 from ivr_flows.nodes.sub_flow import SubFlowNode
 from ivr_flows.nodes.transfer import TransferNode
 from ivr_flows.spoken_text import fixed_pieces, tags_in
-
-Stops = Callable[[Flow, Node], bool]
-"""Whether a way ends at a node of a flow."""
+from ivr_flows.ways import comes_back, ends_well, reached_from, starts_of, stopping, sub_flow_at
 
 
 class Severity(StrEnum):
@@ -76,7 +74,7 @@ def _tags_spoken(flow: Flow) -> frozenset[str]:
 
 def unreachable_nodes(flow: Flow) -> list[Problem]:
     """Return a problem for every node that no way from the entry leads to."""
-    seen = _reached_from(flow, _starts(flow))
+    seen = reached_from(flow, starts_of(flow))
     return [Problem(node=name, text="no way leads here") for name in flow.nodes if name not in seen]
 
 
@@ -100,58 +98,26 @@ def blocking(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.severity is Severity.ERROR]
 
 
-def _starts(flow: Flow) -> list[str]:
-    """Callers come to the operator's node from any question."""
-    asks = any(isinstance(node, QuestionNode) for node in flow.nodes.values())
-    return [flow.entry, *([flow.commands.operator] if flow.commands.operator and asks else [])]
-
-
-def _reached_from(flow: Flow, starts: Iterable[str], stops: Stops = lambda flow, node: False) -> set[str]:
-    """Return the nodes that some way leads to. A way ends at a node that `stops`, which counts as reached."""
-    seen: set[str] = set()
-    ahead = list(starts)
-    while ahead:
-        name = ahead.pop()
-        if name not in seen:
-            seen.add(name)
-            if not stops(flow, flow.nodes[name]):
-                ahead += flow.nodes[name].exits.values()
-    return seen
-
-
-def _every_way_through(flow: Flow, node: Node, stops: Stops) -> bool:
-    """Say whether a sub-flow node is one whose flow comes back by no way without passing a node that `stops`."""
-    inner = flow.subflows.get(node.flow) if isinstance(node, SubFlowNode) else None
-    return inner is not None and not any(
-        isinstance(inner.nodes[name], ReturnNode) for name in _reached_from(inner, [inner.entry], stops)
-    )
-
-
-def _waits(flow: Flow, node: Node) -> bool:
-    return node.WAITS or _every_way_through(flow, node, _waits)
-
-
-def _says_notice(flow: Flow, node: Node) -> bool:
-    return isinstance(node, ConsentNoticeNode) or _every_way_through(flow, node, _says_notice)
-
-
-def _ends(flow: Flow, node: Node) -> bool:
-    """Say whether a call may end well here, or in the sub-flow it goes into."""
-    inner = flow.subflows.get(node.flow) if isinstance(node, SubFlowNode) else None
-    if inner is None:
-        return node.ENDS
-    return any(_ends(inner, one) and not isinstance(one, ReturnNode) for one in inner.nodes.values())
-
-
 def _nodes_no_way_leads_to(flow: Flow) -> Iterator[Finding]:
+    ended = {
+        to: node.flow
+        for name, node in flow.nodes.items()
+        if isinstance(node, SubFlowNode) and (inner := sub_flow_at(flow, name)) and not comes_back(inner)
+        for to in node.exits.values()
+    }
     for problem in unreachable_nodes(flow):
-        text = "no way leads here: lead an exit to it, or remove it"
+        text = (
+            f"no way leads here, as the flow {ended[problem.node]!r} never comes back: give it a return, lead"
+            " another exit here, or remove this"
+            if problem.node in ended
+            else "no way leads here: lead an exit to it, or remove it"
+        )
         yield Finding(severity=Severity.WARNING, code="unreachable", node=problem.node, text=text)
 
 
 def _dead_ends(flow: Flow) -> Iterator[Finding]:
     """A node is a dead end when no way from it comes to where a call may end well."""
-    good = {name for name, node in flow.nodes.items() if _ends(flow, node)}
+    good = ends_well(flow)
     grown = True
     while grown:
         more = {n for n, node in flow.nodes.items() if n not in good and good & set(node.exits.values())}
@@ -167,8 +133,9 @@ def _dead_ends(flow: Flow) -> Iterator[Finding]:
 
 
 def _loops_without_wait(flow: Flow) -> Iterator[Finding]:
-    for name, node in flow.nodes.items():
-        way = () if _waits(flow, node) else _way_back(flow, name)
+    waiting = stopping(flow, lambda node: node.WAITS)
+    for name in flow.nodes:
+        way = () if name in waiting else _way_back(flow, name, waiting)
         # Told once a loop, at its first node in the flow's own order.
         if way and name == min(way, key=list(flow.nodes).index):
             text = (
@@ -178,15 +145,15 @@ def _loops_without_wait(flow: Flow) -> Iterator[Finding]:
             yield Finding(severity=Severity.ERROR, code="loop", node=name, text=text)
 
 
-def _way_back(flow: Flow, start: str) -> tuple[str, ...]:
-    """Return the shortest way from a node to itself that passes no node that waits, () when there is none."""
+def _way_back(flow: Flow, start: str, waiting: Container[str]) -> tuple[str, ...]:
+    """Return the shortest way from a node to itself that passes none that is `waiting`, () when there is none."""
     ways: list[tuple[str, ...]] = [(start,)]
     seen: set[str] = set()
     for way in ways:
         for to in flow.nodes[way[-1]].exits.values():
             if to == start:
                 return way
-            if to not in seen and not _waits(flow, flow.nodes[to]):
+            if to not in seen and to not in waiting:
                 seen.add(to)
                 ways.append((*way, to))
     return ()
@@ -214,7 +181,7 @@ def _routes_without_notice(flow: Flow) -> Iterator[Finding]:
     """A way round a notice is an error; a flow without any notice is never recorded, which may be meant."""
     has_notice = _has_notice(flow)
     severity = Severity.ERROR if has_notice else Severity.WARNING
-    for name in sorted(_reached_from(flow, [flow.entry], _says_notice)):
+    for name in sorted(reached_from(flow, [flow.entry], _says_notice)):
         if isinstance(flow.nodes[name], RouteNode | TransferNode):
             text = (
                 "a way leads here round the consent notice: lead it through the notice"
@@ -225,9 +192,11 @@ def _routes_without_notice(flow: Flow) -> Iterator[Finding]:
 
 
 def _has_notice(flow: Flow) -> bool:
-    return any(isinstance(node, ConsentNoticeNode) for node in flow.nodes.values()) or any(
-        _has_notice(one) for one in flow.subflows.values()
-    )
+    return any(map(_says_notice, flow.nodes.values())) or any(map(_has_notice, flow.subflows.values()))
+
+
+def _says_notice(node: Node) -> bool:
+    return isinstance(node, ConsentNoticeNode)
 
 
 def _missing_subflows(flow: Flow) -> Iterator[Finding]:

@@ -33,6 +33,15 @@ def play(to: str, text: str = "Hello.") -> dict[str, Any]:
     return {"kind": "play", "text": text, "exits": {"next": to}}
 
 
+def part_to(to: str) -> dict[str, Any]:
+    return {"kind": "sub_flow", "flow": "part", "exits": {"next": to}}
+
+
+def pinned(**nodes: dict[str, Any]) -> dict[str, Any]:
+    """A flow `part` with these nodes, as publishing puts it into another."""
+    return {"part": {"version": 1, "definition": {"entry": next(iter(nodes)), "nodes": nodes}}}
+
+
 def test_a_good_flow_has_nothing_to_say_about() -> None:
     assert found(GOOD) == []
 
@@ -66,6 +75,29 @@ def test_the_operators_node_is_reached_from_every_question() -> None:
     }
     assert found(nodes, commands={"operator": "desk"}) == []
     assert [finding.code for finding in found(nodes)] == ["unreachable"]
+
+
+def test_the_operators_node_is_reached_from_a_question_in_a_sub_flow() -> None:
+    desk = {"kind": "transfer", "number": "+16145550100", "exits": {"failed": "bye"}}
+    nodes = {**GOOD, "notice": {**NOTICE, "exits": {"next": "part"}}, "part": part_to("route"), "desk": desk}
+    asking = pinned(a=ask("back"), back={"kind": "return"})
+    assert found(nodes, subflows=asking, commands={"operator": "desk"}) == []
+    silent = pinned(a=play("back"), back={"kind": "return"})
+    assert [(one.code, one.node) for one in found(nodes, subflows=silent, commands={"operator": "desk"})] == [
+        ("unreachable", "desk")
+    ]
+
+
+def test_what_follows_a_sub_flow_that_never_comes_back_is_not_reached() -> None:
+    nodes = {"notice": {**NOTICE, "exits": {"next": "part"}}, "part": part_to("after"),
+             "after": play("bye"), "bye": BYE}  # fmt: skip
+    after, bye = found(nodes, subflows=pinned(over={"kind": "hang_up"}))
+    assert str(after) == (
+        "warning: node 'after': no way leads here, as the flow 'part' never comes back: give it a return, lead"
+        " another exit here, or remove this"
+    )
+    assert str(bye) == "warning: node 'bye': no way leads here: lead an exit to it, or remove it"
+    assert found(nodes, subflows=pinned(back={"kind": "return"})) == []
 
 
 def test_a_loop_of_questions_that_never_ends_is_a_dead_end() -> None:

@@ -1,0 +1,81 @@
+"""The ways through a flow, found without running it: what leads where, and what lies inside sub-flows.
+
+Sub-flows are looked into once each, however many nodes go into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ivr_flows.definition import Flow
+from ivr_flows.nodes.node import Node
+from ivr_flows.nodes.question import QuestionNode
+from ivr_flows.nodes.return_ import ReturnNode
+from ivr_flows.nodes.sub_flow import SubFlowNode
+
+Stops = Callable[[Node], bool]
+"""Whether a way ends at a node that is no sub-flow's."""
+
+
+def sub_flow_at(flow: Flow, node: str) -> Flow | None:
+    """Return the flow that a node goes into; None for other nodes, and for a flow that is not published."""
+    one = flow.nodes[node]
+    return flow.subflows.get(one.flow) if isinstance(one, SubFlowNode) else None
+
+
+def asks(flow: Flow) -> bool:
+    """Say whether the caller is asked anything, in a sub-flow too."""
+    nodes = flow.nodes.values()
+    return any(isinstance(node, QuestionNode) for node in nodes) or any(map(asks, flow.subflows.values()))
+
+
+def starts_of(flow: Flow) -> list[str]:
+    """Callers come to the operator's node from any question."""
+    return [flow.entry, *([flow.operator] if flow.operator and asks(flow) else [])]
+
+
+def reached_from(flow: Flow, starts: Iterable[str], stops: Stops = lambda node: False) -> set[str]:
+    """Return the nodes that some way leads to. A way ends at a node that `stops`, which counts as reached."""
+    ends = stopping(flow, stops)
+    seen: set[str] = set()
+    ahead = list(starts)
+    while ahead:
+        name = ahead.pop()
+        if name not in seen:
+            seen.add(name)
+            if name not in ends:
+                ahead += flow.nodes[name].exits.values()
+    return seen
+
+
+def stopping(flow: Flow, stops: Stops) -> frozenset[str]:
+    """Return the nodes that `stops`, and those of sub-flows that come back by no way without passing such a node.
+
+    The latter are also those of sub-flows that never come back.
+    """
+    shut = {name for name, inner in flow.subflows.items() if not comes_back(inner, stops)}
+    return frozenset(
+        name
+        for name, node in flow.nodes.items()
+        if stops(node) or (isinstance(node, SubFlowNode) and node.flow in shut)
+    )
+
+
+def comes_back(flow: Flow, stops: Stops = lambda node: False) -> bool:
+    """Say whether some way through a sub-flow comes to its return without passing a node that `stops`."""
+    reached = reached_from(flow, [flow.entry], stops)
+    return any(isinstance(flow.nodes[name], ReturnNode) for name in reached)
+
+
+def ends_well(flow: Flow) -> set[str]:
+    """Return the nodes where a call may end well, or in the sub-flow they go into."""
+    inner = {
+        name
+        for name, one in flow.subflows.items()
+        if any(not isinstance(one.nodes[end], ReturnNode) for end in ends_well(one))
+    }
+    return {
+        name
+        for name, node in flow.nodes.items()
+        if node.ENDS or (isinstance(node, SubFlowNode) and node.flow in inner)
+    }
