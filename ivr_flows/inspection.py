@@ -23,7 +23,7 @@ from ivr_flows.nodes.route import RouteNode
 from ivr_flows.nodes.sub_flow import SubFlowNode
 from ivr_flows.nodes.transfer import TransferNode
 from ivr_flows.spoken_text import fixed_pieces, tags_in
-from ivr_flows.ways import comes_back, ends_well, reached_from, starts_of, stopping, sub_flow_at
+from ivr_flows.ways import comes_back, ends_well, met_from, reached_from, starts_of, stopping, sub_flow_at
 
 
 class Severity(StrEnum):
@@ -181,14 +181,21 @@ def _routes_without_notice(flow: Flow) -> Iterator[Finding]:
     """A way round a notice is an error; a flow without any notice is never recorded, which may be meant."""
     has_notice = _has_notice(flow)
     severity = Severity.ERROR if has_notice else Severity.WARNING
-    for name in sorted(reached_from(flow, [flow.entry], _says_notice)):
-        if isinstance(flow.nodes[name], RouteNode | TransferNode):
-            text = (
-                "a way leads here round the consent notice: lead it through the notice"
-                if has_notice
-                else "no consent notice comes before this: put one at the entry, or the call is never recorded"
-            )
-            yield Finding(severity=severity, code="no_notice", node=name, text=text)
+    for name in sorted(met_from(flow, [flow.entry], _says_notice, _hands_over)):
+        inner = _hand_over_in(flow, name)
+        text = (
+            f"a way leads {f'to {inner}' if inner else 'here'} round the consent notice: lead it through the notice"
+            if has_notice
+            else f"no consent notice comes before {inner or 'this'}: put one at the entry, or the call is never"
+            " recorded"
+        )
+        yield Finding(severity=severity, code="no_notice", node=name, text=text)
+
+
+def _hand_over_in(flow: Flow, name: str) -> str:
+    """Say where a sub-flow's node hands the call over; '' for a node that does it itself."""
+    node = flow.nodes[name]
+    return f"a route or a transfer of the flow {node.flow!r}" if isinstance(node, SubFlowNode) else ""
 
 
 def _has_notice(flow: Flow) -> bool:
@@ -197,6 +204,10 @@ def _has_notice(flow: Flow) -> bool:
 
 def _says_notice(node: Node) -> bool:
     return isinstance(node, ConsentNoticeNode)
+
+
+def _hands_over(node: Node) -> bool:
+    return isinstance(node, RouteNode | TransferNode)
 
 
 def _missing_subflows(flow: Flow) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ Sub-flows are looked into once each, however many nodes go into them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from ivr_flows.definition import Flow
 from ivr_flows.nodes.node import Node
@@ -54,11 +54,7 @@ def stopping(flow: Flow, stops: Stops) -> frozenset[str]:
     The latter are also those of sub-flows that never come back.
     """
     shut = {name for name, inner in flow.subflows.items() if not comes_back(inner, stops)}
-    return frozenset(
-        name
-        for name, node in flow.nodes.items()
-        if stops(node) or (isinstance(node, SubFlowNode) and node.flow in shut)
-    )
+    return _nodes_that(flow, stops, shut)
 
 
 def comes_back(flow: Flow, stops: Stops = lambda node: False) -> bool:
@@ -67,15 +63,28 @@ def comes_back(flow: Flow, stops: Stops = lambda node: False) -> bool:
     return any(isinstance(flow.nodes[name], ReturnNode) for name in reached)
 
 
-def ends_well(flow: Flow) -> set[str]:
+def met_from(
+    flow: Flow, starts: Iterable[str], stops: Stops, wanted: Callable[[Node], bool]
+) -> frozenset[str]:
+    """Return the nodes some way leads to that are `wanted`, or go into a sub-flow where some way leads to one."""
+    inner = {name for name, one in flow.subflows.items() if met_from(one, [one.entry], stops, wanted)}
+    return _nodes_that(flow, wanted, inner) & reached_from(flow, starts, stops)
+
+
+def ends_well(flow: Flow) -> frozenset[str]:
     """Return the nodes where a call may end well, or in the sub-flow they go into."""
     inner = {
         name
         for name, one in flow.subflows.items()
         if any(not isinstance(one.nodes[end], ReturnNode) for end in ends_well(one))
     }
-    return {
+    return _nodes_that(flow, lambda node: node.ENDS, inner)
+
+
+def _nodes_that(flow: Flow, wanted: Callable[[Node], bool], inner: Container[str]) -> frozenset[str]:
+    """Return the nodes that are `wanted`, and those that go into one of the sub-flows `inner`."""
+    return frozenset(
         name
         for name, node in flow.nodes.items()
-        if node.ENDS or (isinstance(node, SubFlowNode) and node.flow in inner)
-    }
+        if wanted(node) or (isinstance(node, SubFlowNode) and node.flow in inner)
+    )

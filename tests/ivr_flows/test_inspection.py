@@ -185,6 +185,33 @@ def test_a_notice_in_a_sub_flow_counts(inner: dict[str, Any], codes: list[str]) 
     assert [finding.code for finding in found(nodes, entry="part", subflows=pinned)] == codes
 
 
+def test_a_route_in_a_sub_flow_before_the_notice_is_an_error_where_the_sub_flow_is_entered() -> None:
+    nodes = {"part": part_to("notice"), **GOOD}
+    selling = pinned(sell={"kind": "route", "exits": {"no_buyer": "back"}}, back={"kind": "return"})
+    (finding,) = found(nodes, entry="part", subflows=selling)
+    assert str(finding) == (
+        "error: node 'part': a way leads to a route or a transfer of the flow 'part' round the consent notice:"
+        " lead it through the notice"
+    )
+    first = {**nodes, "notice": {**NOTICE, "exits": {"next": "part"}}, "part": part_to("route")}
+    assert found(first, subflows=selling) == []
+
+
+def test_a_route_in_a_sub_flow_of_a_flow_without_any_notice_is_a_warning() -> None:
+    inner = pinned(sell={"kind": "route", "exits": {"no_buyer": "back"}}, back={"kind": "return"})
+    outer = {
+        "entry": "part",
+        "nodes": {"part": part_to("back"), "back": {"kind": "return"}},
+        "subflows": inner,
+    }
+    nodes = {"outer": {"kind": "sub_flow", "flow": "outer", "exits": {"next": "bye"}}, "bye": BYE}
+    (finding,) = found(nodes, entry="outer", subflows={"outer": {"version": 1, "definition": outer}})
+    assert str(finding) == (
+        "warning: node 'outer': no consent notice comes before a route or a transfer of the flow 'outer': put one"
+        " at the entry, or the call is never recorded"
+    )
+
+
 def test_a_sub_flow_that_is_not_published_is_an_error() -> None:
     nodes = {"part": {"kind": "sub_flow", "flow": "part", "exits": {"next": "notice"}}, **GOOD}
     (finding,) = blocking(found(nodes, entry="part"))
