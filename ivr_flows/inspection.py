@@ -85,6 +85,7 @@ def inspect(flow: Flow, uploads: Iterable[str] = ()) -> list[Finding]:
         _loops_without_wait,
         _unknown_tags,
         _routes_without_notice,
+        _operator_without_notice,
         _missing_subflows,
         _nodes_no_way_leads_to,
     )
@@ -181,7 +182,8 @@ def _routes_without_notice(flow: Flow) -> Iterator[Finding]:
     """A way round a notice is an error; a flow without any notice is never recorded, which may be meant."""
     has_notice = _has_notice(flow)
     severity = Severity.ERROR if has_notice else Severity.WARNING
-    for name in sorted(met_from(flow, [flow.entry], _says_notice, _hands_over)):
+    direct = met_from(flow, [flow.entry], _says_notice, _hands_over)
+    for name in sorted(direct if has_notice else direct | _met_by_operator(flow)):
         inner = _hand_over_in(flow, name)
         text = (
             f"a way leads {f'to {inner}' if inner else 'here'} round the consent notice: lead it through the notice"
@@ -190,6 +192,24 @@ def _routes_without_notice(flow: Flow) -> Iterator[Finding]:
             " recorded"
         )
         yield Finding(severity=severity, code="no_notice", node=name, text=text)
+
+
+def _operator_without_notice(flow: Flow) -> Iterator[Finding]:
+    """Callers who come to the operator before the notice are not recorded, which is right but seldom meant."""
+    direct = met_from(flow, [flow.entry], _says_notice, _hands_over)
+    for name in sorted(_met_by_operator(flow) - direct if _has_notice(flow) else ()):
+        text = (
+            "a caller who asks for a person before the consent notice, or gets lost there, comes to"
+            f" {_hand_over_in(flow, name) or 'this'} without it and is not recorded: put the notice before the"
+            " first question, or lead the operator to the notice"
+        )
+        yield Finding(severity=Severity.WARNING, code="operator_without_notice", node=name, text=text)
+
+
+def _met_by_operator(flow: Flow) -> frozenset[str]:
+    """Return the routes and transfers that a caller comes to by the operator, from where no notice was heard yet."""
+    leaves = flow.operator and met_from(flow, [flow.entry], _says_notice, lambda node: node.WAITS)
+    return met_from(flow, [flow.operator], _says_notice, _hands_over) if leaves else frozenset()
 
 
 def _hand_over_in(flow: Flow, name: str) -> str:

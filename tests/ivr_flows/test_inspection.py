@@ -173,6 +173,35 @@ def test_a_way_round_the_notice_is_an_error() -> None:
     assert finding.text == "a way leads here round the consent notice: lead it through the notice"
 
 
+def test_a_caller_who_asks_for_a_person_before_the_notice_is_told_of_as_not_recorded() -> None:
+    warned = (
+        "warning: node 'route': a caller who asks for a person before the consent notice, or gets lost there, comes"
+        " to this without it and is not recorded: put the notice before the first question, or lead the operator"
+        " to the notice"
+    )
+    (finding,) = found({"ask": ask("notice"), **GOOD}, entry="ask")
+    assert str(finding) == warned
+    assert found({"ask": ask("notice"), **GOOD}, entry="ask", commands={"operator": "notice"}) == []
+    after = {**GOOD, "notice": {**NOTICE, "exits": {"next": "ask"}}, "ask": ask("route")}
+    assert found(after) == []
+    (inside,) = found(
+        {"part": part_to("notice"), **GOOD},
+        entry="part",
+        subflows=pinned(a=ask("back"), back={"kind": "return"}),
+    )
+    assert str(inside) == warned
+
+
+def test_the_operator_of_a_flow_without_any_notice_is_not_recorded_either() -> None:
+    desk = {"kind": "transfer", "number": "+16145550100", "exits": {"failed": "bye"}}
+    nodes = {"ask": ask("bye"), "bye": BYE, "desk": desk}
+    (finding,) = found(nodes, entry="ask", commands={"operator": "desk"})
+    assert str(finding) == (
+        "warning: node 'desk': no consent notice comes before this: put one at the entry, or the call is never"
+        " recorded"
+    )
+
+
 @pytest.mark.parametrize(("inner", "codes"), [(NOTICE, []), (play("route"), ["no_notice"])])
 def test_a_notice_in_a_sub_flow_counts(inner: dict[str, Any], codes: list[str]) -> None:
     part = {"entry": "in", "nodes": {"in": {**inner, "exits": {"next": "back"}}, "back": {"kind": "return"}}}
