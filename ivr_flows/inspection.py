@@ -23,7 +23,21 @@ from ivr_flows.nodes.route import RouteNode
 from ivr_flows.nodes.sub_flow import SubFlowNode
 from ivr_flows.nodes.transfer import TransferNode
 from ivr_flows.spoken_text import fixed_pieces, tags_in
-from ivr_flows.ways import comes_back, ends_well, met_from, reached_from, starts_of, stopping, sub_flow_at
+from ivr_flows.ways import (
+    asks,
+    comes_back,
+    ends_well,
+    met_from,
+    reached_from,
+    starts_of,
+    stopping,
+    sub_flow_at,
+    union_of,
+    with_inner,
+)
+
+COMMANDS = ""
+"""The place of what is said at every question: no node's."""
 
 
 class Severity(StrEnum):
@@ -161,16 +175,33 @@ def _way_back(flow: Flow, start: str, waiting: Container[str]) -> tuple[str, ...
 
 
 def _unknown_tags(flow: Flow) -> Iterator[Finding]:
-    known = _tags_set(flow) | flow.given | set(CALL_FACTS)
+    known = _tags_set(flow) | set(CALL_FACTS)
     is_part = any(isinstance(node, ReturnNode) for node in flow.nodes.values())
     severity = Severity.WARNING if is_part else Severity.ERROR
-    for name, node in flow.nodes.items():
-        for tag in sorted(node.tags_read() - known):
+    confirmed = tags_in(flow.commands.stop_calling_text) if asks(flow) else frozenset()
+    asked = {**_tags_missed(flow, known), COMMANDS: confirmed - known - flow.given}
+    for name, tags in asked.items():
+        for tag in sorted(tags):
             text = (
-                f"the tag {tag!r} is set nowhere: correct its name, ask for it, or list it under 'given'"
-                " when it comes with the call"
+                f"{_where(flow, name)}the tag {tag!r} is set nowhere: correct its name, ask for it, or list it"
+                " under 'given' when it comes with the call"
             )
             yield Finding(severity=severity, code="unknown_tag", node=name, text=text)
+
+
+def _tags_missed(flow: Flow, known: frozenset[str]) -> dict[str, frozenset[str]]:
+    """Return the tags that are asked for and neither `known` nor given: node -> tags, those of its sub-flow too."""
+    known |= flow.given
+    inner = {name: union_of(_tags_missed(one, known)) for name, one in flow.subflows.items()}
+    return with_inner(flow, lambda node: node.tags_read() - known, inner)
+
+
+def _where(flow: Flow, place: str) -> str:
+    """Return what a finding's sentence begins with when it is not about the node itself."""
+    if place == COMMANDS:
+        return "'commands.stop_calling.text': "
+    node = flow.nodes[place]
+    return f"in the flow {node.flow!r}: " if isinstance(node, SubFlowNode) else ""
 
 
 def _tags_set(flow: Flow) -> frozenset[str]:

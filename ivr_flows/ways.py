@@ -5,7 +5,7 @@ Sub-flows are looked into once each, however many nodes go into them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from ivr_flows.definition import Flow
 from ivr_flows.nodes.node import Node
@@ -88,3 +88,18 @@ def _nodes_that(flow: Flow, wanted: Callable[[Node], bool], inner: Container[str
         for name, node in flow.nodes.items()
         if wanted(node) or (isinstance(node, SubFlowNode) and node.flow in inner)
     )
+
+
+def with_inner(
+    flow: Flow, look: Callable[[Node], frozenset[str]], inner: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    """Return what `look` finds at each node, and what `inner` says of the sub-flow it goes into."""
+    return {
+        name: look(node)
+        | (inner.get(node.flow, frozenset()) if isinstance(node, SubFlowNode) else frozenset())
+        for name, node in flow.nodes.items()
+    }
+
+
+def union_of(found: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    return frozenset[str]().union(*found.values())

@@ -153,6 +153,33 @@ def test_in_a_sub_flow_an_unknown_tag_may_come_from_outside() -> None:
     assert (finding.severity, finding.code) == (Severity.WARNING, "unknown_tag")
 
 
+def test_a_tag_that_only_a_sub_flow_asks_for_is_told_where_the_sub_flow_is_entered() -> None:
+    nodes = {**GOOD, "notice": {**NOTICE, "exits": {"next": "part"}}, "part": part_to("route")}
+    saying = {"kind": "say", "text": "In {stat}.", "exits": {"next": "back"}}
+    inner = pinned(say=saying, back={"kind": "return"})
+    (finding,) = found(nodes, subflows=inner)
+    assert str(finding) == (
+        "error: node 'part': in the flow 'part': the tag 'stat' is set nowhere: correct its name, ask for it, or list"
+        " it under 'given' when it comes with the call"
+    )
+    assert found(nodes, subflows=inner, given=["stat"]) == []
+    setting = {"kind": "set_tag", "tag": "stat", "value": "OH", "exits": {"next": "part"}}
+    assert (
+        found({**nodes, "notice": {**NOTICE, "exits": {"next": "set"}}, "set": setting}, subflows=inner) == []
+    )
+    definition = {**inner["part"]["definition"], "given": ["stat"]}
+    assert found(nodes, subflows={"part": {"version": 1, "definition": definition}}) == []
+
+
+def test_a_tag_in_what_those_are_told_who_are_not_to_be_called_is_looked_for_too() -> None:
+    nodes = {**GOOD, "notice": {**NOTICE, "exits": {"next": "ask"}}, "ask": ask("route")}
+    (finding,) = found(nodes, commands={"stop_calling": {"text": "Goodbye, {nam}."}})
+    assert str(finding).startswith(
+        "error: 'commands.stop_calling.text': the tag 'nam' is set nowhere: correct"
+    )
+    assert found(nodes, commands={"stop_calling": {"text": "Goodbye in {state}."}}) == []
+
+
 def test_a_sound_that_is_not_there_is_an_error() -> None:
     nodes = {**GOOD, "notice": {**NOTICE, "text": "upload:notice"}}
     (finding,) = found(nodes)
