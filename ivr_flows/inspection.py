@@ -17,7 +17,6 @@ from ivr_flows.events import UPLOAD
 from ivr_flows.nodes.consent_notice import ConsentNoticeNode
 from ivr_flows.nodes.do_not_call import NUMBER_WITHHELD
 from ivr_flows.nodes.node import Node, Problem
-from ivr_flows.nodes.question import QuestionNode
 from ivr_flows.nodes.return_ import ReturnNode
 from ivr_flows.nodes.route import RouteNode
 from ivr_flows.nodes.sub_flow import SubFlowNode
@@ -27,6 +26,7 @@ from ivr_flows.ways import (
     asks,
     comes_back,
     ends_well,
+    everywhere,
     met_from,
     reached_from,
     starts_of,
@@ -68,17 +68,24 @@ def texts_of(flow: Flow) -> frozenset[str]:
 
 def uploads_of(flow: Flow) -> frozenset[str]:
     """Return the names of the uploaded sounds the flow may play."""
-    return frozenset(prompt.removeprefix(UPLOAD) for prompt in _prompts_of(flow) if prompt.startswith(UPLOAD))
+    return _uploads_among(union_of(_prompts_at(flow)))
+
+
+def _uploads_among(prompts: Iterable[str]) -> frozenset[str]:
+    return frozenset(prompt.removeprefix(UPLOAD) for prompt in prompts if prompt.startswith(UPLOAD))
 
 
 def _prompts_of(flow: Flow) -> frozenset[str]:
-    nodes = flow.nodes.values()
-    asks = any(isinstance(node, QuestionNode) for node in nodes)
-    stop_calling = {*fixed_pieces(flow.commands.stop_calling_text), NUMBER_WITHHELD}
-    own = {NOT_RECORDED, *stop_calling} if asks else set()
     values = (answers.spoken_texts(flow.spoken_as[tag]) for tag in _tags_spoken(flow) & set(flow.spoken_as))
     inner = (_prompts_of(one) for one in flow.subflows.values())
-    return frozenset[str](own).union(*(node.texts() for node in nodes), *values, *inner)
+    return union_of(_prompts_at(flow)).union(*values, *inner)
+
+
+def _prompts_at(flow: Flow) -> dict[str, frozenset[str]]:
+    """Return what may be said at each node, in its sub-flow too, and at every question; tags' values are not in it."""
+    stop_calling = {*fixed_pieces(flow.commands.stop_calling_text), NUMBER_WITHHELD}
+    always = {NOT_RECORDED, *stop_calling} if asks(flow) else ()
+    return {**everywhere(flow, lambda node: node.texts()), COMMANDS: frozenset(always)}
 
 
 def _tags_spoken(flow: Flow) -> frozenset[str]:
@@ -175,7 +182,7 @@ def _way_back(flow: Flow, start: str, waiting: Container[str]) -> tuple[str, ...
 
 
 def _unknown_tags(flow: Flow) -> Iterator[Finding]:
-    known = _tags_set(flow) | set(CALL_FACTS)
+    known = union_of(everywhere(flow, lambda node: node.tags_set())) | set(CALL_FACTS)
     is_part = any(isinstance(node, ReturnNode) for node in flow.nodes.values())
     severity = Severity.WARNING if is_part else Severity.ERROR
     confirmed = tags_in(flow.commands.stop_calling_text) if asks(flow) else frozenset()
@@ -202,11 +209,6 @@ def _where(flow: Flow, place: str) -> str:
         return "'commands.stop_calling.text': "
     node = flow.nodes[place]
     return f"in the flow {node.flow!r}: " if isinstance(node, SubFlowNode) else ""
-
-
-def _tags_set(flow: Flow) -> frozenset[str]:
-    inner = (_tags_set(one) for one in flow.subflows.values())
-    return frozenset[str]().union(*(node.tags_set() for node in flow.nodes.values()), *inner)
 
 
 def _routes_without_notice(flow: Flow) -> Iterator[Finding]:
@@ -269,8 +271,9 @@ def _missing_subflows(flow: Flow) -> Iterator[Finding]:
 
 
 def _missing_uploads(flow: Flow, there: frozenset[str]) -> Iterator[Finding]:
-    for name, node in flow.nodes.items():
-        wanted = {text.removeprefix(UPLOAD) for text in node.texts() if text.startswith(UPLOAD)}
-        for upload in sorted(wanted - there):
-            text = f"the sound {upload!r} is not there: upload it, or write a text instead"
+    for name, prompts in _prompts_at(flow).items():
+        for upload in sorted(_uploads_among(prompts) - there):
+            text = (
+                f"{_where(flow, name)}the sound {upload!r} is not there: upload it, or write a text instead"
+            )
             yield Finding(severity=Severity.ERROR, code="missing_prompt", node=name, text=text)

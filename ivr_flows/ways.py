@@ -90,6 +90,12 @@ def _nodes_that(flow: Flow, wanted: Callable[[Node], bool], inner: Container[str
     )
 
 
+def everywhere(flow: Flow, look: Callable[[Node], frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Return what `look` finds at each node, and at every node of the sub-flow it goes into."""
+    inner = {name: union_of(everywhere(one, look)) for name, one in flow.subflows.items()}
+    return with_inner(flow, look, inner)
+
+
 def with_inner(
     flow: Flow, look: Callable[[Node], frozenset[str]], inner: Mapping[str, frozenset[str]]
 ) -> dict[str, frozenset[str]]:

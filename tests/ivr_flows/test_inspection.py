@@ -190,6 +190,28 @@ def test_a_sound_that_is_not_there_is_an_error() -> None:
     assert uploads_of(parse_flow({"entry": "notice", "nodes": nodes})) == {"notice"}
 
 
+def test_a_sound_that_is_not_there_is_told_of_a_sub_flow_too() -> None:
+    nodes = {**GOOD, "notice": {**NOTICE, "exits": {"next": "part"}}, "part": part_to("route")}
+    inner = pinned(play=play("back", text="upload:jingle"), back={"kind": "return"})
+    (finding,) = found(nodes, subflows=inner)
+    assert str(finding) == (
+        "error: node 'part': in the flow 'part': the sound 'jingle' is not there: upload it, or write a text instead"
+    )
+    assert found(nodes, subflows=inner, uploads=("jingle",)) == []
+    assert uploads_of(parse_flow({"entry": "notice", "nodes": nodes, "subflows": inner})) == {"jingle"}
+
+
+def test_a_sound_for_those_who_are_not_to_be_called_has_to_be_there_where_something_is_asked() -> None:
+    asking = {**GOOD, "notice": {**NOTICE, "exits": {"next": "ask"}}, "ask": ask("route")}
+    commands = {"stop_calling": {"text": "upload:goodbye"}}
+    (finding,) = found(asking, commands=commands)
+    assert str(finding) == (
+        "error: 'commands.stop_calling.text': the sound 'goodbye' is not there: upload it, or write a text instead"
+    )
+    assert found(asking, commands=commands, uploads=("goodbye",)) == []
+    assert found(GOOD, commands=commands) == []
+
+
 def test_a_way_round_the_notice_is_an_error() -> None:
     menu = {
         "kind": "menu", "prompt": "Press 1.", "retry": "Press 1.", "choices": {"now": "1"},
