@@ -63,7 +63,10 @@ class Finding:
 
 def texts_of(flow: Flow) -> frozenset[str]:
     """Return every text the flow may ever say, so that all are rendered before a caller needs one."""
-    return frozenset(prompt for prompt in _prompts_of(flow) if not prompt.startswith(UPLOAD))
+    # The commands and the ways tags are read back are those of the flow itself, in its sub-flows too.
+    values = (answers.spoken_texts(flow.spoken_as[tag]) for tag in _tags_spoken(flow) & set(flow.spoken_as))
+    prompts = union_of(_prompts_at(flow)).union(*values)
+    return frozenset(prompt for prompt in prompts if not prompt.startswith(UPLOAD))
 
 
 def uploads_of(flow: Flow) -> frozenset[str]:
@@ -75,12 +78,6 @@ def _uploads_among(prompts: Iterable[str]) -> frozenset[str]:
     return frozenset(prompt.removeprefix(UPLOAD) for prompt in prompts if prompt.startswith(UPLOAD))
 
 
-def _prompts_of(flow: Flow) -> frozenset[str]:
-    values = (answers.spoken_texts(flow.spoken_as[tag]) for tag in _tags_spoken(flow) & set(flow.spoken_as))
-    inner = (_prompts_of(one) for one in flow.subflows.values())
-    return union_of(_prompts_at(flow)).union(*values, *inner)
-
-
 def _prompts_at(flow: Flow) -> dict[str, frozenset[str]]:
     """Return what may be said at each node, in its sub-flow too, and at every question; tags' values are not in it."""
     stop_calling = {*fixed_pieces(flow.commands.stop_calling_text), NUMBER_WITHHELD}
@@ -89,8 +86,8 @@ def _prompts_at(flow: Flow) -> dict[str, frozenset[str]]:
 
 
 def _tags_spoken(flow: Flow) -> frozenset[str]:
-    said = (node.tags_spoken() for node in flow.nodes.values())
-    return tags_in(flow.commands.stop_calling_text).union(*said)
+    said = union_of(everywhere(flow, lambda node: node.tags_spoken()))
+    return said | tags_in(flow.commands.stop_calling_text)
 
 
 def unreachable_nodes(flow: Flow) -> list[Problem]:

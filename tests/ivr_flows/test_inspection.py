@@ -307,6 +307,24 @@ def test_what_reads_a_tag_back_is_rendered_too() -> None:
     assert {"In", "Ohio", "Which state?", "Did you say"} <= texts_of(parse_flow(flow))
 
 
+def test_a_sub_flow_reads_a_tag_back_as_the_flow_does_that_goes_into_it() -> None:
+    states = {"kind": "area_code", "exits": {"found": "part", "several": "part", "unknown": "part"}}
+    saying = {"kind": "say", "text": "In {state}.", "exits": {"next": "back"}}
+    nodes = {"states": states, "part": part_to("bye"), "bye": BYE}
+    inner = pinned(say=saying, back={"kind": "return"})
+    assert {"In", "Ohio"} <= texts_of(parse_flow({"entry": "states", "nodes": nodes, "subflows": inner}))
+
+
+def test_at_a_sub_flows_question_the_flow_that_goes_into_it_confirms_not_to_call_again() -> None:
+    inner = pinned(a=ask("back"), back={"kind": "return"})
+    inner["part"]["definition"]["commands"] = {"stop_calling": {"text": "Of the part."}}
+    flow = {"entry": "part", "nodes": {"part": part_to("bye"), "bye": BYE}, "subflows": inner,
+            "commands": {"stop_calling": {"text": "Never again."}}}  # fmt: skip
+    texts = texts_of(parse_flow(flow))
+    assert "Never again." in texts and "This call is not recorded." in texts
+    assert "Of the part." not in texts
+
+
 def test_a_sub_flow_that_asks_something_is_a_wait_and_one_that_says_something_is_not() -> None:
     again = {"kind": "sub_flow", "flow": "part", "exits": {"next": "more"}}
     more = {"kind": "branch", "arms": [{"exit": "on", "when": {"fact": "state", "known": True}}]}
