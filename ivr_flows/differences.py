@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ivr_flows.pinning import in_order
+
 
 class Change(StrEnum):
     """What happened to a place."""
@@ -33,12 +35,20 @@ class Difference:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
-    """Return what differs, node by node and setting by setting. Where the editor shows nodes does not count."""
+    """Return what differs, node by node and setting by setting; of sub-flows only which version they are of.
+
+    Where the editor shows nodes does not count.
+    """
     return list(_of_mapping("", _told(before), _told(after), depth=0))
 
 
 def _told(definition: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in definition.items() if key not in ("layout", "format")}
+    told = {key: value for key, value in definition.items() if key not in ("layout", "format")}
+    if isinstance(told.get("nodes"), Mapping):
+        told["nodes"] = in_order(definition)
+    # A published version never changes, so its number says all of it.
+    pinned = told.pop("subflows", {})
+    return {**told, "subflows": {name: f"version {one['version']}" for name, one in pinned.items()}}
 
 
 def _of_mapping(

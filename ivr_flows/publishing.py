@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ivr_flows import queries
 from ivr_flows.definition import FORMAT_VERSION, FlowError, parse_flow, unkeepable
-from ivr_flows.differences import differences
+from ivr_flows.differences import Difference, differences
 from ivr_flows.inspection import Finding, Severity, blocking, inspect
 from ivr_flows.pinning import pin, sub_flows_wanted
 
@@ -163,6 +163,29 @@ async def roll_back(
         if witness is not None:
             await witness(connection, number)
     return Published(name=name, version=number, findings=tuple(findings))
+
+
+async def changes(
+    engine: AsyncEngine, name: str, before: int, after: int | None
+) -> list[Difference] | Refused:
+    """Return what changed between two versions (0: the newest), or up to the draft (None) as it would be published."""
+    async with engine.connect() as connection:
+        old = await _settled(connection, name, before)
+        new = await _settled(connection, name, after)
+    if old is None or new is None:
+        version = before if old is None else after
+        missing = "draft" if version is None else f"published version{f' {version}' if version else ''}"
+        return _refused(f"the flow {name!r} has no {missing}: `tollbridge flow list` shows what there is")
+    return differences(old, new)
+
+
+async def _settled(connection: AsyncConnection, name: str, version: int | None) -> Mapping[str, Any] | None:
+    """Return a definition with its sub-flows in it."""
+    if version is not None:
+        found = await queries.published_version(connection, name, version or None)
+        return None if found is None else found.definition
+    draft = await queries.draft_of(connection, name)
+    return None if draft is None else pin(draft.definition, _pins(await queries.newest_versions(connection)))
 
 
 def check(

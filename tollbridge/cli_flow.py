@@ -210,11 +210,11 @@ def flow_rollback(settings: Settings, name: str, version: int, as_json: bool) ->
 @pass_settings
 def flow_diff(settings: Settings, name: str, before: int | None, after: int | None, as_json: bool) -> None:
     """Say what changed between two versions; without AFTER between BEFORE (or the newest) and the draft."""
-    from ivr_flows.differences import differences
+    from ivr_flows.publishing import Refused, changes
 
-    old = _definition(settings, name, before or 0)
-    new = _definition(settings, name, after)
-    found = differences(old, new)
+    found = with_engine(settings, lambda engine: changes(engine, name, before or 0, after))
+    if isinstance(found, Refused):
+        raise click.ClickException(found.findings[0].text)
     if as_json:
         print_json(found)
         return

@@ -13,7 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr_flows import library, queries
 from ivr_flows.definition import parse_flow
-from ivr_flows.publishing import Published, Refused, Saved, check_flow, publish, roll_back, save_draft
+from ivr_flows.differences import Change, Difference
+from ivr_flows.publishing import (
+    Published,
+    Refused,
+    Saved,
+    changes,
+    check_flow,
+    publish,
+    roll_back,
+    save_draft,
+)
 
 MORTGAGE = library.load("mortgage")
 PART = {"entry": "done", "nodes": {"done": {"kind": "return"}}}
@@ -139,6 +149,37 @@ async def test_a_sub_flow_stays_what_it_was_when_its_flow_was_published(engine: 
     again = await publish(engine, "whole")
     assert isinstance(again, Published) and again.version == 2
     assert parse_flow((await met_by_callers(engine, "whole")).definition).subflows["part"].version == 2
+
+
+async def test_what_changed_tells_of_a_sub_flow_which_version_became_which(engine: AsyncEngine) -> None:
+    await published(engine, "part", PART)
+    await published(engine, "whole", going_into("part"))
+    assert await changes(engine, "whole", 0, None) == []
+    await published(engine, "part", library.load("direct"))
+    newer = Difference(
+        change=Change.CHANGED, place="subflows.part", before='"version 1"', after='"version 2"'
+    )
+    # The draft is as it was, but published now it would go into the newer one.
+    assert await changes(engine, "whole", 1, None) == [newer]
+    assert isinstance(await publish(engine, "whole"), Published)
+    assert await changes(engine, "whole", 1, 2) == [newer]
+    assert await changes(engine, "whole", 0, None) == []
+
+
+async def test_what_is_not_there_is_not_compared(engine: AsyncEngine) -> None:
+    await published(engine, "part", PART)
+    for before, after, sentence in (
+        (7, None, "the flow 'part' has no published version 7: `tollbridge flow list` shows what there is"),
+        (1, 8, "the flow 'part' has no published version 8: "),
+    ):
+        refused = await changes(engine, "part", before, after)
+        assert isinstance(refused, Refused) and refused.findings[0].text.startswith(sentence)
+    refused = await changes(engine, "other", 0, None)
+    assert isinstance(refused, Refused) and "'other' has no published version: " in refused.findings[0].text
+    async with engine.begin() as connection:
+        await queries.delete_draft(connection, "part")
+    refused = await changes(engine, "part", 0, None)
+    assert isinstance(refused, Refused) and "the flow 'part' has no draft: " in refused.findings[0].text
 
 
 async def test_a_sub_flow_that_is_not_published_is_told(engine: AsyncEngine) -> None:

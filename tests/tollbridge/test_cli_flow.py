@@ -57,6 +57,17 @@ def test_a_flow_is_exported_changed_imported_published_and_taken_back(run: Run, 
     assert "mortgage" in run("list").output and "from version 2" in run("show", "mortgage").output
 
 
+def test_an_untouched_draft_of_a_flow_with_a_sub_flow_is_no_difference(run: Run, tmp_path: Path) -> None:
+    part: dict[str, Any] = {"entry": "back", "nodes": {"back": {"kind": "return"}}}
+    nodes = {"in": {"kind": "sub_flow", "flow": "part", "exits": {"next": "bye"}}, "bye": {"kind": "hang_up"}}
+    run("import", written(tmp_path, part, "part"), "--publish")
+    run("import", written(tmp_path, {"entry": "in", "nodes": nodes}, "whole"), "--publish")
+    assert run("diff", "whole").output == "no difference\n"
+    part["nodes"]["hi"] = {"kind": "hang_up"}
+    run("import", written(tmp_path, part, "part"), "--publish")
+    assert run("diff", "whole").output == '~ subflows.part: "version 1" → "version 2"\n'
+
+
 def test_errors_stand_in_the_way_of_publishing_and_are_told_with_their_node(run: Run, tmp_path: Path) -> None:
     definition = library.load("mortgage")
     definition["nodes"]["notice"]["text"] = "upload:notice"
@@ -78,6 +89,7 @@ def test_errors_stand_in_the_way_of_publishing_and_are_told_with_their_node(run:
         (("show", "boats"), "there is no flow called 'boats': `tollbridge flow list` shows what there is"),
         (("export", "boats"), "the flow 'boats' has no published version"),
         (("export", "boats", "--draft"), "the flow 'boats' has no draft"),
+        (("diff", "boats"), "the flow 'boats' has no published version: `tollbridge flow list` shows"),
         (("publish", "boats"), "the flow 'boats' has no draft: import or edit it first"),
         (("rollback", "boats", "2"), "the flow 'boats' has no published version 2"),
         (("check", "boats"), "there is no file and no draft called 'boats'"),

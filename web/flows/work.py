@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ivr_flows import publishing, queries
 from ivr_flows.case_file import Caller
 from ivr_flows.definition import TOP_LEVEL, FlowError, parse_flow
-from ivr_flows.differences import Difference, differences
+from ivr_flows.differences import Difference
 from ivr_flows.inspection import Finding
 from ivr_flows.pinning import in_order, pin
 from ivr_flows.publishing import Published, Refused, Saved, unpinned
@@ -166,8 +166,8 @@ async def definition_of(engine: AsyncEngine, name: str, version: int | None) -> 
 
 async def changes(engine: AsyncEngine, name: str, before: int, after: int | None) -> list[Difference] | None:
     """Return what changed between two versions; None when one of them is not there."""
-    old, new = await definition_of(engine, name, before), await definition_of(engine, name, after)
-    return None if old is None or new is None else differences(old, new)
+    found = await publishing.changes(engine, name, before, after)
+    return None if isinstance(found, Refused) else found
 
 
 async def try_out(

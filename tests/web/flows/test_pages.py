@@ -127,6 +127,23 @@ async def test_a_flow_too_big_is_refused_in_words(admin: Client) -> None:
         assert "more than the 500,000 bytes" in await answer.text()
 
 
+async def test_what_changed_shows_which_sub_flow_became_which_version(
+    admin: Client, engine: AsyncEngine
+) -> None:
+    nodes = {"in": {"kind": "sub_flow", "flow": "part", "exits": {"next": "bye"}}, "bye": {"kind": "hang_up"}}
+    await publishing.save_draft(engine, "whole", {"entry": "in", "nodes": nodes})
+    for number, text in enumerate(("First words.", "Second words."), 1):
+        await publishing.save_draft(engine, "part", with_text(text))
+        for name in ("part", "whole"):
+            done = await publishing.publish(engine, name)
+            assert isinstance(done, publishing.Published) and done.version == number
+    async with admin.get("/flows/whole/differences?before=1&after=2") as answer:
+        page = await answer.text()
+    assert "subflows.part" in page and "version 2</ins>" in page
+    async with admin.get("/flows/whole/differences?before=2") as answer:
+        assert "No difference" in await answer.text()
+
+
 async def test_versions_are_published_compared_and_gone_back_to(
     admin: Client, flow: str, engine: AsyncEngine
 ) -> None:
