@@ -129,9 +129,10 @@ def parse_flow(definition: Any, *, version: int = 1) -> Flow:
 
 
 def _parse(definition: Any, version: int, depth: int) -> Flow:
+    if isinstance(definition, dict):
+        _refuse_newer(definition.get("format", 1))
     if not isinstance(definition, dict) or not isinstance(definition.get("nodes"), dict):
         raise FlowError([Problem(node="", text='a flow is an object with "name", "entry" and "nodes"')])
-    _refuse_newer(definition.get("format", 1))
     problems = [
         Problem(node="", text=f"unknown setting {key!r}; known: {', '.join(TOP_LEVEL)}")
         for key in definition

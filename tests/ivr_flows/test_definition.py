@@ -41,9 +41,10 @@ def test_a_file_that_is_no_flow_is_refused_before_it_is_looked_at(text: bytes | 
     assert str(refused.value) == sentence
 
 
-def test_a_flow_of_a_newer_format_says_what_to_do() -> None:
+@pytest.mark.parametrize("changes", [{}, {"nodes": []}, {"steps": []}], ids=["nodes", "a list", "steps"])
+def test_a_flow_of_a_newer_format_says_what_to_do_whatever_its_shape(changes: dict[str, Any]) -> None:
     with pytest.raises(FlowError) as refused:
-        parse_flow({**HANG_UP, "format": d.FORMAT_VERSION + 1})
+        parse_flow({**(changes or HANG_UP), "format": d.FORMAT_VERSION + 1})
     assert str(refused.value) == (
         f"this flow is of format {d.FORMAT_VERSION + 1}, and this Tollbridge reads up to format"
         f" {d.FORMAT_VERSION}: upgrade it, or export the flow again for the older format"
