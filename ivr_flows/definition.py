@@ -19,7 +19,7 @@ from ivr_flows.nodes.area_code import AreaCodeNode
 from ivr_flows.nodes.ask import AskNode
 from ivr_flows.nodes.confirm import ConfirmNode
 from ivr_flows.nodes.digits import DigitsNode
-from ivr_flows.nodes.fields import TAG
+from ivr_flows.nodes.fields import TAG, whole_number
 from ivr_flows.nodes.menu import MenuNode
 from ivr_flows.nodes.node import Node, Problem
 from ivr_flows.nodes.route import RouteNode
@@ -146,11 +146,14 @@ def _parse(definition: Any, version: int, depth: int) -> Flow:
     problems += _broken_exits(nodes, names)
     commands = _parse_commands(definition.get("commands", {}), names, problems)
     given = _parse_given(definition.get("given", []), problems)
+    name = _parse_name(definition.get("name", ""), problems)
+    if not isinstance(definition.get("layout", {}), dict):
+        problems.append(Problem(node="", text="'layout' must be an object; the editor fills it in"))
     subflows = _parse_subflows(definition.get("subflows", {}), depth, problems)
     if problems or not isinstance(entry, str):
         raise FlowError(problems)
     return Flow(
-        name=str(definition.get("name", "")),
+        name=name,
         version=version,
         entry=entry,
         nodes=nodes,
@@ -163,11 +166,12 @@ def _parse(definition: Any, version: int, depth: int) -> Flow:
 
 
 def _refuse_newer(number: object) -> None:
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+    whole = whole_number(number)
+    if whole is None or whole < 1:
         raise FlowError([Problem(node="", text=f"'format' {number!r} is not a number like {FORMAT_VERSION}")])
-    if number > FORMAT_VERSION:
+    if whole > FORMAT_VERSION:
         text = (
-            f"this flow is of format {number}, and this Tollbridge reads up to format {FORMAT_VERSION}:"
+            f"this flow is of format {whole}, and this Tollbridge reads up to format {FORMAT_VERSION}:"
             " upgrade it, or export the flow again for the older format"
         )
         raise FlowError([Problem(node="", text=text)])
@@ -234,6 +238,13 @@ def _parse_given(raw: object, problems: list[Problem]) -> frozenset[str]:
     return frozenset()
 
 
+def _parse_name(raw: object, problems: list[Problem]) -> str:
+    if isinstance(raw, str) and len(raw) <= NAME_MAXIMUM:
+        return raw
+    problems.append(Problem(node="", text=f"'name' must be a text of at most {NAME_MAXIMUM} characters"))
+    return ""
+
+
 def _parse_subflows(raw: object, depth: int, problems: list[Problem]) -> dict[str, Flow]:
     if not isinstance(raw, dict):
         problems.append(Problem(node="", text="'subflows' must be an object; publishing fills it in"))
@@ -244,11 +255,12 @@ def _parse_subflows(raw: object, depth: int, problems: list[Problem]) -> dict[st
         return {}
     flows: dict[str, Flow] = {}
     for name, pinned in raw.items():
-        if not isinstance(pinned, dict) or not isinstance(pinned.get("version"), int):
+        version = whole_number(pinned.get("version")) if isinstance(pinned, dict) else None
+        if version is None:
             problems.append(Problem(node="", text=f"sub-flow {name!r}: has no version and definition"))
             continue
         try:
-            flows[name] = _parse(pinned.get("definition"), pinned["version"], depth + 1)
+            flows[name] = _parse(pinned.get("definition"), version, depth + 1)
         except FlowError as error:
             problems += [Problem(node="", text=f"sub-flow {name!r}: {problem}") for problem in error.problems]
     return flows

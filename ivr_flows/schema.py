@@ -34,7 +34,15 @@ def flow_schema() -> dict[str, Any]:
                 "maxItems": GIVEN_MAXIMUM,
             },
             "layout": {"type": "object", "description": "Where the editor shows each node; means nothing."},
-            "subflows": {"type": "object", "description": "Filled in by publishing."},
+            "subflows": {
+                "type": "object",
+                "description": "Filled in by publishing.",
+                "additionalProperties": {
+                    "type": "object",
+                    "required": ["version", "definition"],
+                    "properties": {"version": {"type": "integer"}, "definition": {"$ref": "#"}},
+                },
+            },
             "nodes": {
                 "type": "object",
                 "maxProperties": NODES_MAXIMUM,

@@ -125,9 +125,10 @@ class WholeNumberField(Field):
     most: int
 
     def read(self, key: str, value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not self.least <= value <= self.most:
+        number = whole_number(value)
+        if number is None or not self.least <= number <= self.most:
             raise ValueError(f"{key!r} must be {self.least} to {self.most}")
-        return value
+        return number
 
     def shape(self) -> Schema:
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
@@ -269,6 +270,13 @@ class ObjectField(Field):
 
     def shape(self) -> Schema:
         return object_schema(self.fields)
+
+
+def whole_number(value: object) -> int | None:
+    """Return a whole number, None for anything else. To JSON 3.0 is one."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _default(field: Field) -> Any:

@@ -206,7 +206,10 @@ def exits_of(settings: Mapping[str, Any], *labels: str, optional: tuple[str, ...
     if not isinstance(exits, dict) or not set(labels) <= set(exits) <= {*labels, *optional}:
         more = f" (and, if wanted, {', '.join(optional)})" if optional else ""
         raise ValueError(f"'exits' must name exactly: {', '.join(labels)}{more}")
-    return {label: str(to) for label, to in exits.items()}
+    nameless = [label for label, to in exits.items() if not isinstance(to, str)]
+    if nameless:
+        raise ValueError(f"'exits.{nameless[0]}' must be the name of a node")
+    return dict(exits)
 
 
 def refuse_unknown(settings: Mapping[str, Any], *known: str) -> None:

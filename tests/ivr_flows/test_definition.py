@@ -68,6 +68,14 @@ def test_a_flow_of_a_newer_format_says_what_to_do_whatever_its_shape(changes: di
         ({"commands": 3}, "'commands' must be an object with keys, operator, stop_calling"),
         ({"given": "source"}, "'given' must be a list of at most 50 tags' names"),
         ({"subflows": {"x": 3}}, "sub-flow 'x': has no version and definition"),
+        ({"subflows": {"x": {"version": True}}}, "sub-flow 'x': has no version and definition"),
+        ({"name": 5}, "'name' must be a text of at most 60 characters"),
+        ({"name": "x" * 61}, "'name' must be a text of at most 60 characters"),
+        ({"layout": 5}, "'layout' must be an object; the editor fills it in"),
+        (
+            {"nodes": {"bye": {"kind": "answer", "exits": {"next": 5}}}},
+            "'exits.next' must be the name of a node",
+        ),
         ({"subflows": []}, "'subflows' must be an object"),
     ],
 )
