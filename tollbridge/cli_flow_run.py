@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 @click.option("--at", "at", help="When the call comes in, like 2026-11-24T15:00:00-05:00; now unless given.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="A tag that comes with the call.")
 @click.option(
-    "--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the call as a case file."
+    "--save",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the call as a case file.",
 )
 @click.option("--about", default="A call played by hand.", help="What the case file is about.")
 @click.option("--json", "as_json", is_flag=True, help="Print the case file on stdout, and nothing else.")
@@ -58,6 +61,8 @@ def flow_run(
     definition = _definition(source)
     played = _parsed(source, definition)
     who = _caller(caller, at, tags)
+    if save is not None:
+        _refuse_unwritable(save)
     resumes, steps = _play(played, who, quiet=as_json)
     case = to_json(definition, who, resumes, steps, about=about)
     if save is not None:
@@ -65,6 +70,15 @@ def flow_run(
         say(f"written to {save}", err=True)
     if as_json:
         click.echo(json.dumps(case))
+
+
+def _refuse_unwritable(save: Path) -> None:
+    """Raise ClickException when a file cannot be made there: better before the call is typed than after."""
+    folder = save.absolute().parent
+    if not folder.is_dir():
+        raise click.ClickException(f"--save {save}: there is no folder {folder}: make it, or name another")
+    if not save.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        raise click.ClickException(f"--save {save}: you may not write into the folder {folder}: name another")
 
 
 def _definition(source: str) -> dict[str, Any]:

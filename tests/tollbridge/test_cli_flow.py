@@ -138,6 +138,27 @@ def test_a_call_is_played_and_saved_as_a_case(tmp_path: Path) -> None:
     assert steps[-1].session.ended
 
 
+def test_a_call_that_cannot_be_saved_is_not_played_at_all(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nothing" / "case.json"
+    refused = flow("run", "mortgage", "--save", str(nowhere), typed="purchase\n")
+    assert refused.exit_code == 1
+    assert refused.output == (
+        f"Error: --save {nowhere}: there is no folder {nowhere.parent}: make it, or name another\n"
+    )
+
+
+def test_a_folder_nobody_may_write_into_is_told_before_the_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
+    file = tmp_path / "case.json"
+    refused = flow("run", "mortgage", "--save", str(file), typed="purchase\n")
+    assert refused.exit_code == 1
+    assert refused.output == (
+        f"Error: --save {file}: you may not write into the folder {tmp_path}: name another\n"
+    )
+
+
 def test_a_call_is_played_for_programs_too() -> None:
     at = "2026-11-24T10:00:00-05:00"
     played = flow("run", "mortgage", "--json", "--at", at, "--tag", "source=radio", typed="purchase\n")
