@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ivr_flows import library, queries
 from ivr_flows.definition import parse_flow
@@ -108,6 +108,32 @@ async def test_publishing_the_same_twice_is_refused(engine: AsyncEngine) -> None
         isinstance(refused, Refused) and "the draft is what version 1 is already" in refused.findings[0].text
     )
     assert isinstance(await publish(engine, "other"), Refused)
+
+
+async def test_a_version_that_nobody_could_witness_is_undone(engine: AsyncEngine) -> None:
+    seen: list[int] = []
+
+    async def fails(connection: AsyncConnection, version: int) -> None:
+        met = await queries.published_version(connection, "mortgage")
+        seen.append(version if met is not None and met.version == version else 0)
+        raise RuntimeError("nothing can be written down")
+
+    await published(engine, "mortgage", MORTGAGE)
+    await published(engine, "mortgage", changed("What loan?"))
+    await save_draft(engine, "mortgage", changed("Which loan?"))
+    with pytest.raises(RuntimeError):
+        await publish(engine, "mortgage", witness=fails)
+    with pytest.raises(RuntimeError):
+        await roll_back(engine, "mortgage", 1, witness=fails)
+    assert seen == [3, 3]
+    met = await met_by_callers(engine, "mortgage")
+    assert (met.version, met.definition["nodes"]["loan_type"]["prompt"]) == (2, "What loan?")
+    async with engine.connect() as connection:
+        assert [one.version for one in await queries.versions_of(connection, "mortgage")] == [2, 1]
+        draft = await queries.draft_of(connection, "mortgage")
+    assert draft is not None and draft.based_on == 2
+    done = await publish(engine, "mortgage")
+    assert isinstance(done, Published) and done.version == 3
 
 
 async def test_going_back_publishes_the_old_version_anew(engine: AsyncEngine) -> None:
