@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agi.speech.client import pinged
 from agi.speech.prompts import PromptError, voice_model
+from agi.speech.vosk_model import is_vosk_model
 from asterisk_conf.install import MINIMUM_VERSION, NoAsterisk, find_asterisk
 from asterisk_conf.prompts import system_prompts
 from asterisk_conf.queries import load_lines
@@ -104,13 +105,7 @@ def _asterisk(settings: Settings) -> Finding:
 
 
 def _speech(settings: Settings) -> Iterator[Finding]:
-    model = vosk_model_dir(settings)
-    if settings.speech_engine == "vosk" and (model is None or not model.is_dir()):
-        yield _broken("speech", "Vosk is asked for and there is no model: run `tollbridge speech install`")
-    elif model is not None and model.is_dir() and settings.speech_engine != "moonshine":
-        yield _fine("speech", f"Vosk, model {model}")
-    else:
-        yield _fine("speech", "moonshine, held to each question's grammar")
+    yield _engine(settings)
     try:
         yield _fine("voice", str(voice_model("joe")))
     except PromptError as problem:
@@ -120,6 +115,23 @@ def _speech(settings: Settings) -> Iterator[Finding]:
         yield _note("system prompts", f"{len(missing)} not rendered yet: the next start does it")
     else:
         yield _fine("system prompts", "all rendered")
+
+
+def _engine(settings: Settings) -> Finding:
+    """Which engine listens, as agi/speech/engine_choice.py chooses it."""
+    model, wanted = vosk_model_dir(settings), settings.speech_engine
+    moonshine = "moonshine, held to each question's grammar"
+    if wanted == "moonshine" or (wanted == "auto" and model is None):
+        return _fine("speech", moonshine)
+    if is_vosk_model(model):
+        return _fine("speech", f"Vosk, model {model}")
+    install = "run `tollbridge speech install`"
+    if model is None:
+        return _broken("speech", f"Vosk is asked for and there is no model: {install}")
+    advice = f"{model} holds no Vosk model: {install}, or set {PREFIX}VOSK_MODEL_DIR to a model's folder"
+    if wanted == "vosk":
+        return _broken("speech", f"Vosk is asked for and {advice}")
+    return _note("speech", f"{moonshine}; {advice}")
 
 
 async def _listening(settings: Settings, state: NodeState | None) -> list[Finding]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import socket
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import buyers, licences, targets, users
-from tollbridge.doctor import Verdict, examine, settings_table
+from tollbridge.doctor import Finding, Verdict, examine, settings_table
+from tollbridge.node_config import layout_of
+from tollbridge.node_state import NodeState, locked, write_state
 from tollbridge.settings import Settings
 from web.second_factor.vault import Vault
+
+AWAY = "postgresql://nobody@127.0.0.1:1/none"
 
 
 def settings_for(tmp_path: Path, database_url: str) -> Settings:
@@ -78,9 +86,98 @@ async def test_second_factors_under_another_secret_are_told_before_their_people_
 
 
 async def test_a_database_that_is_away_is_one_finding_with_advice(tmp_path: Path) -> None:
-    findings = await examine(settings_for(tmp_path, "postgresql://nobody@127.0.0.1:1/none"))
+    findings = await examine(settings_for(tmp_path, AWAY))
     broken = [finding for finding in findings if finding.part == "database"]
     assert broken[0].verdict is Verdict.BROKEN and "TOLLBRIDGE_DATABASE_URL" in broken[0].detail
+
+
+MOONSHINE = "moonshine, held to each question's grammar"
+
+
+async def speech_finding(settings: Settings) -> tuple[Verdict, str]:
+    found = [finding for finding in await examine(settings) if finding.part == "speech"]
+    assert len(found) == 1
+    return found[0].verdict, found[0].detail
+
+
+@pytest.mark.parametrize("content", ["nothing", "an empty folder", "a folder of something else"])
+async def test_a_folder_without_a_vosk_model_is_told_with_what_listens_instead(
+    tmp_path: Path, content: str
+) -> None:
+    folder = tmp_path / "model"
+    if content != "nothing":
+        folder.mkdir()
+    if content == "a folder of something else":
+        (folder / "README").write_text("unpack the model here")
+    settings = settings_for(tmp_path, AWAY).model_copy(update={"vosk_model_dir": folder})
+    advice = (
+        f"{folder} holds no Vosk model: run `tollbridge speech install`,"
+        " or set TOLLBRIDGE_VOSK_MODEL_DIR to a model's folder"
+    )
+    assert await speech_finding(settings) == (Verdict.NOTE, f"{MOONSHINE}; {advice}")
+    wanted = settings.model_copy(update={"speech_engine": "vosk"})
+    assert await speech_finding(wanted) == (Verdict.BROKEN, f"Vosk is asked for and {advice}")
+    unwanted = settings.model_copy(update={"speech_engine": "moonshine"})
+    assert await speech_finding(unwanted) == (Verdict.FINE, MOONSHINE)
+
+
+async def test_the_engine_that_will_listen_is_told(tmp_path: Path) -> None:
+    nowhere = settings_for(tmp_path, AWAY).model_copy(update={"cache_dir": tmp_path / "cache"})
+    assert await speech_finding(nowhere) == (Verdict.FINE, MOONSHINE)
+    wanted = nowhere.model_copy(update={"speech_engine": "vosk"})
+    assert await speech_finding(wanted) == (
+        Verdict.BROKEN,
+        "Vosk is asked for and there is no model: run `tollbridge speech install`",
+    )
+    for file in ("am/final.mdl", "conf/model.conf"):
+        (tmp_path / "model" / file).parent.mkdir(parents=True)
+        (tmp_path / "model" / file).touch()
+    here = wanted.model_copy(update={"vosk_model_dir": tmp_path / "model"})
+    assert await speech_finding(here) == (Verdict.FINE, f"Vosk, model {tmp_path / 'model'}")
+    by_itself = here.model_copy(update={"speech_engine": "auto"})
+    assert await speech_finding(by_itself) == (Verdict.FINE, f"Vosk, model {tmp_path / 'model'}")
+
+
+async def listening_finding(settings: Settings) -> Finding:
+    """Of a node that runs as far as its state file says."""
+    layout = layout_of(settings)
+    with locked(layout):
+        running = NodeState(pid=1, started_ms=0, database_url=AWAY, processes={}, restarts={}, ready=True)
+        layout.state_file.parent.mkdir(parents=True, exist_ok=True)
+        write_state(layout, running)
+        findings = {finding.part: finding for finding in await examine(settings)}
+    return findings["speech-0 listens with"]
+
+
+@pytest.mark.parametrize(
+    ("ready", "verdict", "end"), [(1, Verdict.FINE, ""), (0, Verdict.NOTE, "; being restarted")]
+)
+async def test_what_a_speech_process_says_of_itself_is_told(
+    tmp_path: Path, ready: int, verdict: Verdict, end: str
+) -> None:
+    said = {"pong": 1, "engine": "vosk", "asks": 3, "frames": 1000, "late": 2, "ready": ready}
+
+    async def pong(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(json.dumps(said).encode() + b"\n")
+        writer.close()
+
+    async with await asyncio.start_server(pong, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        speech = {"speech_processes": 1, "speech_port": port}
+        found = await listening_finding(settings_for(tmp_path, AWAY).model_copy(update=speech))
+    assert found.verdict is verdict
+    assert found.detail == f"vosk, 3 callers now, 0.20 % of frames over 5 ms late so far{end}"
+
+
+async def test_a_speech_process_that_does_not_answer_is_broken(tmp_path: Path) -> None:
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        port = kept.getsockname()[1]
+        speech = {"speech_processes": 1, "speech_port": port}
+        found = await listening_finding(settings_for(tmp_path, AWAY).model_copy(update=speech))
+    assert found.verdict is Verdict.BROKEN
+    assert found.detail == f"no answer at port {port}: see its log, calls ask by keys"
 
 
 def test_every_setting_is_listed_and_no_password_shows(tmp_path: Path) -> None:
