@@ -18,6 +18,7 @@ from pathlib import Path
 
 from agi.fastagi import HungUp
 from agi.speech.client import SpeechUnavailable
+from agi.speech.vosk_model import is_vosk_model
 from tests.bench.report import Bar, at_most, finish, progress, told
 from tests.bench.speech_barge_in import barge_in
 from tests.bench.speech_crowd import crowd
@@ -142,6 +143,11 @@ async def _grammars(there: Station, prompts: dict[str, Path]) -> list[str]:
 def main() -> int:
     plan = QUICK if os.environ.get("QUICK") else WHOLE
     model = Path(os.environ["MODEL"]) if os.environ.get("MODEL") else None
+    if model is not None and not is_vosk_model(model):
+        progress(
+            f"{model} holds no Vosk model: give MODEL a folder with am/final.mdl and conf/model.conf in it"
+        )
+        return 2
     # PostgreSQL runs as a user of its own when we are root: the folder must be open to it.
     with tempfile.TemporaryDirectory(prefix="tbbench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
