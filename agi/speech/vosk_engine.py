@@ -8,9 +8,10 @@ anything. A model in another language brings its own phrases: a file `phrases.js
 from __future__ import annotations
 
 import json
+import math
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ _MAXIMUM_READY = 64
 ACCEPT_FROM = 0.85
 UNSURE_FROM = 0.5
 _SURE_FROM = 0.98
+_WAYS = 10
+"""In so many ways the model tells what an unsure answer may have been."""
 
 
 _Key = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
@@ -89,16 +92,25 @@ class VoskEngine:
     def recognise(
         self, utterance: Utterance, grammar: str, synonyms: Synonyms = NO_SYNONYMS, *, final: bool = True
     ) -> Recognition:
-        del final  # the samples of a trial are decoded to their end as well
         question = self._question(grammar, synonyms)
+        found = self._judged(question, self._decoded(question, utterance))
+        if found.verdict is not Verdict.UNSURE or not final:
+            return found
+        # The caller will be asked back. With alternatives the model tells no word's confidence: hence a second time.
+        ways = self._decoded(question, utterance, alternatives=_WAYS)
+        return replace(found, alternatives=_alternatives(question.grammar, found, ways["alternatives"]))
+
+    def _decoded(self, question: _Ready, utterance: Utterance, *, alternatives: int = 0) -> dict[str, Any]:
         decoder = vosk.KaldiRecognizer(self._model, SAMPLE_RATE, question.word_list)
         decoder.SetWords(True)
+        decoder.SetMaxAlternatives(alternatives)
         decoder.AcceptWaveform(utterance.samples.astype("<i2").tobytes())
-        return self._judged(question, json.loads(decoder.FinalResult()))
+        result: dict[str, Any] = json.loads(decoder.FinalResult())
+        return result
 
     def _judged(self, question: _Ready, result: Mapping[str, Any]) -> Recognition:
         text = str(result.get("text", ""))
-        value = None if _mostly_unknown(text) else _value(question, text)
+        value = read_value(question.grammar, text)
         if value is None:
             return nothing_heard(self.name, text)
         confidence = _confidence(result)
@@ -153,14 +165,43 @@ def _grammars(phrases: Phrases | None) -> list[Grammar]:
     return [own_grammar(name, values) for name, values in phrases.items()]
 
 
-def _value(question: _Ready, text: str) -> str | None:
-    """One answer, with hesitations around it; two answers in one breath are none."""
+def read_value(grammar: Grammar, text: str) -> str | None:
+    """One answer, with hesitations around it; two answers in one breath are none, nor is what is mostly unknown."""
+    if _mostly_unknown(text):
+        return None
     known = " ".join(word for word in text.split() if word != UNKNOWN_WORD)
-    value = read_answer(question.grammar, known)
-    if value is not None or question.grammar.is_open:
+    value = read_answer(grammar, known)
+    if value is not None or grammar.is_open:
         return value
-    values = values_in_text(question.grammar, known)
+    values = values_in_text(grammar, known)
     return values[0] if len(values) == 1 else None
+
+
+def shares_of(grammar: Grammar, ways: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """How likely each value is, of the ways in which the model may have heard an utterance, each with the logarithm
+    of its likelihood. What means no answer takes its share, too: all of them are at most 1.
+    """
+    best = max((way["confidence"] for way in ways), default=0.0)
+    weights = [math.exp(way["confidence"] - best) for way in ways]
+    shares: dict[str, float] = {}
+    for way, weight in zip(ways, weights, strict=True):
+        value = read_value(grammar, way["text"])
+        if value is not None:
+            shares[value] = shares.get(value, 0.0) + weight / sum(weights)
+    return shares
+
+
+def _alternatives(
+    grammar: Grammar, found: Recognition, ways: Sequence[Mapping[str, Any]]
+) -> tuple[Hypothesis, ...]:
+    """What was found, and the other values: they share what its confidence leaves."""
+    first = found.alternatives[0]
+    others = {value: share for value, share in shares_of(grammar, ways).items() if value != first.value}
+    shrunk = min(1.0, (1 - first.confidence) / sum(others.values())) if others else 1.0
+    # Rounded down, so that all of them are at most 1.
+    told = {value: math.floor(share * shrunk * 10_000) / 10_000 for value, share in others.items()}
+    others_told = [Hypothesis(value=value, confidence=share) for value, share in told.items() if share]
+    return best_alternatives([first, *others_told])
 
 
 def _phrases_of_folder(folder: Path) -> Phrases | None:

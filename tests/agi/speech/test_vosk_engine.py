@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -17,11 +18,13 @@ import soxr
 
 from agi.speech.engine_choice import choose_engine
 from agi.speech.recogniser import Verdict
-from agi.speech.vosk_engine import MAXIMUM_PHRASES, VoskEngine
+from agi.speech.vosk_engine import MAXIMUM_PHRASES, VoskEngine, shares_of
 from ivr_flows.grammars import GRAMMARS, spoken_texts
 from tests.agi.speech.telephone import Samples, on_the_line, utterance_in
 
 YES, NO = "네", "아니요"
+EIGHT, SIX, BETWEEN = "여덟", "여섯", "열섯"
+PHRASES = {"yes_no": {"yes": [YES], "no": [NO]}, "count": {"8": [EIGHT], "6": [SIX]}}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def korean_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert package is not None and package.submodule_search_locations
     folder = tmp_path_factory.mktemp("vosk") / "ko"
     shutil.copytree(Path(package.submodule_search_locations[0]) / "model", folder, copy_function=os.symlink)
-    (folder / "phrases.json").write_text(json.dumps({"yes_no": {"yes": [YES], "no": [NO]}}))
+    (folder / "phrases.json").write_text(json.dumps(PHRASES))
     return folder
 
 
@@ -42,8 +45,9 @@ def korean(korean_model: Path) -> VoskEngine:
     return engine
 
 
-def say_korean(text: str) -> Samples:
-    spoken = subprocess.run(["espeak-ng", "-v", "ko", "--stdout", text], capture_output=True, check=True)
+def say_korean(text: str, words_a_minute: int = 175) -> Samples:
+    command = ["espeak-ng", "-v", "ko", "-s", str(words_a_minute), "--stdout", text]
+    spoken = subprocess.run(command, capture_output=True, check=True)
     with wave.open(io.BytesIO(spoken.stdout)) as file:
         rate = file.getframerate()
         samples = np.frombuffer(file.readframes(600 * rate), "<i2").astype(np.float32)
@@ -68,8 +72,35 @@ def test_two_answers_in_one_breath_are_none(korean: VoskEngine) -> None:
     assert recognition.verdict is Verdict.REJECTED and recognition.value is None
 
 
+def test_an_unsure_answer_comes_with_the_next_best(korean: VoskEngine) -> None:
+    utterance = utterance_in(on_the_line(say_korean(BETWEEN, words_a_minute=130)))
+    heard = korean.recognise(utterance, "count")
+    assert heard.verdict is Verdict.UNSURE
+    first, second = heard.alternatives
+    assert first.value == heard.value and first.confidence == heard.confidence
+    assert {first.value, second.value} == {"8", "6"}
+    assert 0 < second.confidence < first.confidence and first.confidence + second.confidence <= 1
+    trial = korean.recognise(utterance, "count", final=False)
+    assert trial.verdict is Verdict.UNSURE and len(trial.alternatives) == 1
+
+
+def test_a_clear_answer_has_no_other(korean: VoskEngine) -> None:
+    heard = korean.recognise(utterance_in(on_the_line(say_korean(EIGHT))), "count")
+    assert heard.verdict is Verdict.ACCEPTED and [each.value for each in heard.alternatives] == ["8"]
+
+
+def test_a_value_said_in_two_ways_is_as_likely_as_both_and_no_answer_takes_its_share() -> None:
+    likely = {"three hundred thousand": 80.0, "three hundred thousand dollars": 80.0, "": 80.0, "three": 79.0}
+    ways = [{"text": text, "confidence": each} for text, each in likely.items()]
+    shares = shares_of(GRAMMARS["money"], ways)
+    assert max(shares, key=shares.__getitem__) == "300000"
+    assert shares["300000"] == pytest.approx(2 / (3 + math.exp(-1)))
+    assert sum(shares.values()) < 1
+    assert shares_of(GRAMMARS["money"], []) == {}
+
+
 def test_it_listens_for_the_grammars_whose_phrases_it_was_given(korean: VoskEngine) -> None:
-    assert korean.grammars == {"yes_no"}
+    assert korean.grammars == {"yes_no", "count"}
 
 
 def test_a_flows_own_phrase_is_heard_in_the_models_language(korean: VoskEngine) -> None:
