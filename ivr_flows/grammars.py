@@ -77,9 +77,9 @@ def with_synonyms(grammar: Grammar, synonyms: Synonyms) -> Grammar:
     return extended
 
 
-def own_grammar(name: str, phrases: Phrases) -> Grammar:
-    """A closed grammar of phrases in another language, taken as they are."""
-    return Grammar(name=name, language="", phrases=phrases)
+def own_grammar(name: str, phrases: Phrases, commands: Phrases) -> Grammar:
+    """A closed grammar of phrases in another language, taken as they are; without any, one of commands only."""
+    return Grammar(name=name, language="", phrases=phrases, commands=commands, commands_only=not phrases)
 
 
 def _check_synonym(grammar: Grammar, value: str, phrase: str) -> None:
@@ -191,7 +191,7 @@ def values_in_text(grammar: Grammar, text: str) -> tuple[str, ...]:
 
 
 def _letters(text: str) -> str:
-    return " ".join(re.findall(r"[a-z0-9']+", text.replace("’", "'").lower()))
+    return " ".join(re.findall(r"[\w']+", text.replace("’", "'").lower()))
 
 
 def _plain(text: str) -> str:

@@ -1,8 +1,7 @@
 """Vosk held to the question's grammar: used whenever a model folder is there, in any language.
 
 A model whose vocabulary has `[unk]` rejects speech that is no answer; one without it hears an answer in
-anything. A model in another language brings its own phrases: a file `phrases.json` in its folder, {grammar:
-{value: [phrase]}}.
+anything. A model in another language brings its own phrases (vosk_phrases.py).
 """
 
 from __future__ import annotations
@@ -29,25 +28,21 @@ from agi.speech.recogniser import (
     nothing_heard,
 )
 from agi.speech.vosk_model import is_vosk_model
+from agi.speech.vosk_phrases import MAXIMUM_PHRASES, PHRASES_FILE, grammars_of_folder, texts_of_values
 from ivr_flows.grammars import (
     GRAMMARS,
     RESERVED,
     Grammar,
     may_go_on,
-    own_grammar,
+    phrases_of,
     read_answer,
+    read_command,
     spoken_texts,
     values_in_text,
     with_synonyms,
 )
 
-Phrases = Mapping[str, Mapping[str, tuple[str, ...]]]
-"""Grammar -> value -> phrases."""
-
-PHRASES_FILE = "phrases.json"
 UNKNOWN_WORD = "[unk]"
-MAXIMUM_PHRASES = 3000
-"""A closed grammar of more phrases is given to the model as words."""
 _MAXIMUM_READY = 64
 ACCEPT_FROM = 0.85
 UNSURE_FROM = 0.5
@@ -74,13 +69,16 @@ class VoskEngine:
 
     name = "vosk"
 
-    def __init__(self, model_folder: Path, phrases: Phrases | None = None) -> None:
+    def __init__(self, model_folder: Path) -> None:
         if not is_vosk_model(model_folder):
             raise FileNotFoundError(f"{model_folder} holds no Vosk model")
         vosk.SetLogLevel(-1)
         self._model = vosk.Model(model_path=str(model_folder))
-        own = phrases or _phrases_of_folder(model_folder)
-        self._base = {grammar.name: grammar for grammar in _grammars(own)}
+        self._rejects = self._knows(UNKNOWN_WORD)
+        own = grammars_of_folder(model_folder)
+        for grammar in own or ():
+            self._check_known(grammar, model_folder / PHRASES_FILE)
+        self._base = {grammar.name: grammar for grammar in own or GRAMMARS.values()}
         self._ready: OrderedDict[_Key, _Ready] = OrderedDict()
         self.grammars = frozenset(self._base)
         for name in self.grammars:
@@ -98,7 +96,8 @@ class VoskEngine:
             return found
         # The caller will be asked back. With alternatives the model tells no word's confidence: hence a second time.
         ways = self._decoded(question, utterance, alternatives=_WAYS)
-        return replace(found, alternatives=_alternatives(question.grammar, found, ways["alternatives"]))
+        shares = shares_of(question.grammar, ways["alternatives"], rejects=self._rejects)
+        return replace(found, alternatives=_alternatives(found.alternatives[0], shares))
 
     def _decoded(self, question: _Ready, utterance: Utterance, *, alternatives: int = 0) -> dict[str, Any]:
         decoder = vosk.KaldiRecognizer(self._model, SAMPLE_RATE, question.word_list)
@@ -110,7 +109,7 @@ class VoskEngine:
 
     def _judged(self, question: _Ready, result: Mapping[str, Any]) -> Recognition:
         text = str(result.get("text", ""))
-        value = read_value(question.grammar, text)
+        value = read_value(question.grammar, text, rejects=self._rejects)
         if value is None:
             return nothing_heard(self.name, text)
         confidence = _confidence(result)
@@ -146,6 +145,15 @@ class VoskEngine:
     def _knows(self, word: str) -> bool:
         return int(self._model.vosk_model_find_word(word)) >= 0
 
+    def _check_known(self, grammar: Grammar, file: Path) -> None:
+        """Raises ValueError for a value that can never be heard: the model knows none of its phrases."""
+        for value, texts in texts_of_values(grammar).items():
+            if not any(all(map(self._knows, text.split())) for text in texts):
+                raise ValueError(
+                    f"{file}: {grammar.name}: the model knows no phrase of {value!r} ({', '.join(texts)}):"
+                    " write one in words of its vocabulary"
+                )
+
     def _word_list(self, grammar: Grammar) -> str:
         """The phrases of a closed grammar, the words of an open one, whatever of them the model knows: it would just
         drop the others.
@@ -154,30 +162,33 @@ class VoskEngine:
         spoken = [
             text for text in texts or grammar.spoken_graph.words() if all(map(self._knows, text.split()))
         ]
-        unknown = [UNKNOWN_WORD] if self._knows(UNKNOWN_WORD) else []
+        unknown = [UNKNOWN_WORD] if self._rejects else []
         return json.dumps([*spoken, *unknown], ensure_ascii=False)
 
 
-def _grammars(phrases: Phrases | None) -> list[Grammar]:
-    """A model's own grammars, in its own language, or ours."""
-    if phrases is None:
-        return list(GRAMMARS.values())
-    return [own_grammar(name, values) for name, values in phrases.items()]
-
-
-def read_value(grammar: Grammar, text: str) -> str | None:
-    """One answer, with hesitations around it; two answers in one breath are none, nor is what is mostly unknown."""
+def read_value(grammar: Grammar, text: str, *, rejects: bool) -> str | None:
+    """One answer, with hesitations around it, or a command; two answers in one breath are none, nor is what is mostly
+    unknown. `rejects`: the model writes `[unk]` for what is none of its words.
+    """
     if _mostly_unknown(text):
         return None
     known = " ".join(word for word in text.split() if word != UNKNOWN_WORD)
-    value = read_answer(grammar, known)
+    value = read_command(grammar, known) or read_answer(grammar, known)
     if value is not None or grammar.is_open:
         return value
     values = values_in_text(grammar, known)
-    return values[0] if len(values) == 1 else None
+    if len(values) != 1:
+        return None
+    return values[0] if rejects or _is_all_of(grammar, values[0], known) else None
 
 
-def shares_of(grammar: Grammar, ways: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def _is_all_of(grammar: Grammar, value: str, text: str) -> bool:
+    """Without `[unk]` a model writes words of other phrases for what is none: "no" in "no call" says little."""
+    words = {word for phrase in phrases_of(grammar, value, MAXIMUM_PHRASES) for word in phrase.split()}
+    return words.issuperset(text.split())
+
+
+def shares_of(grammar: Grammar, ways: Sequence[Mapping[str, Any]], *, rejects: bool) -> dict[str, float]:
     """How likely each value is, of the ways in which the model may have heard an utterance, each with the logarithm
     of its likelihood. What means no answer takes its share, too: all of them are at most 1.
     """
@@ -185,36 +196,20 @@ def shares_of(grammar: Grammar, ways: Sequence[Mapping[str, Any]]) -> dict[str, 
     weights = [math.exp(way["confidence"] - best) for way in ways]
     shares: dict[str, float] = {}
     for way, weight in zip(ways, weights, strict=True):
-        value = read_value(grammar, way["text"])
+        value = read_value(grammar, way["text"], rejects=rejects)
         if value is not None:
             shares[value] = shares.get(value, 0.0) + weight / sum(weights)
     return shares
 
 
-def _alternatives(
-    grammar: Grammar, found: Recognition, ways: Sequence[Mapping[str, Any]]
-) -> tuple[Hypothesis, ...]:
+def _alternatives(first: Hypothesis, shares: Mapping[str, float]) -> tuple[Hypothesis, ...]:
     """What was found, and the other values: they share what its confidence leaves."""
-    first = found.alternatives[0]
-    others = {value: share for value, share in shares_of(grammar, ways).items() if value != first.value}
+    others = {value: share for value, share in shares.items() if value != first.value}
     shrunk = min(1.0, (1 - first.confidence) / sum(others.values())) if others else 1.0
     # Rounded down, so that all of them are at most 1.
     told = {value: math.floor(share * shrunk * 10_000) / 10_000 for value, share in others.items()}
     others_told = [Hypothesis(value=value, confidence=share) for value, share in told.items() if share]
     return best_alternatives([first, *others_told])
-
-
-def _phrases_of_folder(folder: Path) -> Phrases | None:
-    file = folder / PHRASES_FILE
-    if not file.is_file():
-        return None
-    try:
-        return {
-            str(grammar): {str(value): tuple(map(str, spoken)) for value, spoken in values.items()}
-            for grammar, values in json.loads(file.read_text("utf8")).items()
-        }
-    except (AttributeError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{file} is not {{grammar: {{value: [phrase]}}}}: {error}") from error
 
 
 def _mostly_unknown(text: str) -> bool:

@@ -22,6 +22,7 @@ from ivr_flows.grammars import (
     keys_maximum,
     keys_to_values,
     may_go_on,
+    own_grammar,
     phrases_of,
     read_answer,
     read_command,
@@ -126,6 +127,8 @@ def test_a_command_is_found_in_a_longer_sentence_but_not_in_an_answer() -> None:
     assert read_command(state, "I live in Ohio") is None
     assert read_command(state, "he is an operator of trains") is None
     assert read_command(state, "say that again and remove my number") is None
+    korean = own_grammar("yes_no", {"yes": ("네",)}, {"stop_calling": ("전화 하지 마세요",)})
+    assert read_command(korean, "네 전화 하지 마세요") == "stop_calling"
 
 
 @settings(max_examples=25)
