@@ -12,12 +12,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agi.speech.client import pinged
 from agi.speech.prompts import PromptError, voice_model
 from agi.speech.vosk_model import is_vosk_model
+from agi.speech.vosk_phrases import grammars_of_folder
 from asterisk_conf.install import MINIMUM_VERSION, NoAsterisk, find_asterisk
 from asterisk_conf.prompts import system_prompts
 from asterisk_conf.queries import load_lines
@@ -123,15 +125,23 @@ def _engine(settings: Settings) -> Finding:
     moonshine = "moonshine, held to each question's grammar"
     if wanted == "moonshine" or (wanted == "auto" and model is None):
         return _fine("speech", moonshine)
-    if is_vosk_model(model):
-        return _fine("speech", f"Vosk, model {model}")
     install = "run `tollbridge speech install`"
     if model is None:
         return _broken("speech", f"Vosk is asked for and there is no model: {install}")
+    if is_vosk_model(model):
+        return _vosk(model)
     advice = f"{model} holds no Vosk model: {install}, or set {PREFIX}VOSK_MODEL_DIR to a model's folder"
     if wanted == "vosk":
         return _broken("speech", f"Vosk is asked for and {advice}")
     return _note("speech", f"{moonshine}; {advice}")
+
+
+def _vosk(model: Path) -> Finding:
+    try:
+        grammars_of_folder(model)
+    except ValueError as problem:
+        return _broken("speech", f"Vosk cannot listen: {problem}")
+    return _fine("speech", f"Vosk, model {model}")
 
 
 async def _listening(settings: Settings, state: NodeState | None) -> list[Finding]:

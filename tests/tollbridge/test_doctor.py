@@ -121,6 +121,23 @@ async def test_a_folder_without_a_vosk_model_is_told_with_what_listens_instead(
     assert await speech_finding(unwanted) == (Verdict.FINE, MOONSHINE)
 
 
+def model_in(folder: Path) -> Path:
+    """What passes for a Vosk model until it is loaded."""
+    for file in ("am/final.mdl", "conf/model.conf"):
+        (folder / "model" / file).parent.mkdir(parents=True)
+        (folder / "model" / file).touch()
+    return folder / "model"
+
+
+async def test_phrases_of_a_model_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    folder = model_in(tmp_path)
+    (folder / "phrases.json").write_text('{"yes_no": {"yes": []}}')
+    settings = settings_for(tmp_path, AWAY).model_copy(update={"vosk_model_dir": folder})
+    verdict, detail = await speech_finding(settings)
+    assert verdict is Verdict.BROKEN
+    assert detail.startswith(f"Vosk cannot listen: {folder}/phrases.json: yes_no: write a list of phrases")
+
+
 async def test_the_engine_that_will_listen_is_told(tmp_path: Path) -> None:
     nowhere = settings_for(tmp_path, AWAY).model_copy(update={"cache_dir": tmp_path / "cache"})
     assert await speech_finding(nowhere) == (Verdict.FINE, MOONSHINE)
@@ -129,10 +146,7 @@ async def test_the_engine_that_will_listen_is_told(tmp_path: Path) -> None:
         Verdict.BROKEN,
         "Vosk is asked for and there is no model: run `tollbridge speech install`",
     )
-    for file in ("am/final.mdl", "conf/model.conf"):
-        (tmp_path / "model" / file).parent.mkdir(parents=True)
-        (tmp_path / "model" / file).touch()
-    here = wanted.model_copy(update={"vosk_model_dir": tmp_path / "model"})
+    here = wanted.model_copy(update={"vosk_model_dir": model_in(tmp_path)})
     assert await speech_finding(here) == (Verdict.FINE, f"Vosk, model {tmp_path / 'model'}")
     by_itself = here.model_copy(update={"speech_engine": "auto"})
     assert await speech_finding(by_itself) == (Verdict.FINE, f"Vosk, model {tmp_path / 'model'}")
