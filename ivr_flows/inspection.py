@@ -21,7 +21,7 @@ from ivr_flows.nodes.return_ import ReturnNode
 from ivr_flows.nodes.route import RouteNode
 from ivr_flows.nodes.sub_flow import SubFlowNode
 from ivr_flows.nodes.transfer import TransferNode
-from ivr_flows.spoken_text import fixed_pieces, tags_in
+from ivr_flows.spoken_text import fixed_pieces, prompts_of, tags_in
 from ivr_flows.ways import (
     asks,
     comes_back,
@@ -104,6 +104,7 @@ def inspect(flow: Flow, uploads: Iterable[str] = ()) -> list[Finding]:
         _unknown_tags,
         _routes_without_notice,
         _operator_without_notice,
+        _silent_notices,
         _missing_subflows,
         _nodes_no_way_leads_to,
     )
@@ -234,6 +235,16 @@ def _operator_without_notice(flow: Flow) -> Iterator[Finding]:
             " first question, or lead the operator to the notice"
         )
         yield Finding(severity=Severity.WARNING, code="operator_without_notice", node=name, text=text)
+
+
+def _silent_notices(flow: Flow) -> Iterator[Finding]:
+    for name, node in flow.nodes.items():
+        if isinstance(node, ConsentNoticeNode) and not prompts_of(node.text, {}, lambda tag, value: ()):
+            text = (
+                f"without {', '.join(sorted(tags_in(node.text)))} this notice says nothing, and the call is not"
+                " recorded: write a sentence that needs no tag"
+            )
+            yield Finding(severity=Severity.WARNING, code="silent_notice", node=name, text=text)
 
 
 def _met_by_operator(flow: Flow) -> frozenset[str]:

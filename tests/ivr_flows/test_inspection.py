@@ -222,6 +222,15 @@ def test_a_way_round_the_notice_is_an_error() -> None:
     assert finding.text == "a way leads here round the consent notice: lead it through the notice"
 
 
+@pytest.mark.parametrize("text", ["[In {law} this call is recorded.]", "{law}"])
+def test_a_notice_that_may_say_nothing_is_told_of(text: str) -> None:
+    (finding,) = found({**GOOD, "notice": {**NOTICE, "text": text}}, given=["law"])
+    assert (finding.severity, finding.node) == (Severity.WARNING, "notice")
+    assert finding.text.startswith("without law this notice says nothing, and the call is not recorded:")
+    whole = {**NOTICE, "text": f"This call may be recorded. {text}"}
+    assert found({**GOOD, "notice": whole}, given=["law"]) == []
+
+
 def test_a_caller_who_asks_for_a_person_before_the_notice_is_told_of_as_not_recorded() -> None:
     warned = (
         "warning: node 'route': a caller who asks for a person before the consent notice, or gets lost there, comes"
