@@ -116,7 +116,7 @@ def flow_check(settings: Settings, source: str, as_json: bool) -> None:
         print_json(findings)
     else:
         _tell(findings)
-        say(f"{len(blocking(findings))} errors, {len(findings) - len(blocking(findings))} warnings")
+        say(f"errors: {len(blocking(findings))}, warnings: {len(findings) - len(blocking(findings))}")
     if blocking(findings):
         raise SystemExit(1)
 
