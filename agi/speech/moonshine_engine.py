@@ -41,7 +41,7 @@ from agi.speech.recogniser import (
     nothing_heard,
 )
 from agi.speech.token_automaton import TokenAutomaton
-from agi.speech.weighing import SETTLED_FIT, Hearing, Weighed, Weighing
+from agi.speech.weighing import SETTLED_FIT, Hearing, Overheard, Weighed, Weighing
 from ivr_flows.grammars import (
     GRAMMARS,
     Grammar,
@@ -201,8 +201,12 @@ class MoonshineEngine:
     def _weighed(
         self, answers: Mapping[str, Answer], hearings: Sequence[Hearing], automaton: TokenAutomaton
     ) -> Weighed | None:
+        return self._weighed_with(answers, hearings, self._overhearing.of(automaton, hearings))
+
+    def _weighed_with(
+        self, answers: Mapping[str, Answer], hearings: Sequence[Hearing], overheard: Overheard
+    ) -> Weighed | None:
         """None when nothing fits at all."""
-        overheard = self._overhearing.of(automaton, hearings)
         return self._weighing.weighed(answers, hearings, overheard) if answers or overheard.found else None
 
     def _finding(
@@ -285,9 +289,7 @@ class MoonshineEngine:
         overheard = self._overhearing.of(automaton, hearings, last=True)
         if automaton.ways:
             answers = {**answers, **self._lost(answers, overheard.found, start, automaton)}
-        if not answers and not overheard.found:
-            return answers, None
-        return answers, self._weighing.weighed(answers, hearings, overheard)
+        return answers, self._weighed_with(answers, hearings, overheard)
 
     def _lost(
         self,
