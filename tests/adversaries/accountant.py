@@ -1,0 +1,137 @@
+"""Says what each party may have at most, from contracts and events alone. Shares no code with the house.
+
+`ring_problems` judges who was rung at the moment of the ring; `book_problems` judges the books when calls are over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from tests.adversaries.contracts import (
+    AREA_CODES,
+    BUYERS,
+    PUBLISHERS,
+    SUPPRESSED,
+    ZIP_CODES,
+    BuyerContract,
+)
+from tests.adversaries.events import CallSeen, Happened
+
+CONTRACTS = {one.name: one for one in BUYERS}
+PAYOUTS = {one.name: one.payout_micros for one in PUBLISHERS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """What the house's ledger says. Micros; charges and payouts by call are those of the call's settlement."""
+
+    charged: Mapping[UUID, Mapping[str, int]]
+    """By call and buyer."""
+    paid_out: Mapping[UUID, int]
+    """By call."""
+    buyer_owes: Mapping[str, int] = field(default_factory=dict)
+    """Receivable and wallet together; below zero is the buyer's own money."""
+    findings: tuple[str, ...] = ()
+    """What `ledger verify` found."""
+
+
+# --- who may be rung -----------------------------------------------------------------------------------------
+
+
+def states_of(call: CallSeen) -> frozenset[str]:
+    """The states that the facts name. A buyer needs a licence in each: nobody knows which one is true."""
+    named = {call.facts.get("state", ""), ZIP_CODES.get(call.facts.get("zip", ""), "")} - {""}
+    if named:
+        return frozenset(named)
+    return frozenset({AREA_CODES[call.caller[2:5]]}) if call.caller[2:5] in AREA_CODES else frozenset()
+
+
+def ring_problems(happened: Happened, call: CallSeen) -> Iterator[str]:
+    """Judge who rings for `call`, the newest call."""
+    for name in call.rung:
+        contract = CONTRACTS[name]
+        unlicensed = states_of(call) - frozenset(contract.states)
+        if unlicensed or not states_of(call):
+            yield f"{name} was rung without a licence for {sorted(unlicensed) or 'nowhere'}: {call}"
+        if call.caller == SUPPRESSED and not contract.bids:
+            yield f"{name} was rung for a caller in its suppression list: {call}"
+        at_once = [one for one in happened.calls.values() if not one.over and name in one.rung]
+        if len(at_once) > contract.cap:
+            yield f"{name} has {len(at_once)} calls at once and takes {contract.cap}"
+        if contract.deposit_micros is not None:
+            yield from _funds_problem(happened, contract, at_once)
+
+
+def _funds_problem(happened: Happened, contract: BuyerContract, at_once: Iterable[CallSeen]) -> Iterator[str]:
+    deposited = sum(one.amount_micros for one in happened.cash if one.buyer == contract.name)
+    spent = sum(due_of(one) for one in happened.calls.values() if one.over and one.answered_by == contract.name)
+    spent -= sum(happened.credits.get(one.call_id, 0) for one in happened.calls.values() if one.answered_by == contract.name)
+    dearest = max(rule.price_micros for rule in contract.rules)
+    needs = spent + dearest * sum(1 for _ in at_once)
+    duplicates = _unpaid_duplicates(happened, contract.name)
+    if needs - duplicates > deposited:
+        yield f"{contract.name} was rung with {deposited} deposited, {spent - duplicates} spent, {dearest} a call at risk"
+
+
+def _unpaid_duplicates(happened: Happened, buyer: str) -> int:
+    """What calls cost that are not billed because an earlier call of the caller was."""
+    dues: dict[str, list[int]] = defaultdict(list)
+    for one in happened.calls.values():
+        if one.over and one.caller and one.answered_by == buyer:
+            dues[one.caller].append(due_of(one))
+    return sum(sum(each) - max(each) for each in dues.values())
+
+
+# --- what is owed --------------------------------------------------------------------------------------------
+
+
+def due_of(call: CallSeen) -> int:
+    """What the buyer that answered owes for the call, if nobody paid for this caller before."""
+    if call.answered_by is None:
+        return 0
+    bid = call.bids.get(call.answered_by)
+    if bid is not None:
+        return bid.bid_micros if call.connected_ms >= bid.minimum_ms else 0
+    return CONTRACTS[call.answered_by].price_micros(call.connected_ms, call.facts)
+
+
+def entitled_of(call: CallSeen) -> int:
+    """What the publisher earns for the call once its buyer paid."""
+    if call.claimed is not None and call.to_promised and call.answered_by == call.rung[0]:
+        return call.claimed.payout_micros
+    return PAYOUTS[call.publisher]
+
+
+def book_problems(happened: Happened, books: Books) -> list[str]:
+    """Judge the books of a play whose calls are all over and settled."""
+    return [*_call_problems(happened, books), *_caller_problems(happened, books), *books.findings]
+
+
+def _call_problems(happened: Happened, books: Books) -> Iterator[str]:
+    for call_id, call in happened.calls.items():
+        charged = dict(books.charged.get(call_id, {}))
+        amount = charged.pop(call.answered_by or "", 0)
+        if any(charged.values()):
+            yield f"{charged} were charged for a call they did not have: {call}"
+        if amount not in (0, due_of(call)):
+            yield f"{call.answered_by} was charged {amount}, not {due_of(call)}: {call}"
+        paid_out = books.paid_out.get(call_id, 0)
+        if paid_out > max(amount, 0):
+            yield f"{call.publisher} got {paid_out} for a call that brought {amount}: {call}"
+        if amount and paid_out != min(entitled_of(call), amount):
+            yield f"{call.publisher} got {paid_out}, not {entitled_of(call)}: {call}"
+
+
+def _caller_problems(happened: Happened, books: Books) -> Iterator[str]:
+    """Of the calls of one caller exactly one is paid for, if any is due; those of withheld callers each."""
+    by_caller: dict[str, list[CallSeen]] = defaultdict(list)
+    for call in happened.calls.values():
+        by_caller[call.caller or str(call.call_id)].append(call)
+    for caller, calls in by_caller.items():
+        paid = Counter(bool(sum(books.charged.get(one.call_id, {}).values())) for one in calls)[True]
+        wanted = 1 if any(due_of(one) for one in calls) else 0
+        if paid != wanted:
+            yield f"{paid} calls of {caller} were paid for, not {wanted}: {calls}"
