@@ -32,8 +32,9 @@ class Books:
     """By call and buyer."""
     paid_out: Mapping[UUID, int]
     """By call."""
-    buyer_owes: Mapping[str, int] = field(default_factory=dict)
-    """Receivable and wallet together; below zero is the buyer's own money."""
+    owed: Mapping[str, int] = field(default_factory=dict)
+    """By party: what a buyer owes (receivable and wallet) or, below zero, what it or a publisher is owed."""
+    cash: int = 0
     findings: tuple[str, ...] = ()
     """What `ledger verify` found."""
 
@@ -66,7 +67,7 @@ def ring_problems(happened: Happened, call: CallSeen) -> Iterator[str]:
 
 
 def _funds_problem(happened: Happened, contract: BuyerContract, at_once: Iterable[CallSeen]) -> Iterator[str]:
-    deposited = sum(one.amount_micros for one in happened.cash if one.buyer == contract.name)
+    deposited = sum(one.amount_micros for one in happened.cash.values() if one.party == contract.name)
     spent = sum(due_of(one) for one in happened.calls.values() if one.over and one.answered_by == contract.name)
     spent -= sum(happened.credits.get(one.call_id, 0) for one in happened.calls.values() if one.answered_by == contract.name)
     dearest = max(rule.price_micros for rule in contract.rules)
@@ -107,7 +108,13 @@ def entitled_of(call: CallSeen) -> int:
 
 def book_problems(happened: Happened, books: Books) -> list[str]:
     """Judge the books of a play whose calls are all over and settled."""
-    return [*_call_problems(happened, books), *_caller_problems(happened, books), *books.findings]
+    return [
+        *_call_problems(happened, books),
+        *_caller_problems(happened, books),
+        *_sale_problems(happened),
+        *_balance_problems(happened, books),
+        *books.findings,
+    ]
 
 
 def _call_problems(happened: Happened, books: Books) -> Iterator[str]:
@@ -135,3 +142,45 @@ def _caller_problems(happened: Happened, books: Books) -> Iterator[str]:
         wanted = 1 if any(due_of(one) for one in calls) else 0
         if paid != wanted:
             yield f"{paid} calls of {caller} were paid for, not {wanted}: {calls}"
+
+
+def _sale_problems(happened: Happened) -> Iterator[str]:
+    for call_id, sales in happened.sales.items():
+        standing = [one for one in sales.values() if one]
+        if len(standing) > 1:
+            yield f"{len(standing)} sales of one call: {happened.calls[call_id]}"
+
+
+def _balance_problems(happened: Happened, books: Books) -> Iterator[str]:
+    """Each party's balance is its calls, sales, credits and cash, and nothing else."""
+    cash: Counter[str] = Counter()
+    for one in happened.cash.values():
+        cash[one.party] += one.amount_micros
+    if books.cash != sum(cash.values()):
+        yield f"the house books {books.cash} of cash, and {sum(cash.values())} changed hands"
+    for name, contract in CONTRACTS.items():
+        own = {call.call_id for call in happened.calls.values() if call.answered_by == name}
+        charged = sum(books.charged.get(call_id, {}).get(name, 0) for call_id in own)
+        sold = sum(sum(happened.sales.get(call_id, {}).values()) for call_id in own)
+        back = sum(happened.credits.get(call_id, 0) for call_id in own)
+        for call_id in own:
+            most = books.charged.get(call_id, {}).get(name, 0)
+            if happened.credits.get(call_id, 0) > most:
+                yield f"{name} was credited {happened.credits[call_id]} for a call that cost {most}"
+        right = charged + sold - back - cash[name]
+        if books.owed.get(name, 0) != right:
+            yield f"{name} owes {books.owed.get(name, 0)}, must be {right}"
+        if contract.deposit_micros is not None and right > 0 and not sold:
+            yield f"{name} pays in advance and owes {right}"
+    for one in PUBLISHERS:
+        calls = [call for call in happened.calls.values() if call.publisher == one.name]
+        earned = sum(books.paid_out.get(call.call_id, 0) for call in calls)
+        sales = sum(
+            min(one.sale_micros or 0, amount)
+            for call in calls
+            for amount in happened.sales.get(call.call_id, {}).values()
+        )
+        back = sum(happened.claw_backs.get(call.call_id, 0) for call in calls)
+        right = earned + sales - back + cash[one.name]
+        if -books.owed.get(one.name, 0) != right:
+            yield f"{one.name} is owed {-books.owed.get(one.name, 0)}, must be {right}"

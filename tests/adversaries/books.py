@@ -28,15 +28,23 @@ async def read_books(house: House) -> Books:
             charged[row.call_id][names[int(rest.split(":")[0])]] += row.amount
         elif kind == "publisher":
             paid_out[row.call_id] -= row.amount
-    owes: dict[str, int] = defaultdict(int)
+    publishers = {number: name for name, number in house.ids.publishers.items()}
+    owed: dict[str, int] = defaultdict(int)
+    cash = 0
     for row in await house.rows(_BALANCES):
         kind, _, rest = row.account.partition(":")
-        if kind == "buyer":
-            owes[names[int(rest.split(":")[0])]] += row.amount
+        number, _, which = rest.partition(":")
+        if kind == "buyer" and which in ("receivable", "wallet"):
+            owed[names[int(number)]] += row.amount
+        elif kind == "publisher":
+            owed[publishers[int(number)]] += row.amount
+        elif kind == "cash":
+            cash = row.amount
     found = (await verify_ledger(house.engine)).findings
     return Books(
         charged=charged,
         paid_out=paid_out,
-        buyer_owes=owes,
+        owed=owed,
+        cash=cash,
         findings=tuple(f"ledger verify: {one.problem.value}: {one.detail}" for one in found),
     )

@@ -36,6 +36,8 @@ class BuyerContract:
     """Paid in advance, with no credit; None: pays by invoice."""
     bids: bool = False
     """Whether it is asked for bids in an auction; its rules hold when it wins none."""
+    sale_micros: int | None = None
+    """Paid on top of a call that becomes a sale, unless another amount is reported; at most one sale a call."""
 
     def price_micros(self, connected_ms: int, facts: Mapping[str, str]) -> int:
         return next((rule.price_micros for rule in self.rules if rule.pays(connected_ms, facts)), 0)
@@ -48,6 +50,8 @@ class PublisherContract:
     name: str
     number: str
     payout_micros: int
+    sale_micros: int | None = None
+    """Earned on top of a call that becomes a sale, and never more than the sale brings."""
 
 
 PLAIN = BuyerContract(
@@ -65,6 +69,7 @@ VETERANS = BuyerContract(
         Rule(price_micros=45 * DOLLAR, minimum_ms=60_000),
     ),
     cap=3,
+    sale_micros=200 * DOLLAR,
 )
 NARROW = BuyerContract(
     name="One Desk",
@@ -89,7 +94,7 @@ GREEDY_BIDDER = BuyerContract(
 )
 BUYERS = (HONEST_BIDDER, GREEDY_BIDDER, PLAIN, VETERANS, NARROW)
 
-NORTH = PublisherContract(name="North Ads", number="+18005550101", payout_micros=30 * DOLLAR)
+NORTH = PublisherContract(name="North Ads", number="+18005550101", payout_micros=30 * DOLLAR, sale_micros=100 * DOLLAR)
 SOUTH = PublisherContract(name="South Ads", number="+18005550102", payout_micros=30 * DOLLAR)
 PUBLISHERS = (NORTH, SOUTH)
 SHARE_OF_SOUTH = 80

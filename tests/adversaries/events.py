@@ -55,9 +55,10 @@ class CallSeen:
 
 @dataclass(frozen=True, kw_only=True)
 class Cash:
-    """Money that really changed hands: positive from a buyer to the house, negative back."""
+    """Money that really changed hands, once: positive to the house, negative from it."""
 
-    buyer: str
+    party: str
+    """A buyer or a publisher, by name."""
     amount_micros: int
     reference: str
 
@@ -68,8 +69,11 @@ class Happened:
 
     calls: dict[UUID, CallSeen] = field(default_factory=dict)
     promises: list[Promise] = field(default_factory=list)
-    cash: list[Cash] = field(default_factory=list)
+    cash: dict[str, Cash] = field(default_factory=dict)
+    """By reference."""
     credits: dict[UUID, int] = field(default_factory=dict)
-    """What the house's staff ruled to give back, by call, in micros."""
+    """What the house ruled to give back to the buyer, by call, in micros."""
+    claw_backs: dict[UUID, int] = field(default_factory=dict)
+    """What its publisher gives back for it."""
     sales: dict[UUID, dict[str, int]] = field(default_factory=dict)
-    """The newest amount that a buyer reported under each id, by call, and that the house took."""
+    """The newest amount that a buyer reported under each id and the house took, by call."""

@@ -21,6 +21,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agi.offered import decided_body
+from billing.invoice import Invoice
+from billing.pay_invoice import pay_invoice
+from billing.payments import Direction, Payment
+from billing.post_once import Posted
+from billing.record_payment import record_payment
 from router.auction import Auction, AuctionParts
 from router.buyers.addresses import AddressRules
 from router.buyers.ping_client import PingClient
@@ -40,7 +45,7 @@ from store.call_id import call_id_of
 from store.session import open_engine
 from tests.adversaries.bidding import SECRET, BidderMachine, bidder_machine
 from tests.adversaries.contracts import BUYERS, PUBLISHERS, SHARE_OF_SOUTH, SOUTH
-from tests.adversaries.events import BidMade, CallSeen, Happened, Promise
+from tests.adversaries.events import BidMade, CallSeen, Cash, Happened, Promise
 from tests.adversaries.market import Ids, write_market
 from tests.asterisk_files import CallStory, NodeFiles, cel_lines
 from tests.router.markets import PATIENT_SECONDS
@@ -51,6 +56,7 @@ from web.rtb.queries import key_of_digest
 from web.rtb.publisher_keys import digest_of
 from web.rtb.shapes import PingProblem
 
+_CASH = "SELECT coalesce(sum(amount_micros), 0)::bigint FROM ledger_postings WHERE account = 'cash'"
 LOOPBACK = AddressRules(allowed=(ip_network("127.0.0.1/32"),), plain_http=True)
 NODE = "a"
 
@@ -82,8 +88,12 @@ class House:
         self.routed: list[Routed] = []
         self.problems: list[str] = []
         """What the accountant found wrong at the moment it happened."""
+        self.disputes: dict[int, UUID] = {}
+        """Open disputes, and their calls."""
+        self.invoices: list[tuple[int, str]] = []
+        """Issued invoices that nobody paid, and whose they are."""
+        self.serial = itertools.count(1)
         self._files = NodeFiles(folder)
-        self._serial = itertools.count(1)
         self.router = Router(engine, snapshot, auction, database_seconds=PATIENT_SECONDS)
         pinged = Router(engine, snapshot, auction, hands_over=False, database_seconds=PATIENT_SECONDS)
         self._inbound = InboundBids(engine, snapshot, pinged, network_name="here")
@@ -134,7 +144,7 @@ class House:
         """
         number = next(one.number for one in PUBLISHERS if one.name == publisher)
         story = CallStory(
-            serial=next(self._serial),
+            serial=next(self.serial),
             node=NODE,
             start_ms=time.time_ns() // 1_000_000,
             caller=caller,
@@ -248,6 +258,47 @@ class House:
     def _stepped(self, clock_step_ms: int) -> dict[str, int]:
         return {"clock_step_ms": clock_step_ms} if clock_step_ms else {}
 
+    async def takes_payment(self, buyer: str, amount_micros: int, reference: str) -> bool:
+        """A buyer's payment arrives and is recorded as a top-up; say whether the house took it."""
+        payment = Payment(
+            direction=Direction.TOP_UP, party_id=self.ids.buyers[buyer], amount_micros=amount_micros, key=reference
+        )
+        return await self.records(payment, buyer)
+
+    async def records(self, payment: Payment, party: str) -> bool:
+        """Record money that comes in or goes out. It changes hands once for each reference."""
+        async with self.engine.begin() as connection:
+            done = isinstance(await record_payment(connection, payment), Posted)
+        sign = 1 if payment.direction is Direction.TOP_UP else -1
+        if done:
+            cash = Cash(party=party, amount_micros=sign * payment.amount_micros, reference=payment.key)
+            self.happened.cash.setdefault(payment.key, cash)
+        return done
+
+    def note_credit(self, call_id: UUID, credit_micros: int, claw_back_micros: int) -> None:
+        """The house gave something back."""
+        credits, claw_backs = self.happened.credits, self.happened.claw_backs
+        credits[call_id] = credits.get(call_id, 0) + credit_micros
+        claw_backs[call_id] = claw_backs.get(call_id, 0) + claw_back_micros
+
+    async def pays_invoice(self, invoice_id: int, buyer: str, reference: str) -> None:
+        """The wire of an invoice arrives: so much changes hands as its lines left due, once."""
+        async with self.engine.begin() as connection:
+            before = await connection.scalar(text(_CASH))
+            paid = await pay_invoice(connection, invoice_id, datetime.now(UTC), key=reference)
+            amount = await connection.scalar(text(_CASH)) - before
+        if isinstance(paid, Invoice) and amount:
+            cash = Cash(party=buyer, amount_micros=amount, reference=reference)
+            self.happened.cash.setdefault(reference, cash)
+
+    async def switches_how_it_pays(self, buyer: str) -> None:
+        """An admin lets a buyer pay in advance, or by invoice again."""
+        await self.change(
+            "UPDATE buyers SET prepaid = NOT prepaid, credit_limit_micros = CASE WHEN prepaid THEN NULL"
+            " ELSE 1000000000 END WHERE id = :id",
+            id=self.ids.buyers[buyer],
+        )
+
     async def settle(self) -> None:
         """Let the worker do all it has to do."""
         for _ in range(20):
@@ -290,7 +341,11 @@ async def open_house(database_url: str, folder: Path) -> AsyncIterator[House]:
         await endpoints.refresh()
         auction = Auction(AuctionParts(bidders=endpoints, client=client, gate=gate, log=log, own_hop="here"))
         stack.push_async_callback(auction.close)
-        yield House(engine, ids, key, snapshot, auction, machine, folder)
+        house = House(engine, ids, key, snapshot, auction, machine, folder)
+        for contract in BUYERS:
+            if contract.deposit_micros is not None:
+                await house.takes_payment(contract.name, contract.deposit_micros, f"deposit of {contract.name}")
+        yield house
 
 
 async def _key(engine: AsyncEngine) -> PublisherKey:

@@ -91,7 +91,15 @@ async def write_market(engine: AsyncEngine) -> Ids:
 async def _publisher(connection: AsyncConnection, campaign: int, contract: PublisherContract) -> int:
     publisher = await _make(connection, t.publishers, name=contract.name)
     terms = {"publisher_id": publisher, "campaign_id": campaign, "goes_live_at": LONG_AGO}
-    await connection.execute(insert(t.publisher_terms).values(**terms, payout_micros=contract.payout_micros))
+    document = None
+    if contract.sale_micros is not None:
+        document = _terms(
+            rules=[{"name": "call", "price": _dollars(contract.payout_micros)}],
+            sale={"within_days": 30, "price": _dollars(contract.sale_micros)},
+        )
+    await connection.execute(
+        insert(t.publisher_terms).values(**terms, payout_micros=contract.payout_micros, document=document)
+    )
     return publisher
 
 
@@ -144,24 +152,32 @@ def _document(contract: BuyerContract) -> dict[str, Any] | None:
     """Terms of several rules as JSON; None where a price and a minimum say it all."""
     if len(contract.rules) == 1:
         return None
-    return {
-        "currency": "USD",
-        "time_zone": "UTC",
-        "rounding": {"to": "0.01", "mode": "half_up"},
-        "rules": [_rule(place, rule) for place, rule in enumerate(contract.rules, 1)],
-    }
+    sale = {} if contract.sale_micros is None else {"sale": {"within_days": 30, "price": _dollars(contract.sale_micros)}}
+    return _terms(rules=[_rule(place, rule) for place, rule in enumerate(contract.rules, 1)], **sale)
+
+
+def _terms(**said: Any) -> dict[str, Any]:
+    return {"currency": "USD", "time_zone": "UTC", "rounding": {"to": "0.01", "mode": "half_up"}, **said}
+
+
+def _dollars(micros: int) -> str:
+    return f"{micros / 1_000_000:.2f}"
 
 
 def _rule(place: int, rule: Rule) -> dict[str, Any]:
     said: dict[str, Any] = {
         "name": f"rule {place}",
         "minimum_connected_seconds": rule.minimum_ms / 1000,
-        "price": f"{rule.price_micros / 1_000_000:.2f}",
+        "price": _dollars(rule.price_micros),
     }
     if rule.when:
-        parts = [{"fact": name, "=": value == "yes" if value in ("yes", "no") else value} for name, value in rule.when.items()]
+        parts = [{"fact": name, "=": _value(value)} for name, value in rule.when.items()]
         said["when"] = parts[0] if len(parts) == 1 else {"all": parts}
     return said
+
+
+def _value(text: str) -> str | bool:
+    return text == "yes" if text in ("yes", "no") else text
 
 
 async def _make(connection: AsyncConnection, table: Table, **values: Any) -> int:

@@ -8,11 +8,18 @@ from tests.adversaries.accountant import book_problems
 from tests.adversaries.books import read_books
 from tests.adversaries.draw import Draw
 from tests.adversaries.house import House
-from tests.adversaries.parties import bidder, buyer, publisher
+from tests.adversaries.parties import bidder, buyer, disputes, publisher, sales, staff
 
 Move = Callable[[House, Draw], Awaitable[None]]
 
-MOVES: tuple[Move, ...] = (*publisher.MOVES, *bidder.MOVES, *buyer.MOVES)
+MOVES: tuple[Move, ...] = (
+    *publisher.MOVES,
+    *bidder.MOVES,
+    *buyer.MOVES,
+    *disputes.MOVES,
+    *sales.MOVES,
+    *staff.MOVES,
+)
 
 
 async def play(house: House, draw: Draw, moves: int) -> list[str]:
