@@ -46,6 +46,7 @@ def to_json(invoice: Invoice, terms: Sequence[Any]) -> dict[str, Any]:
         "time_zone": invoice.time_zone,
         "currency": invoice.currency,
         "total_micros": invoice.total_micros,
+        "due_micros": invoice.due_micros,
         "kinds": {name: kind.value for name, kind in TERMS_FACTS.items()},
         "terms": {str(row.id): row.document or _plain(row._mapping) for row in terms},
         "lines": [_line(line) for line in invoice.lines],
@@ -135,6 +136,8 @@ def to_pdf(invoice: Invoice) -> bytes:
     for start in range(0, len(invoice.lines), PDF_ROWS_A_TABLE):
         story.append(_table(invoice.lines[start : start + PDF_ROWS_A_TABLE], zone, styles["BodyText"]))
     total = f"<b>Total: {format_dollars(invoice.total_micros)} {invoice.currency}</b>"
+    if invoice.due_micros != invoice.total_micros:
+        total += f"<br/>Due: {format_dollars(invoice.due_micros)}; the rest was paid from the wallet"
     story += [Spacer(1, 12), Paragraph(total, styles["Heading3"])]
     written = io.BytesIO()
     # Invariant: the same invoice is the same file.

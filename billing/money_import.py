@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from billing import money_queries as queries
 from billing.adjustments import Adjustment, adjustment_postings
 from billing.money_file import MoneyFileError, MoneyRow, read_money_file
-from billing.payments import Direction, Payment, party_of, payment_postings
+from billing.payments import Direction, Payment
 from billing.post_once import KeyTaken, Posted, post_once
+from billing.record_payment import PaymentRefused, record_payment
 from billing.terms_document import Party
 
 
@@ -88,7 +89,9 @@ async def _post_all(
             problems.append(f"line {row.line}, name: there is no {row.party} called {row.name!r}")
             continue
         posted = await _post_row(connection, row, kind, owner, problems)
-        if isinstance(posted, KeyTaken):
+        if isinstance(posted, PaymentRefused):
+            problems.append(f"line {row.line}, key: {posted.reason}")
+        elif isinstance(posted, KeyTaken):
             problems.append(
                 f"line {row.line}, key: {row.key!r} was posted before with other amounts"
                 f" (transaction {posted.transaction_id})"
@@ -103,7 +106,7 @@ async def _post_row(
     kind: FileKind,
     owner: tuple[int, bool],
     problems: list[str],
-) -> Posted | KeyTaken | None:
+) -> Posted | PaymentRefused | KeyTaken | None:
     party_id, prepaid = owner
     if kind is FileKind.PAYMENTS:
         direction = Direction.TOP_UP if row.party is Party.BUYER else Direction.PAY_OUT
@@ -134,20 +137,6 @@ async def _post_row(
             call_id=call_id,
             prepaid=prepaid,
         ),
-    )
-
-
-async def record_payment(connection: AsyncConnection, payment: Payment) -> Posted | KeyTaken:
-    """Record money that came in or went out, once by its key. The caller commits."""
-    return await post_once(
-        connection,
-        kind=payment.kind,
-        postings=payment_postings(payment),
-        detail={
-            "party": party_of(payment.direction).value,
-            "party_id": payment.party_id,
-            "note": payment.note,
-        },
     )
 
 

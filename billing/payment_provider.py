@@ -40,7 +40,7 @@ class ProviderRefused:
 
 
 class PaymentProvider(Protocol):
-    """One provider. Nothing here touches the books: what came is recorded by money_import.record_payment."""
+    """One provider. Nothing here touches the books: what came is recorded by record_payment.py."""
 
     @property
     def name(self) -> str: ...

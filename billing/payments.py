@@ -29,12 +29,21 @@ class Payment:
     party_id: int
     amount_micros: int
     key: str
-    """The payer's or the provider's own reference: the same key is recorded once."""
+    """The payer's or the provider's own reference: the same key is recorded once, whatever the money was for."""
     note: str = ""
 
-    @property
-    def kind(self) -> str:
-        return f"{self.direction.value}:{self.key}"
+
+INVOICE_PAID = "invoice_paid"
+USES = (*(one.value for one in Direction), INVOICE_PAID)
+"""What a payment can be for: the first word of its transaction's kind, before the colon and its key."""
+CASH_KINDS = (*USES, "topup_refunded", "chargeback", "chargeback_won")
+"""Every kind of transaction that may move cash: payments, and what a provider took back of them."""
+
+
+def payment_key(reference: str) -> str:
+    """Return the one spelling of a reference: Stripe's own ids are the same whoever records them."""
+    key = reference.strip()
+    return f"stripe:{key}" if key.startswith("pi_") else key
 
 
 def payment_postings(payment: Payment) -> tuple[Posting, ...]:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from billing import verify_queries as queries
 from billing.ledger import FIRST_ROOT, seal_root
 from billing.ledger_queries import StoredSeal, seals
+from billing.verify_cash import cash_findings
 
 MAXIMUM_FINDINGS = 100
 UNSEALED_AFTER_SECONDS = 60
@@ -31,6 +32,12 @@ class Problem(StrEnum):
     ANSWERED_WITHOUT_EFFECT = "answered_without_effect"
     WALLET_OUT_OF_STEP = "wallet_out_of_step"
     BALANCE_OUT_OF_STEP = "balance_out_of_step"
+    # What billing.verify_cash finds.
+    INVOICE_NOT_AS_POSTED = "invoice_not_as_posted"
+    INVOICE_NOT_AS_PAID = "invoice_not_as_paid"
+    STRAY_CASH = "stray_cash"
+    PAYMENT_RECORDED_TWICE = "payment_recorded_twice"
+    PAID_TOO_MUCH = "paid_too_much"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +142,10 @@ async def _other_findings(connection: AsyncConnection) -> list[Finding]:
     for row in await queries.balances_out_of_step(connection, MAXIMUM_FINDINGS):
         detail = f"{row.account}: its kept balance is {row.kept} micros, what is sealed comes to {row.posted}"
         findings.append(Finding(problem=Problem.BALANCE_OUT_OF_STEP, detail=detail))
+    findings += [
+        Finding(problem=Problem(one.problem.value), detail=one.detail, transaction_id=one.transaction_id)
+        for one in await cash_findings(connection, MAXIMUM_FINDINGS)
+    ]
     late = await queries.unsealed_count(connection, older_than_seconds=UNSEALED_AFTER_SECONDS)
     if late:
         detail = f"{late} transactions older than {UNSEALED_AFTER_SECONDS} s are not sealed"

@@ -137,6 +137,8 @@ invoices = Table(
     Column("made_at", Instant, nullable=False, server_default=func.now()),
     Column("issued_at", Instant),
     Column("closed_at", Instant),
+    # The payment that paid it, each once; null when nothing was due in cash.
+    Column("paid_by_id", BigInteger, ForeignKey("ledger_transactions.id"), unique=True),
     # The invoice that a credit note takes back.
     Column("corrects_id", BigInteger, ForeignKey("invoices.id")),
     CheckConstraint("state in ('draft', 'issued', 'paid', 'void')", name="state"),

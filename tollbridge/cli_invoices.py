@@ -73,13 +73,20 @@ def invoice_issue(settings: Settings, invoice_name: str, as_json: bool) -> None:
 
 @invoice.command("pay")
 @_named
+@click.option("--key", default="", help="The reference of the wire, check or payout; each is recorded once.")
+@click.option("--from-wallet", is_flag=True, help="Pay with what the buyer paid in advance.")
 @json_option
 @pass_settings
-def invoice_pay(settings: Settings, invoice_name: str, as_json: bool) -> None:
-    """Record that an invoice was paid, or a statement paid out."""
-    from billing.make_invoice import pay_invoice
+def invoice_pay(settings: Settings, invoice_name: str, key: str, from_wallet: bool, as_json: bool) -> None:
+    """Record that an invoice was paid, or a statement paid out.
 
-    _change(settings, invoice_name, pay_invoice, as_json)
+    Example: tollbridge invoice pay INV-2026-000042 --key wire-8812
+    """
+    from functools import partial
+
+    from billing.pay_invoice import pay_invoice
+
+    _change(settings, invoice_name, partial(pay_invoice, key=key, from_wallet=from_wallet), as_json)
 
 
 @invoice.command("void")

@@ -89,15 +89,15 @@ def wallet_limits(
 
 
 def _payment(settings: Settings, direction: str, name: str, amount: int, key: str, note: str) -> None:
-    from billing.money_import import record_payment
     from billing.payments import Direction, Payment, party_of
-    from billing.post_once import KeyTaken, Posted
+    from billing.post_once import Posted
+    from billing.record_payment import PaymentRefused, record_payment
 
     if amount <= 0:
         raise click.ClickException("an amount is above zero")
     way = Direction(direction)
 
-    async def record(engine: AsyncEngine) -> Posted | KeyTaken:
+    async def record(engine: AsyncEngine) -> Posted | PaymentRefused:
         async with engine.begin() as connection:
             party_id = await party_id_of(connection, party_of(way).value, name)
             payment = Payment(direction=way, party_id=party_id, amount_micros=amount, key=key, note=note)
@@ -108,7 +108,10 @@ def _payment(settings: Settings, direction: str, name: str, amount: int, key: st
 
 def _tell(posted: Any, key: str) -> None:
     from billing.post_once import KeyTaken
+    from billing.record_payment import PaymentRefused
 
+    if isinstance(posted, PaymentRefused):
+        raise click.ClickException(posted.reason)
     if isinstance(posted, KeyTaken):
         raise click.ClickException(
             f"{key!r} was posted before with other amounts (transaction {posted.transaction_id}); use another key"
@@ -197,15 +200,15 @@ def wallet_ask(settings: Settings, buyer: str, amount: int, key: str, as_json: b
 @pass_settings
 def wallet_event(settings: Settings, file: Path, signature: str) -> None:
     """Record what Stripe sent, exactly as it came. A payment is recorded once, however often it is told."""
-    from billing.money_import import record_payment
     from billing.payments import Payment
-    from billing.post_once import KeyTaken, Posted
+    from billing.post_once import Posted
+    from billing.record_payment import PaymentRefused, record_payment
 
     said = _stripe(settings).read_event(read_bytes(file), signature)
     if not isinstance(said, Payment):
         raise click.ClickException(said.reason)
 
-    async def record(engine: AsyncEngine) -> Posted | KeyTaken:
+    async def record(engine: AsyncEngine) -> Posted | PaymentRefused:
         async with engine.begin() as connection:
             return await record_payment(connection, said)
 

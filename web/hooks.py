@@ -7,9 +7,8 @@ import logging
 
 from aiohttp import web
 
-from billing.money_import import record_payment
 from billing.payment_provider import NotAPayment, ProviderRefused
-from billing.post_once import KeyTaken
+from billing.record_payment import PaymentRefused, record_payment
 from web.audit import Actor, Via, write_audit
 from web.keys import ENGINE, PAYMENTS
 
@@ -39,15 +38,15 @@ async def payment_event(request: web.Request) -> web.Response:
         return _answer(200, event.reason)
     async with request.app[ENGINE].begin() as connection:
         posted = await record_payment(connection, event)
-        if not isinstance(posted, KeyTaken) and posted.new:
+        if not isinstance(posted, PaymentRefused) and posted.new:
             said = {"amount_micros": event.amount_micros, "key": event.key}
             actor = Actor(user=None, via=Via.API, name=provider.name)
             await write_audit(
                 connection, actor, action="top_up", kind="wallets", ref=event.party_id, after=said
             )
-    if isinstance(posted, KeyTaken):
-        log.error("%s was recorded before with another amount", event.key)
-        return _answer(400, "recorded before with another amount")
+    if isinstance(posted, PaymentRefused):
+        log.error("a payment was not recorded: %s", posted.reason)
+        return _answer(400, posted.reason)
     return _answer(200, "recorded" if posted.new else "known")
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from billing import check_invoice as checker
 from billing.export_invoice import harmless_cell, terms_ids, to_csv, to_json, to_pdf
 from billing.invoice import Invoice, InvoiceState, period_of_month
 from billing.invoice_queries import terms_used
-from billing.make_invoice import InvoiceRefused, issue_invoice, make_invoice, pay_invoice, void_invoice
+from billing.make_invoice import InvoiceRefused, issue_invoice, make_invoice, void_invoice
+from billing.pay_invoice import pay_invoice
 from billing.terms_document import Party
 from tests.billing.contracts import contract
 from tests.billing.test_settle_call import a_call, settled
@@ -78,7 +80,7 @@ async def test_an_invoice_from_draft_to_paid(engine: AsyncEngine, market: Market
     assert again == InvoiceRefused(reason="there is nothing to invoice up to the end of that period")
     issued = await step(engine, issue_invoice, draft)
     assert (issued.number, issued.state) == ("INV-2026-000001", InvoiceState.ISSUED)
-    paid = await step(engine, pay_invoice, issued)
+    paid = await step(engine, partial(pay_invoice, key="wire-1"), issued)
     assert paid.state is InvoiceState.PAID
     assert isinstance(await step(engine, void_invoice, paid), InvoiceRefused)
     query = text("SELECT sum(amount_micros) FROM ledger_postings WHERE account LIKE 'buyer:%'")
@@ -167,7 +169,7 @@ async def test_a_statement_and_what_came_too_late_for_its_own_period(
         late = await make_invoice(connection, Party.PUBLISHER, market.publisher, *march)
     assert isinstance(late, Invoice)
     assert {line.description.partition(" (")[2] for line in late.lines} == {"of an earlier period)"}
-    await step(engine, pay_invoice, issued)
+    await step(engine, partial(pay_invoice, key="ach-1"), issued)
     query = text("SELECT sum(amount_micros) FROM ledger_postings WHERE account = 'cash'")
     async with engine.connect() as connection:
         assert await connection.scalar(query) == -90_000_000

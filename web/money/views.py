@@ -114,8 +114,17 @@ async def step_invoice(request: web.Request) -> web.Response:
     action = request.match_info["action"]
     if action not in work.STEPS:
         raise web.HTTPNotFound
+    form = await request.post()
     async with request.app[ENGINE].begin() as connection:
-        done = await work.step(connection, Actor(user=request[USER]), _id(request), action, datetime.now(UTC))
+        done = await work.step(
+            connection,
+            Actor(user=request[USER]),
+            _id(request),
+            action,
+            datetime.now(UTC),
+            key=str(form.get("key", "")).strip(),
+            from_wallet=form.get("from_wallet") == "yes",
+        )
     if isinstance(done, InvoiceRefused):
         return await _invoice(request, status=409, problem=_sentence(done.reason))
     raise web.HTTPSeeOther(f"/money/invoices/{done.id}")

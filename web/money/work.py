@@ -12,18 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from billing.adjustments import Adjustment
 from billing.dispute_calls import DisputeDecided, DisputeRefused, decide_dispute
 from billing.invoice import Invoice
-from billing.make_invoice import InvoiceRefused, issue_invoice, make_invoice, pay_invoice, void_invoice
+from billing.make_invoice import InvoiceRefused, issue_invoice, make_invoice, void_invoice
 from billing.money_import import (
     FileKind,
     Imported,
     ImportRefused,
     import_money,
     post_adjustment,
-    record_payment,
 )
 from billing.money_queries import is_prepaid
+from billing.pay_invoice import pay_invoice
 from billing.payments import Payment, party_of
 from billing.post_once import KeyTaken, Posted
+from billing.record_payment import PaymentRefused, record_payment
 from billing.terms_document import Party
 from web.audit import Actor, write_audit
 from web.money.queries import party_exists
@@ -31,11 +32,11 @@ from web.money.queries import party_exists
 AMOUNT_MAXIMUM_MICROS = 10**15
 KEY_CHARACTERS_MAXIMUM = 100
 
-Step = Callable[[AsyncConnection, int, dt.datetime], Awaitable[Invoice | InvoiceRefused]]
+Step = Callable[..., Awaitable[Invoice | InvoiceRefused]]
 STEPS: dict[str, Step] = {"issue": issue_invoice, "pay": pay_invoice, "void": void_invoice}
 
 
-async def pay(connection: AsyncConnection, actor: Actor, payment: Payment) -> Posted | KeyTaken | str:
+async def pay(connection: AsyncConnection, actor: Actor, payment: Payment) -> Posted | str:
     """Record money that came in or went out; a text says why not. The caller commits."""
     if not 0 < payment.amount_micros <= AMOUNT_MAXIMUM_MICROS:
         return "An amount is above zero."
@@ -45,7 +46,9 @@ async def pay(connection: AsyncConnection, actor: Actor, payment: Payment) -> Po
     if not await party_exists(connection, party, payment.party_id):
         return f"There is no such {party.value}."
     posted = await record_payment(connection, payment)
-    if isinstance(posted, Posted) and posted.new:
+    if isinstance(posted, PaymentRefused):
+        return posted.reason
+    if posted.new:
         said = {"amount_micros": payment.amount_micros, "key": payment.key, "note": payment.note}
         await write_audit(
             connection,
@@ -155,22 +158,41 @@ async def draft(
 
 
 async def step(
-    connection: AsyncConnection, actor: Actor, invoice_id: int, action: str, now: dt.datetime
+    connection: AsyncConnection,
+    actor: Actor,
+    invoice_id: int,
+    action: str,
+    now: dt.datetime,
+    *,
+    key: str = "",
+    from_wallet: bool = False,
 ) -> Invoice | InvoiceRefused:
-    """Issue, pay or void an invoice; voiding an issued one returns its credit note. The caller commits."""
-    done = await STEPS[action](connection, invoice_id, now)
+    """Issue, pay or void an invoice; voiding an issued one returns its credit note. The caller commits.
+
+    `key` and `from_wallet` say by which payment one is paid.
+    """
+    if key and not _is_key(key):
+        return InvoiceRefused(reason=f"a reference has 1 to {KEY_CHARACTERS_MAXIMUM} printable characters")
+    paying = {"key": key, "from_wallet": from_wallet} if action == "pay" else {}
+    done = await STEPS[action](connection, invoice_id, now, **paying)
     if isinstance(done, Invoice):
-        await _note(connection, actor, action, done, invoice_id)
+        await _note(connection, actor, action, done, invoice_id, **{k: v for k, v in paying.items() if v})
     return done
 
 
 async def _note(
-    connection: AsyncConnection, actor: Actor, action: str, invoice: Invoice, invoice_id: int | None = None
+    connection: AsyncConnection,
+    actor: Actor,
+    action: str,
+    invoice: Invoice,
+    invoice_id: int | None = None,
+    **more: Any,
 ) -> None:
     said: dict[str, Any] = {
         "number": invoice.number,
         "state": invoice.state.value,
         "total_micros": invoice.total_micros,
+        **more,
     }
     await write_audit(
         connection, actor, action=action, kind="invoices", ref=invoice_id or invoice.id, after=said

@@ -16,8 +16,8 @@ from billing import check_invoice
 from billing.dispute_calls import decide_dispute
 from billing.invoice import Invoice
 from billing.make_invoice import issue_invoice, make_invoice
-from billing.money_import import record_payment
 from billing.payments import Direction, Payment
+from billing.record_payment import record_payment
 from billing.terms_document import Party
 from store import tables
 from tests.billing.test_stripe_provider import Recorded, event, signed

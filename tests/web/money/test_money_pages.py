@@ -33,7 +33,7 @@ async def test_money_is_recorded_by_hand_once(admin: Client, house: House, engin
     wire = {"way": "topup", "party": first, "amount": "500", "key": "wire-1", "note": "Monday"}
     await post(admin, "/money/payments", 303, **wire)
     await post(admin, "/money/payments", 303, **wire)
-    assert "before with another amount" in await post(
+    assert "as a top-up of $500.00" in await post(
         admin, "/money/payments", 422, **(wire | {"amount": "501"})
     )
     wrong = await post(admin, "/money/payments", 422, **(wire | {"amount": "much", "note": "<i>"}))
@@ -142,7 +142,8 @@ async def test_an_invoice_is_drafted_issued_and_paid(
     await post(admin, f"{where}/issue", 303)
     assert "INV-" in await read(buyer, "/buyer/invoices")
     assert (await (await admin.get(f"{where}.pdf")).read()).startswith(b"%PDF")
-    await post(admin, f"{where}/pay", 303)
+    assert "is due: give the reference" in await post(admin, f"{where}/pay", 409)
+    await post(admin, f"{where}/pay", 303, key="wire-1")
     assert "cannot become" in await post(admin, f"{where}/void", 409)
     assert "Paid" in await read(admin, "/money/invoices?state=paid")
     await post(admin, f"{where}/burn", 404)
