@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing import dispute_queries as queries
 from billing import ledger_queries
+from billing.credit_call import fee_back_postings, standing_of, take_out_of_counts
 from billing.disputes import (
     Disputed,
     DisputeState,
@@ -100,17 +101,23 @@ async def decide_dispute(
         return DisputeRefused(reason=f"dispute {dispute_id} is decided: {found.state}")
     call = await lock_settled_call(connection, found.call_id)
     assert call is not None
-    about = _disputed(call)
-    ruling = ruling_of(
-        about, about.price_micros if credit_micros is None else credit_micros, claw_back_micros
+    standing = await standing_of(connection, call)
+    about = replace(
+        _disputed(call),
+        credited_micros=standing.credited_micros,
+        clawed_back_micros=standing.clawed_back_micros,
     )
+    if credit_micros is None and not about.left_micros:
+        return DisputeRefused(reason="the whole price was credited before: refuse the dispute")
+    ruling = ruling_of(about, about.left_micros if credit_micros is None else credit_micros, claw_back_micros)
     if isinstance(ruling, str):
         return DisputeRefused(reason=ruling)
+    fee_back = await fee_back_postings(connection, call, standing, ruling.credit_micros)
     decision_id = await ledger_queries.post(
         connection,
         call_id=found.call_id,
         kind=f"dispute_decided:{dispute_id}",
-        postings=ruling_postings(about, ruling),
+        postings=(*ruling_postings(about, ruling), *fee_back),
         detail={"dispute_id": dispute_id, "state": ruling.state.value, "answer": answer},
         corrects_id=found.opening_id,
     )
@@ -123,6 +130,8 @@ async def decide_dispute(
         "decision_id": decision_id,
     }
     await queries.update_dispute(connection, dispute_id, said)
+    if ruling.credit_micros:
+        await take_out_of_counts(connection, call, standing, now=now)
     return DisputeDecided(
         dispute_id=dispute_id,
         state=ruling.state,

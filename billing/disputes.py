@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from billing import ledger
 from billing.ledger import Posting, balanced
-from rules.money import divide_half_up
+from rules.money import MICROS_PER_CENT, divide_half_up, format_dollars
 
 
 class Reason(StrEnum):
@@ -43,6 +43,19 @@ class Disputed:
     prepaid: bool
     price_micros: int
     payout_micros: int
+    credited_micros: int = 0
+    """What the buyer got back before, whichever way."""
+    clawed_back_micros: int = 0
+    """What the publisher gave back before."""
+
+    @property
+    def left_micros(self) -> int:
+        """What may still be credited."""
+        return max(self.price_micros - self.credited_micros, 0)
+
+    @property
+    def payout_left_micros(self) -> int:
+        return max(self.payout_micros - self.clawed_back_micros, 0)
 
     @property
     def buyer_account(self) -> str:
@@ -78,20 +91,33 @@ def opening_postings(call: Disputed) -> tuple[Posting, ...]:
 def ruling_of(call: Disputed, credit_micros: int, claw_back_micros: int | None = None) -> Ruling | str:
     """Return the ruling for a credit of so much, or why there is none.
 
-    Without a figure of its own, the publisher gives back the same share as the buyer gets, rounded half up.
+    Without a figure of its own, the publisher gives back the same share as the buyer gets, to the cent, half up. What
+    was given back before is not given back again.
     """
-    if not 0 <= credit_micros <= call.price_micros:
-        return f"a credit is between nothing and the price of {call.price_micros} micros"
+    left, most = call.left_micros, call.payout_left_micros
+    if not 0 <= credit_micros <= left:
+        return (
+            f"a credit is between nothing and {format_dollars(left)}{_of(call.credited_micros, 'credited')}"
+        )
     if claw_back_micros is None:
-        claw_back_micros = divide_half_up(call.payout_micros * credit_micros, call.price_micros)
-    if not 0 <= claw_back_micros <= call.payout_micros:
-        return f"a claw-back is between nothing and the payout of {call.payout_micros} micros"
+        share = divide_half_up(call.payout_micros * credit_micros, call.price_micros * MICROS_PER_CENT)
+        claw_back_micros = min(share * MICROS_PER_CENT, most)
+    if not 0 <= claw_back_micros <= most:
+        return f"a claw-back is between nothing and {format_dollars(most)}{_of(call.clawed_back_micros, 'taken back')}"
+    if (credit_micros != left and credit_micros % MICROS_PER_CENT) or (
+        claw_back_micros != most and claw_back_micros % MICROS_PER_CENT
+    ):
+        return "credits and claw-backs are in whole cents"
     state = DisputeState.PARTLY
-    if credit_micros in (0, call.price_micros):
+    if credit_micros in (0, left):
         state = DisputeState.ACCEPTED if credit_micros else DisputeState.REFUSED
     if state is DisputeState.REFUSED and claw_back_micros:
         return "a return that is refused claws nothing back"
     return Ruling(state=state, credit_micros=credit_micros, claw_back_micros=claw_back_micros)
+
+
+def _of(before_micros: int, words: str) -> str:
+    return f"; {format_dollars(before_micros)} was {words} before" if before_micros else ""
 
 
 def ruling_postings(call: Disputed, ruling: Ruling) -> tuple[Posting, ...]:

@@ -12,10 +12,11 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing import money_queries as queries
-from billing.adjustments import Adjustment, adjustment_postings
+from billing.adjustments import Adjustment
 from billing.money_file import MoneyFileError, MoneyRow, read_money_file
 from billing.payments import Direction, Payment
-from billing.post_once import KeyTaken, Posted, post_once
+from billing.post_adjustment import AdjustmentRefused, post_adjustment
+from billing.post_once import KeyTaken, Posted
 from billing.record_payment import PaymentRefused, record_payment
 from billing.terms_document import Party
 
@@ -91,6 +92,8 @@ async def _post_all(
         posted = await _post_row(connection, row, kind, owner, problems)
         if isinstance(posted, PaymentRefused):
             problems.append(f"line {row.line}, key: {posted.reason}")
+        elif isinstance(posted, AdjustmentRefused):
+            problems.append(f"line {row.line}, amount: {posted.reason}")
         elif isinstance(posted, KeyTaken):
             problems.append(
                 f"line {row.line}, key: {row.key!r} was posted before with other amounts"
@@ -106,7 +109,7 @@ async def _post_row(
     kind: FileKind,
     owner: tuple[int, bool],
     problems: list[str],
-) -> Posted | PaymentRefused | KeyTaken | None:
+) -> Posted | PaymentRefused | AdjustmentRefused | KeyTaken | None:
     party_id, prepaid = owner
     if kind is FileKind.PAYMENTS:
         direction = Direction.TOP_UP if row.party is Party.BUYER else Direction.PAY_OUT
@@ -137,25 +140,6 @@ async def _post_row(
             call_id=call_id,
             prepaid=prepaid,
         ),
-    )
-
-
-async def post_adjustment(connection: AsyncConnection, adjustment: Adjustment) -> Posted | KeyTaken:
-    """Post a correction, once by its key; one of a call names the settlement it corrects. The caller commits."""
-    corrects_id = None
-    if adjustment.call_id is not None:
-        corrects_id = await queries.settlement_of(connection, adjustment.call_id)
-    return await post_once(
-        connection,
-        kind=adjustment.kind,
-        postings=adjustment_postings(adjustment),
-        detail={
-            "party": adjustment.party.value,
-            "party_id": adjustment.party_id,
-            "reason": adjustment.reason,
-            "call_id": None if adjustment.call_id is None else str(adjustment.call_id),
-        },
-        corrects_id=corrects_id,
     )
 
 

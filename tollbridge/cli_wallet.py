@@ -107,10 +107,11 @@ def _payment(settings: Settings, direction: str, name: str, amount: int, key: st
 
 
 def _tell(posted: Any, key: str) -> None:
+    from billing.post_adjustment import AdjustmentRefused
     from billing.post_once import KeyTaken
     from billing.record_payment import PaymentRefused
 
-    if isinstance(posted, PaymentRefused):
+    if isinstance(posted, PaymentRefused | AdjustmentRefused):
         raise click.ClickException(posted.reason)
     if isinstance(posted, KeyTaken):
         raise click.ClickException(
@@ -271,15 +272,15 @@ def adjust_post(
     amount comes after --, as in: tollbridge adjust post --key t-72 --reason fraud -- publisher Ads -30
     """
     from billing.adjustments import Adjustment
-    from billing.money_import import post_adjustment
     from billing.money_queries import is_prepaid
+    from billing.post_adjustment import AdjustmentRefused, post_adjustment
     from billing.post_once import KeyTaken, Posted
     from billing.terms_document import Party
 
     if amount == 0:
         raise click.ClickException("an adjustment of nothing")
 
-    async def post(engine: AsyncEngine) -> Posted | KeyTaken:
+    async def post(engine: AsyncEngine) -> Posted | KeyTaken | AdjustmentRefused:
         async with engine.begin() as connection:
             party_id = await party_id_of(connection, party, name)
             adjustment = Adjustment(

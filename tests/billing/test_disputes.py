@@ -104,7 +104,7 @@ def test_a_ruling_balances_and_leaves_nothing_disputed(price: int, payout_micros
         buyer_id=1, publisher_id=2, prepaid=False, price_micros=price, payout_micros=payout_micros
     )
     ruling = ruling_of(call, credit)
-    if credit > price:
+    if credit > price or (credit != price and credit % 10_000):
         assert isinstance(ruling, str)
         return
     assert isinstance(ruling, Ruling) and ruling.claw_back_micros <= payout_micros

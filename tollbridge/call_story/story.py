@@ -154,7 +154,10 @@ def tell(story: CallStory) -> Iterator[str]:
         length = "" if recorded.length_ms is None else f", {recorded.length_ms / 1000:.1f} s"
         yield f"  recording {recorded.file}: {recorded.state}{length}"
     if story.is_settled and story.conversion:
-        yield f"  {'' if story.converted else 'not '}converted: {story.conversion.get('detail', '')}"
+        converted = "converted" if story.converted else "not converted"
+        if not story.converted and story.conversion.get("verdict") == "converted":
+            converted = "credited since, converted"
+        yield f"  {converted}: {story.conversion.get('detail', '')}"
         yield from _tell_terms("buyer", story.conversion.get("buyer"))
         yield from _tell_terms("publisher", story.conversion.get("publisher"))
     for posting in story.postings:

@@ -18,11 +18,11 @@ from billing.money_import import (
     Imported,
     ImportRefused,
     import_money,
-    post_adjustment,
 )
 from billing.money_queries import is_prepaid
 from billing.pay_invoice import pay_invoice
 from billing.payments import Payment, party_of
+from billing.post_adjustment import AdjustmentRefused, post_adjustment
 from billing.post_once import KeyTaken, Posted
 from billing.record_payment import PaymentRefused, record_payment
 from billing.terms_document import Party
@@ -93,6 +93,8 @@ async def adjust(
         prepaid=party is Party.BUYER and await is_prepaid(connection, party_id),
     )
     posted = await post_adjustment(connection, adjustment)
+    if isinstance(posted, AdjustmentRefused):
+        return f"{posted.reason[:1].upper()}{posted.reason[1:]}."
     if isinstance(posted, Posted) and posted.new:
         said = {"amount_micros": amount_micros, "key": key, "reason": reason.strip()}
         await write_audit(
