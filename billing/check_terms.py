@@ -45,7 +45,7 @@ def _of_rules(place: str, rules: Sequence[Rule], bonuses: Sequence[Rule]) -> Ite
         where = f"{place}bonuses[{index}]"
         yield from _of_rule(where, bonus)
         if _possible(bonus) and not any(
-            can_be_met((_whole(bonus), _whole(one)), (), ALWAYS_KNOWN) for one in rules
+            can_be_met((whole_of(bonus), whole_of(one)), (), ALWAYS_KNOWN) for one in rules
         ):
             yield f"{where}: {bonus.name!r} can never pay, because no rule is met together with it"
 
@@ -71,7 +71,7 @@ def _of_tiers(place: str, tiers: Tiers) -> Iterator[str]:
 def _shadowed(place: str, rule: Rule, earlier: Sequence[Rule]) -> Iterator[str]:
     if not earlier or not _possible(rule):
         return
-    if not can_be_met((_whole(rule),), [_whole(one) for one in earlier], ALWAYS_KNOWN):
+    if not can_be_met((whole_of(rule),), [whole_of(one) for one in earlier], ALWAYS_KNOWN):
         names = " or ".join(repr(one.name) for one in earlier)
         yield f"{place}: {rule.name!r} can never pay, because {names} pays first; put the narrower rule first"
 
@@ -88,10 +88,10 @@ def _of_margin(document: TermsDocument) -> Iterator[str]:
 
 
 def _possible(rule: Rule) -> bool:
-    return can_be_met((_whole(rule),), (), ALWAYS_KNOWN)
+    return can_be_met((whole_of(rule),), (), ALWAYS_KNOWN)
 
 
-def _whole(rule: Rule) -> Condition:
+def whole_of(rule: Rule) -> Condition:
     """Return everything the rule asks of a call, as one condition."""
     seconds = rule.minimum_connected_ms / 1000
     minimum = Comparison(fact=CONNECTED, kind=Kind.NUMBER, operator=">=", value=seconds)

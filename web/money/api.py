@@ -12,7 +12,9 @@ from billing.invoice_queries import read_invoice
 from billing.make_invoice import InvoiceRefused
 from billing.money_import import FileKind, ImportRefused
 from billing.payments import Direction, Payment
+from billing.post_adjustment import AdjustmentRefused
 from billing.post_once import KeyTaken
+from billing.record_payment import PaymentRefused
 from billing.terms_document import Party
 from web.api.operation import (
     Answered,
@@ -123,6 +125,8 @@ async def _adjust(asked: Asked) -> Answered | Problem:
 def _posted(posted: Any) -> Answered | Problem:
     if isinstance(posted, str):
         return refused(detail=posted)
+    if isinstance(posted, PaymentRefused | AdjustmentRefused):
+        return conflict(posted.reason)
     if isinstance(posted, KeyTaken):
         return conflict("this key was posted before with another amount")
     return Answered(content=PostedShown(transaction_id=posted.transaction_id, new=posted.new))

@@ -12,6 +12,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.payments import Direction, Payment, party_of
+from billing.record_payment import PaymentRefused
 from billing.wallet_queries import list_wallets
 from rules.money import MoneyError, parse_dollars
 from web.api.cursor import read_cursor, write_cursor
@@ -150,8 +151,9 @@ async def submit_payment(request: web.Request) -> web.Response:
     )
     async with request.app[ENGINE].begin() as connection:
         posted = await work.pay(connection, Actor(user=request[USER]), payment)
-    if isinstance(posted, str):
-        return await _page(request, status=422, typed=typed | {"party": str(party_id)}, problem=posted)
+    problem = posted.reason if isinstance(posted, PaymentRefused) else posted
+    if isinstance(problem, str):
+        return await _page(request, status=422, typed=typed | {"party": str(party_id)}, problem=problem)
     raise web.HTTPSeeOther(f"{ADDRESS}?done")
 
 

@@ -36,7 +36,7 @@ Step = Callable[..., Awaitable[Invoice | InvoiceRefused]]
 STEPS: dict[str, Step] = {"issue": issue_invoice, "pay": pay_invoice, "void": void_invoice}
 
 
-async def pay(connection: AsyncConnection, actor: Actor, payment: Payment) -> Posted | str:
+async def pay(connection: AsyncConnection, actor: Actor, payment: Payment) -> Posted | PaymentRefused | str:
     """Record money that came in or went out; a text says why not. The caller commits."""
     if not 0 < payment.amount_micros <= AMOUNT_MAXIMUM_MICROS:
         return "An amount is above zero."
@@ -46,9 +46,7 @@ async def pay(connection: AsyncConnection, actor: Actor, payment: Payment) -> Po
     if not await party_exists(connection, party, payment.party_id):
         return f"There is no such {party.value}."
     posted = await record_payment(connection, payment)
-    if isinstance(posted, PaymentRefused):
-        return posted.reason
-    if posted.new:
+    if isinstance(posted, Posted) and posted.new:
         said = {"amount_micros": payment.amount_micros, "key": payment.key, "note": payment.note}
         await write_audit(
             connection,
@@ -75,7 +73,7 @@ async def adjust(
     key: str,
     reason: str,
     call_id: UUID | None = None,
-) -> Posted | KeyTaken | str:
+) -> Posted | KeyTaken | AdjustmentRefused | str:
     """Post a correction by hand; a text says why not. The caller commits."""
     if amount_micros == 0 or abs(amount_micros) > AMOUNT_MAXIMUM_MICROS:
         return "An adjustment is an amount other than nothing."
@@ -93,8 +91,6 @@ async def adjust(
         prepaid=party is Party.BUYER and await is_prepaid(connection, party_id),
     )
     posted = await post_adjustment(connection, adjustment)
-    if isinstance(posted, AdjustmentRefused):
-        return f"{posted.reason[:1].upper()}{posted.reason[1:]}."
     if isinstance(posted, Posted) and posted.new:
         said = {"amount_micros": amount_micros, "key": key, "reason": reason.strip()}
         await write_audit(

@@ -165,7 +165,10 @@ class CampaignForm(Body):
         Shown(
             label="Sell at a loss rather than not at all",
             kind=Kind.YES_NO,
-            help="A publisher's ping was promised more than anybody pays: on, the call is sold all the same.",
+            help=(
+                "A publisher's ping was promised more than anybody pays: on, the call is sold all the same."
+                " Also lets terms be saved whose payout can exceed the price."
+            ),
             advanced=True,
         ),
     ] = False

@@ -93,15 +93,18 @@ async def test_the_houses_reports_and_money_by_the_api(
     assert not (await ask(admin, "POST", "/payments", 200, topup))["new"]
     await ask(admin, "POST", "/payments", 409, topup | {"amount_micros": 1})
     await ask(buyer, "POST", "/payments", 403, topup)
-    adjust = {"party": "buyer", "party_id": first, "amount_micros": 1, "key": "a1", "reason": "x"}
+    adjust = {"party": "buyer", "party_id": first, "amount_micros": 10_000, "key": "a1", "reason": "x"}
     assert (await ask(admin, "POST", "/adjustments", 200, adjust))["new"]
     file = {"kind": "adjustments", "text": "party,name,amount,key\npublisher,ads,3,f1\n"}
     assert not (await ask(admin, "POST", "/money-files", 200, file))["written"]
     day = house.started_at.date().isoformat()
     draft = {"party": "buyer", "party_id": first, "first": day, "last": day}
     made = await ask(admin, "POST", "/invoices", 201, draft)
-    for step, state in (("issue", "issued"), ("pay", "paid")):
-        assert (await ask(admin, "POST", f"/invoices/{made['id']}/{step}", 200))["state"] == state
+    steps = f"/invoices/{made['id']}"
+    assert (await ask(admin, "POST", f"{steps}/issue", 200))["state"] == "issued"
+    for body in ({}, {"key": "w1"}):
+        await ask(admin, "POST", f"{steps}/pay", 409, body)
+    assert (await ask(admin, "POST", f"{steps}/pay", 200, {"key": "w2"}))["state"] == "paid"
     await ask(admin, "POST", f"/invoices/{made['id']}/void", 409)
     await ask(admin, "POST", "/invoices/999/void", 404)
     document = (await ask(buyer, "GET", "/own/documents", 200))["items"][0]

@@ -162,7 +162,7 @@ async def test_a_dispute_is_ruled_on(admin: Client, buyer: Client, house: House,
     assert "nothing but noise" in await read(admin, address) and "heard “ohio”" in await read(admin, address)
     wrong = await post(admin, address, 422, ruling="partly", credit="lots", answer="kept <b>")
     assert "how much" in wrong and "kept &lt;b&gt;" in wrong
-    assert "between nothing and the price" in await post(admin, address, 409, ruling="partly", credit="45.01")
+    assert "between nothing and $45.00" in await post(admin, address, 409, ruling="partly", credit="45.01")
     await post(admin, address, 303, ruling="partly", credit="18", answer="half")
     page = await read(admin, address)
     assert "$18.00 credited" in page and "$12.00 taken back" in page
