@@ -123,8 +123,13 @@ def price(asked: Any, inputs: Json, standing: bool) -> Fraction:
     return micros(asked)
 
 
+def step_of(rounding: Json) -> Fraction:
+    """Return what amounts are whole multiples of: a cent at least."""
+    return max(Fraction(Decimal(rounding["to"])), Fraction(1, 100)) * MICROS
+
+
 def rounded(amount: Fraction, rounding: Json) -> int:
-    step = Fraction(Decimal(rounding["to"])) * MICROS
+    step = step_of(rounding)
     units = amount / step
     whole = units.numerator // units.denominator
     rest = units - whole
@@ -143,7 +148,7 @@ def with_margin(contract: Json, amount: int, inputs: Json) -> int:
     else:
         kept = micros(margin)
     left = max(revenue - kept, 0)
-    step = Fraction(Decimal(contract["rounding"]["to"])) * MICROS
+    step = step_of(contract["rounding"])
     return min(amount, int(left // step * step))
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from billing.read_terms import TermsError, parse_terms
+from billing.read_terms import ROUNDED_TO, TermsError, parse_terms
 from billing.terms_document import Fixed, Party, RevenueShare, Rule, TermsDocument, Tiers
 from billing.terms_facts import ALWAYS_KNOWN, CONNECTED, CONVERTED
 from rules.condition import All, Comparison
 from rules.condition_region import can_be_met
 from rules.fact_kinds import Kind
+from rules.money import MICROS_PER_CENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def checked_terms(value: object, party: Party) -> TermsDocument:
     """Read terms and refuse those that contradict themselves. Raises TermsError with each place and reason."""
     document = parse_terms(value, party)
-    problems = [*_problems(document)]
+    problems = [*_problems(document), *_of_rounding(value)]
     if problems:
         raise TermsError(problems)
     return document
@@ -74,6 +75,13 @@ def _shadowed(place: str, rule: Rule, earlier: Sequence[Rule]) -> Iterator[str]:
     if not can_be_met((whole_of(rule),), [whole_of(one) for one in earlier], ALWAYS_KNOWN):
         names = " or ".join(repr(one.name) for one in earlier)
         yield f"{place}: {rule.name!r} can never pay, because {names} pays first; put the narrower rule first"
+
+
+def _of_rounding(value: object) -> Iterator[str]:
+    rounding = value.get("rounding") if isinstance(value, Mapping) else None
+    to = rounding.get("to") if isinstance(rounding, Mapping) else None
+    if ROUNDED_TO.get(str(to), MICROS_PER_CENT) < MICROS_PER_CENT:
+        yield f"rounding.to: {to!r} is finer than a cent; amounts have whole cents: 0.01 or 1"
 
 
 def _of_margin(document: TermsDocument) -> Iterator[str]:

@@ -66,7 +66,7 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
         "minimum_connected_seconds": row.get("minimum_connected_ms", 0) / 1000,
         "price": to_json_value(Kind.MONEY, price),
     }
-    return {"rounding": {"to": "0.000001", "mode": "half_up"}, "rules": [rule]}
+    return {"rounding": {"to": "0.01", "mode": "half_up"}, "rules": [rule]}
 
 
 def _line(line: InvoiceLine) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from billing.terms_document import (
 )
 from billing.terms_facts import TERMS_FACTS
 from rules.condition import ConditionError, parse_condition
-from rules.money import MAXIMUM_MICROS, MoneyError, parse_dollars
+from rules.money import MAXIMUM_MICROS, MICROS_PER_CENT, MoneyError, parse_dollars
 
 MAXIMUM_RULES = 20
 MAXIMUM_STEPS = 50
@@ -111,12 +111,13 @@ class _Reader:
             return Rounding()
         to, mode = value["to"], value["mode"]
         if not isinstance(to, str) or to not in ROUNDED_TO:
-            self._refuse("rounding.to", f"{to!r:.40} is not one of {', '.join(ROUNDED_TO)}")
+            self._refuse("rounding.to", f"{to!r:.40} is not one of 0.01, 1")
             to = "0.01"
         if not isinstance(mode, str) or mode not in tuple(RoundingMode):
             self._refuse("rounding.mode", f"{mode!r:.40} is not one of {', '.join(RoundingMode)}")
             mode = RoundingMode.HALF_UP
-        return Rounding(to_micros=ROUNDED_TO[to], mode=RoundingMode(mode))
+        # Finer than a cent was allowed once; nothing finer is posted.
+        return Rounding(to_micros=max(ROUNDED_TO[to], MICROS_PER_CENT), mode=RoundingMode(mode))
 
     def _rules(
         self, place: str, value: object, *, at_least: int = 0, bonus: bool = False

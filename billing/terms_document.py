@@ -19,6 +19,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from rules.condition import facts_of
+from rules.money import MICROS_PER_CENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rounding:
-    """An amount is rounded once, to whole multiples of `to_micros`, when it is posted."""
+    """An amount is rounded once, to whole multiples of `to_micros`, when it is posted: cents, or dollars."""
 
-    to_micros: int = 1
+    to_micros: int = MICROS_PER_CENT
     mode: RoundingMode = RoundingMode.HALF_UP
 
     def apply(self, amount: Fraction | int) -> int:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from router.domain.decision import Decision, Rejection
+from rules.money import MICROS_PER_CENT
 
 RESERVATION_SECONDS = 60
 """How long a bid stands unless its key says otherwise."""
@@ -208,7 +209,8 @@ def payout_of(
     """Return what is bid for a call that earns `revenue_micros`; 0 when nothing can be.
 
     A share of the revenue where the key names one, else what the publisher's terms pay; never more than leaves
-    `margin_micros` to us.
+    `margin_micros` to us. Rounded down to whole cents: no other promise can be paid.
     """
     wanted = terms_micros or 0 if share_ppm is None else revenue_micros * share_ppm // PPM
-    return max(0, min(wanted, revenue_micros - margin_micros))
+    promised = max(0, min(wanted, revenue_micros - margin_micros))
+    return promised - promised % MICROS_PER_CENT

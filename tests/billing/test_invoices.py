@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing import check_invoice as checker
@@ -24,7 +24,8 @@ from billing.invoice_queries import terms_used
 from billing.make_invoice import InvoiceRefused, issue_invoice, make_invoice, void_invoice
 from billing.pay_invoice import pay_invoice
 from billing.terms_document import Party
-from tests.billing.contracts import contract
+from store import tables
+from tests.billing.contracts import contract, payout
 from tests.billing.test_settle_call import a_call, settled
 from tests.billing.test_settle_contracts import agree
 from tests.market import Market, make_market
@@ -216,3 +217,33 @@ def test_a_month_ends_on_the_wall_clock(month: str, zone: str, start: str, end: 
 )
 def test_no_cell_is_a_formula(cell: str, written: str) -> None:
     assert harmless_cell(cell) == written
+
+
+@pytest.mark.parametrize(("rounding", "cents"), [("half_up", 2_251), ("up", 2_251), ("down", 2_250)])
+async def test_an_invoice_and_a_statement_have_whole_cents(
+    engine: AsyncEngine, market: Market, rounding: str, cents: int
+) -> None:
+    """Half of 45.01 dollars is rounded once, as the terms say, and each line adds up."""
+    said: dict[str, Any] = {"rounding": {"to": "0.01", "mode": rounding}}
+    await agree(engine, market, contract(rules=[{"name": "base", "price": "45.0149"}]))
+    await agree(engine, market, payout({"percent_of_revenue": "50"}, **said), publisher=True)
+    await three_calls(engine, market)
+    for party, price in ((Party.BUYER, 4_501), (Party.PUBLISHER, cents)):
+        made = await make(engine, market, party)
+        assert [line.amount_micros for line in made.lines] == [price * 10_000] * 3
+        assert made.total_micros == 3 * price * 10_000
+        assert checker.check(await exported(engine, made)) == []
+
+
+async def test_terms_of_one_price_and_old_roundings_come_to_whole_cents(
+    engine: AsyncEngine, market: Market
+) -> None:
+    old = contract(rules=[{"name": "base", "price": "45.0149"}], rounding={"to": "0.000001", "mode": "up"})
+    async with engine.begin() as connection:
+        await connection.execute(update(tables.publisher_terms).values(payout_micros=30_004_999))
+        await connection.execute(update(tables.buyer_terms).values(document=old))
+    await three_calls(engine, market)
+    for party, price in ((Party.BUYER, 4_502), (Party.PUBLISHER, 3_000)):
+        made = await make(engine, market, party)
+        assert {line.amount_micros for line in made.lines} == {price * 10_000}
+        assert checker.check(await exported(engine, made)) == []
