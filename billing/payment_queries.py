@@ -66,6 +66,20 @@ async def lock_first_use(connection: AsyncConnection, key: str) -> FirstUse | No
     )
 
 
+_REFUNDED = text(
+    """
+    SELECT coalesce(-sum(p.amount_micros), 0)::bigint
+    FROM ledger_transactions t JOIN ledger_postings p ON p.transaction_id = t.id AND p.account = 'cash'
+    WHERE t.corrects_id = :transaction_id AND t.call_id IS NULL AND t.kind LIKE 'payment\\_refunded:%'
+    """
+)
+
+
+async def refunded_of(connection: AsyncConnection, transaction_id: int) -> int:
+    """Return what its provider gave back of a payment so far, in micros."""
+    return int(await connection.scalar(_REFUNDED, {"transaction_id": transaction_id}) or 0)
+
+
 async def party_name(connection: AsyncConnection, party: Party, party_id: int) -> str:
     table = buyers if party is Party.BUYER else publishers
     name = await connection.scalar(select(table.c.name).where(table.c.id == party_id))

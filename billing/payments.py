@@ -36,7 +36,34 @@ class Payment:
 INVOICE_PAID = "invoice_paid"
 USES = (*(one.value for one in Direction), INVOICE_PAID)
 """What a payment can be for: the first word of its transaction's kind, before the colon and its key."""
-CASH_KINDS = (*USES, "topup_refunded", "chargeback", "chargeback_won")
+
+
+class Reversal(StrEnum):
+    """What a provider did with a payment later; the first word of its transaction's kind."""
+
+    REFUNDED = "payment_refunded"
+    """Given back by the provider, in part or whole."""
+    CHARGEBACK = "chargeback"
+    """Taken back by the payer's bank, until it is decided."""
+    WON = "chargeback_won"
+    """A chargeback was decided for us: the money is back."""
+    LOST = "chargeback_lost"
+    """It was decided against us: the money stays away."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReversedPayment:
+    """What a provider tells of a payment that it took before."""
+
+    reversal: Reversal
+    payment_key: str
+    amount_micros: int
+    """Refunds: all that was given back of the payment so far."""
+    key: str
+    """The provider's own name of the chargeback; of a refund that of the charge."""
+
+
+CASH_KINDS = (*USES, *(one.value for one in Reversal))
 """Every kind of transaction that may move cash: payments, and what a provider took back of them."""
 
 

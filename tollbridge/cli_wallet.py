@@ -200,18 +200,22 @@ def wallet_ask(settings: Settings, buyer: str, amount: int, key: str, as_json: b
 @click.option("--signature", required=True, help="The Stripe-Signature header that came with it.")
 @pass_settings
 def wallet_event(settings: Settings, file: Path, signature: str) -> None:
-    """Record what Stripe sent, exactly as it came. A payment is recorded once, however often it is told."""
-    from billing.payments import Payment
+    """Record what Stripe sent, exactly as it came: payments, refunds and chargebacks, each once."""
+    from billing.payments import Payment, ReversedPayment
     from billing.post_once import Posted
     from billing.record_payment import PaymentRefused, record_payment
+    from billing.reverse_payment import reverse_payment
 
     said = _stripe(settings).read_event(read_bytes(file), signature)
-    if not isinstance(said, Payment):
+    if not isinstance(said, Payment | ReversedPayment):
         raise click.ClickException(said.reason)
 
     async def record(engine: AsyncEngine) -> Posted | PaymentRefused:
         async with engine.begin() as connection:
-            return await record_payment(connection, said)
+            if isinstance(said, Payment):
+                return await record_payment(connection, said)
+            done = await reverse_payment(connection, said)
+            return done if isinstance(done, PaymentRefused) else done[0]
 
     _tell(with_engine(settings, record), said.key)
 

@@ -133,6 +133,23 @@ async def test_the_provider_tells_of_money_once_and_is_believed_by_its_signature
         assert await connection.scalar(cash) == 500_000_000
 
 
+async def test_the_provider_tells_what_was_taken_back_and_again_when_it_came_too_early(
+    stranger: Client, house: House, engine: AsyncEngine
+) -> None:
+    paid = event(metadata={"tollbridge_buyer_id": str(house.market.buyers[0])})
+    taken = event(
+        "charge.dispute.created", id="dp_7", payment_intent="pi_7", amount=50_000, status="needs_response"
+    )
+    for body, status in ((taken, 409), (paid, 200), (taken, 200), (taken, 200)):
+        said = {"Stripe-Signature": signed(body)}
+        assert (await stranger.post("/hooks/stripe", data=body, headers=said)).status == status
+    async with engine.connect() as connection:
+        cash = text("SELECT sum(amount_micros) FROM ledger_postings WHERE account = 'cash'")
+        assert await connection.scalar(cash) == 0
+        noted = text("SELECT action FROM audit_log WHERE kind = 'wallets' ORDER BY id")
+        assert (await connection.execute(noted)).scalars().all() == ["top_up", "chargeback"]
+
+
 async def issued(engine: AsyncEngine, house: House) -> Invoice:
     day = house.started_at.date()
     async with engine.begin() as connection:

@@ -33,9 +33,7 @@ async def test_money_is_recorded_by_hand_once(admin: Client, house: House, engin
     wire = {"way": "topup", "party": first, "amount": "500", "key": "wire-1", "note": "Monday"}
     await post(admin, "/money/payments", 303, **wire)
     await post(admin, "/money/payments", 303, **wire)
-    assert "as a top-up of $500.00" in await post(
-        admin, "/money/payments", 422, **(wire | {"amount": "501"})
-    )
+    assert "as a top-up of $500.00" in await post(admin, "/money/payments", 422, **(wire | {"amount": "501"}))
     wrong = await post(admin, "/money/payments", 422, **(wire | {"amount": "much", "note": "<i>"}))
     assert "Write an amount" in wrong and "&lt;i&gt;" in wrong and 'value="wire-1"' in wrong
     assert "above zero" in await post(admin, "/money/payments", 422, **(wire | {"amount": "-1", "key": "k"}))
