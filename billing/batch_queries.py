@@ -66,15 +66,13 @@ class Asked:
     target_id: int | None
     campaign_id: int | None
     publisher_id: int | None
-    tracking_number_id: int | None
     trunk_name: str | None
     caller: str | None
     at: dt.datetime
     window_seconds: int
 
 
-# Of each call the same as queries.prices_at, offer_made and converted_call_near; and whether a publisher's bid might
-# wait for it that nobody matched with it yet.
+# Of each call the same as queries.prices_at, offer_made and converted_call_near.
 _PRICES = text(
     """
     SELECT a.call_id, t.buyer_id,
@@ -85,10 +83,9 @@ _PRICES = text(
         o.outbound_increment_seconds AS o_increment, o.outbound_minimum_seconds AS o_minimum,
         coalesce(u.prepaid, false) AS prepaid,
         coalesce(c.platform_fee_micros, 0) AS fee_micros, coalesce(c.platform_fee_ppm, 0) AS fee_ppm,
-        r.payout_micros AS promised_micros, r.created_at AS promised_at, f.offer, e.id AS earlier_id,
-        r.payout_micros IS NULL AND coalesce(w.is_there, false) AS may_be_promised
-    FROM unnest(:ids, :target_ids, :campaign_ids, :publisher_ids, :number_ids, :trunks, :callers, :moments, :windows)
-        AS a(call_id, target_id, campaign_id, publisher_id, number_id, trunk_name, caller, at, window_seconds)
+        r.payout_micros AS promised_micros, r.created_at AS promised_at, f.offer, e.id AS earlier_id
+    FROM unnest(:ids, :target_ids, :campaign_ids, :publisher_ids, :trunks, :callers, :moments, :windows)
+        AS a(call_id, target_id, campaign_id, publisher_id, trunk_name, caller, at, window_seconds)
     LEFT JOIN targets t ON t.id = a.target_id
     LEFT JOIN buyers u ON u.id = t.buyer_id
     LEFT JOIN campaigns c ON c.id = a.campaign_id
@@ -102,10 +99,6 @@ _PRICES = text(
             AND goes_live_at <= a.at ORDER BY goes_live_at DESC LIMIT 1
     ) p ON true
     LEFT JOIN trunks k ON k.name = a.trunk_name
-    LEFT JOIN LATERAL (
-        SELECT true AS is_there FROM rtb_reservations
-        WHERE tracking_number_id = a.number_id AND caller = a.caller AND call_id IS NULL LIMIT 1
-    ) w ON true
     LEFT JOIN rtb_reservations r ON r.call_id = a.call_id AND r.state = 'used'
     LEFT JOIN LATERAL (
         SELECT one AS offer FROM decisions d, jsonb_array_elements(
@@ -125,7 +118,7 @@ _PRICES = text(
     _IDS,
     *(
         bindparam(name, type_=ARRAY(BigInteger))
-        for name in ("target_ids", "campaign_ids", "publisher_ids", "number_ids", "windows")
+        for name in ("target_ids", "campaign_ids", "publisher_ids", "windows")
     ),
     *(bindparam(name, type_=ARRAY(Text)) for name in ("trunks", "callers")),
     bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
@@ -139,7 +132,6 @@ async def prices_of_calls(connection: AsyncConnection, asked: Sequence[Asked]) -
         "target_ids": [one.target_id for one in asked],
         "campaign_ids": [one.campaign_id for one in asked],
         "publisher_ids": [one.publisher_id for one in asked],
-        "number_ids": [one.tracking_number_id for one in asked],
         "trunks": [one.trunk_name for one in asked],
         "callers": [one.caller for one in asked],
         "moments": [one.at for one in asked],

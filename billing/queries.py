@@ -138,13 +138,12 @@ async def prices_at(
     target_id: int | None,
     trunk_name: str | None,
     at: dt.datetime,
-    caller: str | None = None,
 ) -> Prices:
     """Return the terms in force at `at` (the rule is the same as terms.in_force).
 
     What was promised to the publisher for this very call goes before its terms.
     """
-    promised = await _promised_payout(connection, call, caller=caller, at=at)
+    promised = await _promised_payout(connection, call)
     values = {
         "target_id": target_id,
         "campaign_id": call.campaign_id,
@@ -227,30 +226,9 @@ _PROMISED = text(
     "SELECT payout_micros, created_at FROM rtb_reservations WHERE call_id = :call_id AND state = 'used'"
 )
 
-# Our services or the database were away when the call came: it was in time all the same.
-_PROMISED_UNSEEN = text(
-    """
-    UPDATE rtb_reservations SET state = 'used', call_id = :call_id
-    WHERE id = (
-        SELECT id FROM rtb_reservations
-        WHERE tracking_number_id = :number_id AND caller = :caller AND call_id IS NULL
-            AND state IN ('open', 'confirmed', 'expired') AND payout_micros IS NOT NULL
-            AND created_at <= :at AND expires_at >= :at
-        ORDER BY created_at DESC LIMIT 1 FOR UPDATE SKIP LOCKED
-    )
-    RETURNING payout_micros, created_at
-    """
-).bindparams(bindparam("at", type_=DateTime(timezone=True)))
-
-
-async def _promised_payout(
-    connection: AsyncConnection, call: LockedCall, *, caller: str | None, at: dt.datetime
-) -> PublisherTerms | None:
+async def _promised_payout(connection: AsyncConnection, call: LockedCall) -> PublisherTerms | None:
     """Return what the publisher was promised when it asked for a bid; None when the call came on none."""
     row = (await connection.execute(_PROMISED, {"call_id": call.id})).one_or_none()
-    if row is None and caller is not None and call.tracking_number_id is not None:
-        values = {"call_id": call.id, "number_id": call.tracking_number_id, "caller": caller, "at": at}
-        row = (await connection.execute(_PROMISED_UNSEEN, values)).one_or_none()
     if row is None:
         return None
     return PublisherTerms(id=None, goes_live_at=row.created_at, payout_micros=row.payout_micros)

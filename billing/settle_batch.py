@@ -1,8 +1,7 @@
 """Settles several calls in one transaction, for speed alone: each comes to what settle_call makes of it by itself.
 
 Whatever is out of the ordinary is left for settle_call: a call of several answered legs, of no known number, of terms
-that count or look at earlier calls, of a promise to its publisher that is yet to be found, or of a caller who is in
-the batch already.
+that count or look at earlier calls, or of a caller who is in the batch already.
 """
 
 from __future__ import annotations
@@ -114,7 +113,6 @@ def _asked(row: Any, record: CallRecord) -> Asked:
         target_id=leg.target_id if leg else None,
         campaign_id=row.campaign_id,
         publisher_id=row.publisher_id,
-        tracking_number_id=row.tracking_number_id,
         trunk_name=record.trunk_name,
         caller=record.caller,
         at=instant(record.started_ms),
@@ -124,8 +122,6 @@ def _asked(row: Any, record: CallRecord) -> Asked:
 
 def _judge(row: Any, record: CallRecord, found: Any, answers: Mapping[str, str]) -> _Judged | None:
     """Return the verdict on one call; None when it wants to be looked at by itself."""
-    if found.may_be_promised:
-        return None
     call = LockedCall(**{name: getattr(row, name) for name in LockedCall.__dataclass_fields__})
     at, leg = instant(record.started_ms), record.sold_leg
     promised = None

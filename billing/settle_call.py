@@ -156,7 +156,6 @@ async def _judge_leg(
         target_id=leg.target_id if leg else None,
         trunk_name=record.trunk_name,
         at=_started_at(record),
-        caller=record.caller,
     )
     offer = await offer_made(connection, call.id, leg.target_id) if leg else None
     if offer is not None:
