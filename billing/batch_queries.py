@@ -125,7 +125,7 @@ _PRICES = text(
         SELECT n.id, n.started_at FROM calls n WHERE n.campaign_id = a.campaign_id AND n.caller = a.caller
             AND n.converted AND n.started_at > a.at - a.window_seconds * interval '1 second'
             AND n.started_at < a.at + a.window_seconds * interval '1 second'
-        ORDER BY n.started_at LIMIT 1
+        ORDER BY n.started_at, n.id LIMIT 1
     ) e ON true
     """
 ).bindparams(

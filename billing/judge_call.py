@@ -116,7 +116,7 @@ def _earliest(facts: CallFacts, of_batch: Sequence[PaidCall]) -> PaidCall | None
     window = dt.timedelta(seconds=facts.call.duplicate_window_seconds)
     near = [one for one in of_batch if facts.started_at - one.started_at < window]
     found = [facts.earlier, *near] if facts.earlier else near
-    return min(found, key=lambda one: one.started_at, default=None)
+    return min(found, key=lambda one: (one.started_at, one.id), default=None)
 
 
 def judge_call(facts: CallFacts, tier_counts: Mapping[TierCounter, int]) -> JudgedCall:
