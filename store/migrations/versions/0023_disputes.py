@@ -38,6 +38,14 @@ END $$
 """
 _EXPOSURE_OF_A_BUYER = "^buyer:[0-9]{1,18}:(disputed)$"
 
+# Of a database that had this migration before and went back.
+_FILL_EXPOSURES = f"""
+INSERT INTO wallets AS w (buyer_id, disputed_micros)
+SELECT split_part(account, ':', 2)::bigint, sum(amount_micros)
+FROM ledger_postings WHERE account ~ '{_EXPOSURE_OF_A_BUYER}' GROUP BY 1
+ON CONFLICT (buyer_id) DO UPDATE SET disputed_micros = excluded.disputed_micros
+"""  # noqa: S608 (constants of this file)
+
 # What may be owed beyond the wallet while so much is disputed: never below nothing, for what was paid in advance is the
 # buyer's. Null stays null: nothing is looked at. No numeric, and so no overflow below 90 billion dollars.
 _CREDIT_LINE = """
@@ -93,6 +101,7 @@ _MOVE_OPEN = (
     INSERT INTO ledger_transactions (call_id, kind, detail, corrects_id)
     SELECT call_id, 'dispute_moved:' || id, jsonb_build_object('dispute_id', id), opening_id
     FROM disputes WHERE state = 'open' AND opening_id IS NOT NULL ORDER BY id
+    ON CONFLICT DO NOTHING
     """,
     """
     INSERT INTO ledger_postings (transaction_id, account, amount_micros)
@@ -103,6 +112,7 @@ _MOVE_OPEN = (
     CROSS JOIN LATERAL (VALUES (p.account, -p.amount_micros),
         ('buyer:' || d.buyer_id || '\\:disputed', -p.amount_micros), ('disputed', 2 * p.amount_micros)
     ) AS v (account, amount)
+    WHERE d.state = 'open' AND NOT EXISTS (SELECT FROM ledger_postings q WHERE q.transaction_id = t.id)
     """,
     # Now, or no table of these could be changed by what comes after in this transaction.
     "SET CONSTRAINTS ALL IMMEDIATE",
@@ -136,6 +146,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("reopens_id is null"),
     )
     op.create_index("ix_disputes_buyer_state", "disputes", ["buyer_id", "state"])
+    op.execute(_FILL_EXPOSURES)
     op.execute(_KEEP_EXPOSURE)
     op.execute(
         "CREATE CONSTRAINT TRIGGER ledger_keep_exposure AFTER INSERT ON ledger_postings"
