@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing import ledger, ledger_queries
 from billing import sale_queries as queries
+from billing.judge_terms import most_payable
 from billing.ledger import Posting, balanced
 from billing.money_queries import SettledCall, lock_settled_call
-from billing.judge_terms import most_payable
-from billing.terms_document import PPM, Fixed, RevenueShare, Sale, TermsDocument
+from billing.terms_document import PPM, Fixed, Sale, TermsDocument
 from rules.money import MICROS_PER_CENT, format_dollars
 
 MAXIMUM_KEY_CHARACTERS = 100

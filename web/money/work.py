@@ -107,7 +107,7 @@ async def adjust(
 async def import_file(
     engine: AsyncEngine, actor: Actor, data: bytes, kind: FileKind, *, write: bool
 ) -> Imported | ImportRefused:
-    """Post every row of a CSV file or nothing; without `write`, only say what would be done."""
+    """Post every row of a CSV file, or nothing when one is wrong; without `write`, only say what would be done."""
     done = await import_money(engine, data, kind, write=write)
     if isinstance(done, Imported) and done.written and done.new:
         said = {
