@@ -50,6 +50,7 @@ _WORDS = {
     "invoice_paid": "Invoice paid",
     "adjustment": "Adjustment",
     "dispute_opened": "Dispute opened: not owed until it is decided",
+    "dispute_moved": "Dispute still open: owed until it is decided",
     "dispute_decided": "Dispute decided",
     "sale": "Sale reported later",
 }

@@ -1,7 +1,8 @@
 """Returns and disputes: what a buyer does not accept, and what becomes of it. Pure.
 
-While a dispute is open its price stands on the account `disputed`. Deciding it makes a new transaction: what is
-credited leaves the revenue, the rest is the buyer's to pay again, and the publisher's share is clawed back.
+Opening a dispute moves nothing that the buyer owes or may spend: its price is only counted on the buyer's account of
+exposure, against `disputed`. Deciding it takes it off that account; what is credited leaves the revenue then, and the
+publisher's share is clawed back.
 """
 
 from __future__ import annotations
@@ -32,6 +33,52 @@ class DisputeState(StrEnum):
     ACCEPTED = "accepted"
     PARTLY = "partly"
     REFUSED = "refused"
+
+
+SHARE_DAYS = 30
+"""How far back calls and disputes are counted for a buyer's share."""
+SHARE_FLOOR = 3
+"""A buyer with few calls may dispute so many of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """How many calls a buyer may still dispute: by how many are open, and by its share of paid calls.
+
+    Disputes that were accepted, wholly or in part, are not counted against the share.
+    """
+
+    open_count: int
+    open_maximum: int
+    paid_calls: int
+    """The buyer's converted calls of the last SHARE_DAYS."""
+    counted: int
+    """Disputes opened in the last SHARE_DAYS that are open or were refused."""
+    share_percent: int
+
+    @property
+    def share_maximum(self) -> int:
+        return max(self.paid_calls * self.share_percent // 100, SHARE_FLOOR)
+
+    @property
+    def left(self) -> int:
+        return max(min(self.open_maximum - self.open_count, self.share_maximum - self.counted), 0)
+
+    @property
+    def why_not(self) -> str | None:
+        """Say which limit is reached and what helps; None when one more may be opened."""
+        if self.open_count >= self.open_maximum:
+            return (
+                f"{self.open_count} disputes are open and at most {self.open_maximum} may be at once: wait until one"
+                " is decided, or ask us to raise the limit"
+            )
+        if self.counted >= self.share_maximum:
+            return (
+                f"{self.counted} disputes of the last {SHARE_DAYS} days are open or were refused, and at most"
+                f" {self.share_maximum} may be: {self.share_percent} % of {self.paid_calls} paid calls, or"
+                f" {SHARE_FLOOR} where that is more; wait until one is accepted or older, or ask us to raise the limit"
+            )
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +131,9 @@ def why_not_open(
 
 
 def opening_postings(call: Disputed) -> tuple[Posting, ...]:
-    """The price is not owed while it is looked at."""
-    return ledger.moved(to=ledger.DISPUTED, from_=call.buyer_account, amount_micros=call.price_micros)
+    """Count the price as exposed; the buyer owes it all the same."""
+    exposure = ledger.buyer_disputed(call.buyer_id)
+    return ledger.moved(to=exposure, from_=ledger.DISPUTED, amount_micros=call.price_micros)
 
 
 def ruling_of(call: Disputed, credit_micros: int, claw_back_micros: int | None = None) -> Ruling | str:
@@ -121,16 +169,19 @@ def _of(before_micros: int, words: str) -> str:
 
 
 def ruling_postings(call: Disputed, ruling: Ruling) -> tuple[Posting, ...]:
-    """What was disputed is credited or owed again; nothing stays on `disputed`."""
-    kept = call.price_micros - ruling.credit_micros
-    postings = [
-        Posting(account=ledger.DISPUTED, amount_micros=-call.price_micros),
-        Posting(account=ledger.REVENUE, amount_micros=ruling.credit_micros),
-        Posting(account=call.buyer_account, amount_micros=kept),
-    ]
-    clawed = ledger.moved(
-        to=ledger.publisher_payable(call.publisher_id or 0),
-        from_=ledger.PAYOUT,
-        amount_micros=ruling.claw_back_micros,
+    """Nothing of it stays exposed; what is credited is owed no more, and the publisher gives its share back."""
+    return balanced(
+        (
+            *ledger.moved(
+                to=ledger.DISPUTED,
+                from_=ledger.buyer_disputed(call.buyer_id),
+                amount_micros=call.price_micros,
+            ),
+            *ledger.moved(to=ledger.REVENUE, from_=call.buyer_account, amount_micros=ruling.credit_micros),
+            *ledger.moved(
+                to=ledger.publisher_payable(call.publisher_id or 0),
+                from_=ledger.PAYOUT,
+                amount_micros=ruling.claw_back_micros,
+            ),
+        )
     )
-    return balanced([*(one for one in postings if one.amount_micros), *clawed])

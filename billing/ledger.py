@@ -22,7 +22,7 @@ PLATFORM_PAYABLE = "platform:payable"
 CASH = "cash"
 """What came in and went out: positive is ours."""
 DISPUTED = "disputed"
-"""What buyers were billed and do not accept, until it is decided."""
+"""Stands against the buyers' accounts of exposure: what they were billed and dispute, until it is decided."""
 
 NOTHING: Mapping[str, int] = {}
 FIRST_ROOT = bytes(32)
@@ -48,6 +48,11 @@ def buyer_receivable(buyer_id: int) -> str:
 def buyer_wallet(buyer_id: int) -> str:
     """What a buyer paid in advance: below zero, because we owe it in calls."""
     return f"buyer:{buyer_id}:wallet"
+
+
+def buyer_disputed(buyer_id: int) -> str:
+    """What a buyer disputes and nobody has decided yet. It is owed all the same."""
+    return f"buyer:{buyer_id}:disputed"
 
 
 def buyer_account(buyer_id: int, *, prepaid: bool) -> str:

@@ -179,6 +179,7 @@ def _line(
 _WORDS: Sequence[tuple[str, str]] = (
     ("settlement", "Call"),
     ("dispute_opened", "Call under dispute, not owed until it is decided"),
+    ("dispute_moved", "Call under dispute, owed until it is decided"),
     ("dispute_decided", "Dispute decided"),
     ("adjustment", "Adjustment"),
     ("sale", "Sale reported"),

@@ -132,12 +132,20 @@ class Override:
     bonuses: tuple[Rule, ...]
 
 
+MAXIMUM_SALE_MICROS = 10_000_000_000
+"""What a sale may be reported as bringing, where the buyer's terms name no other maximum: ten thousand dollars."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sale:
     """What is paid on top when a sale is reported later."""
 
     within_days: int
     price: Fixed | RevenueShare
+    per_call: int = 1
+    """Buyers: how many sales of one call may be reported, each with an id of its own."""
+    maximum_micros: int = MAXIMUM_SALE_MICROS
+    """Buyers: the most that may be reported as the amount of one sale."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

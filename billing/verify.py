@@ -139,6 +139,10 @@ async def _other_findings(connection: AsyncConnection) -> list[Finding]:
         detail = f"buyer {row.buyer_id}: wallet says {row.kept} owed and {row.held_kept} held,"
         detail += f" the books say {row.posted} and {row.held}"
         findings.append(Finding(problem=Problem.WALLET_OUT_OF_STEP, detail=detail))
+    for row in await queries.exposures_out_of_step(connection, MAXIMUM_FINDINGS):
+        detail = f"buyer {row.buyer_id}: wallet says {row.kept} micros disputed, the books say {row.posted},"
+        detail += f" its open disputes {row.live}"
+        findings.append(Finding(problem=Problem.WALLET_OUT_OF_STEP, detail=detail))
     for row in await queries.balances_out_of_step(connection, MAXIMUM_FINDINGS):
         detail = f"{row.account}: its kept balance is {row.kept} micros, what is sealed comes to {row.posted}"
         findings.append(Finding(problem=Problem.BALANCE_OUT_OF_STEP, detail=detail))

@@ -159,6 +159,31 @@ async def wallets_out_of_step(connection: AsyncConnection, limit: int) -> Sequen
     )
 
 
+async def exposures_out_of_step(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return buyers whose exposure is not the sum of their open disputes: kept, posted and open, in micros."""
+    return await _first(
+        connection,
+        """
+            WITH posted AS (
+                SELECT split_part(account, ':', 2)::bigint AS buyer_id, amount
+                FROM (SELECT account, sum(amount_micros) AS amount
+                      FROM ledger_postings WHERE account LIKE 'buyer:%' GROUP BY account) accounts
+                WHERE account ~ '^buyer:[0-9]{1,18}:(disputed)$'
+            ), live AS (
+                SELECT buyer_id, sum(price_micros) AS amount FROM disputes
+                WHERE state = 'open' AND opening_id IS NOT NULL GROUP BY 1
+            )
+            SELECT b.id AS buyer_id, coalesce(w.disputed_micros, 0) AS kept, coalesce(p.amount, 0) AS posted,
+                coalesce(l.amount, 0) AS live
+            FROM buyers b LEFT JOIN wallets w ON w.buyer_id = b.id LEFT JOIN posted p ON p.buyer_id = b.id
+            LEFT JOIN live l ON l.buyer_id = b.id
+            WHERE coalesce(w.disputed_micros, 0) <> coalesce(p.amount, 0)
+                OR coalesce(p.amount, 0) <> coalesce(l.amount, 0)
+        """,
+        limit,
+    )
+
+
 async def balances_out_of_step(connection: AsyncConnection, limit: int) -> Sequence[Any]:
     """Return account, kept and posted of sealed balances that are not the sum of what is sealed."""
     return await _first(

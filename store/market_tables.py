@@ -50,9 +50,18 @@ buyers = Table(
     Column("low_balance_micros", BigInteger),
     # How long after a call it may be returned.
     Column("return_window_hours", Integer, nullable=False, server_default=text("168")),
+    # How many of its disputes may be open at once.
+    Column("open_disputes_maximum", Integer, nullable=False, server_default=text("50")),
+    # How many of its paid calls of 30 days may be disputed without success (billing.disputes.Allowance).
+    Column("disputes_percent", Integer, nullable=False, server_default=text("20")),
+    # How much of what it disputes is taken off its credit limit until that is decided (credit_line: migration 0023).
+    Column("disputes_lower_credit_percent", Integer, nullable=False, server_default=text("100")),
     enabled(),
     CheckConstraint("credit_limit_micros is not null or not prepaid", name="prepaid"),
     CheckConstraint("return_window_hours between 0 and 8784", name="return_window"),
+    CheckConstraint("open_disputes_maximum between 0 and 100000", name="open_disputes"),
+    CheckConstraint("disputes_percent between 0 and 100", name="disputes_percent"),
+    CheckConstraint("disputes_lower_credit_percent between 0 and 100", name="disputes_lower_credit"),
 )
 
 campaigns = Table(

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tollbridge.cli_base import cli, json_option, pass_settings, with_engine
 from tollbridge.cli_money import FILE, Dollars, call_id_of, party_id_of, read_bytes, refuse
-from tollbridge.output import print_json, say
+from tollbridge.output import print_json, progress, say
 from tollbridge.settings import Settings
 
 # ruff: noqa: PLC0415  a command imports what it needs: `tollbridge --help` and small processes stay quick
@@ -226,24 +226,30 @@ def wallet_event(settings: Settings, file: Path, signature: str) -> None:
 @json_option
 @pass_settings
 def wallet_import(settings: Settings, file: Path, write: bool, as_json: bool) -> None:
-    """Record a CSV file of payments: all of it or, when one row is wrong, nothing.
+    """Record a CSV file of payments, up to 100,000 rows; when one is wrong, nothing is recorded.
 
     Columns: party (buyer: paid us; publisher: was paid), name, amount, key; and, if you like, note. Without --write
-    it only says what would be done.
+    it only says what would be done. Rows are posted some hundred at a time: an import that breaks off goes on when it
+    is run again, for a key is posted once.
     """
     _import(settings, file, "payments", write, as_json)
 
 
 def _import(settings: Settings, file: Path, kind: str, write: bool, as_json: bool) -> None:
-    from billing.money_import import FileKind, ImportRefused, import_money
+    from billing.money_import import FileKind, Imported, ImportRefused, import_money
     from rules.money import format_dollars
 
-    data = read_bytes(file)
-    done = with_engine(settings, lambda engine: import_money(engine, data, FileKind(kind), write=write))
+    async def work(engine: AsyncEngine) -> Imported | ImportRefused:
+        return await import_money(engine, opened, FileKind(kind), write=write, progress=progress)
+
+    try:
+        with file.open("rb") as opened:
+            done = with_engine(settings, work)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be read: {error.strerror or error}") from error
     if isinstance(done, ImportRefused):
-        refuse(
-            done.problems, f"{len(done.problems)} problems; nothing was taken from {file}", as_json=as_json
-        )
+        taken = f"the first {done.posted} rows were" if done.posted else "nothing was"
+        refuse(done.problems, f"{len(done.problems)} problems; {taken} taken from {file}", as_json=as_json)
     if as_json:
         print_json(done)
         return
@@ -307,7 +313,7 @@ def adjust_post(
 @json_option
 @pass_settings
 def adjust_import(settings: Settings, file: Path, write: bool, as_json: bool) -> None:
-    """Post a CSV file of adjustments: all of it or, when one row is wrong, nothing.
+    """Post a CSV file of adjustments, up to 100,000 rows; when one is wrong, nothing is posted.
 
     Columns: party, name, amount (negative takes back), key; and, if you like, note, call. Without --write it only says
     what would be done.

@@ -86,7 +86,10 @@ async def _rested(connection: AsyncConnection, now: datetime) -> list[RestedBidd
 
 
 async def _wallets(connection: AsyncConnection) -> list[LowWallet]:
-    left = func.coalesce(buyers.c.credit_limit_micros, 0) - wallets.c.owed_micros - wallets.c.held_micros
+    line = func.credit_line(
+        buyers.c.credit_limit_micros, wallets.c.disputed_micros, buyers.c.disputes_lower_credit_percent
+    )
+    left = func.coalesce(line, 0) - wallets.c.owed_micros - wallets.c.held_micros
     statement = (
         select(
             buyers.c.id.label("buyer_id"),

@@ -10,7 +10,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.adjustments import Adjustment
-from billing.dispute_calls import DisputeDecided, DisputeRefused, decide_dispute
+from billing.dispute_calls import (
+    DisputeDecided,
+    DisputeOpened,
+    DisputeRefused,
+    decide_dispute,
+    reopen_dispute,
+)
 from billing.invoice import Invoice
 from billing.make_invoice import InvoiceRefused, issue_invoice, make_invoice, void_invoice
 from billing.money_import import (
@@ -102,7 +108,7 @@ async def adjust(
 async def import_file(
     engine: AsyncEngine, actor: Actor, data: bytes, kind: FileKind, *, write: bool
 ) -> Imported | ImportRefused:
-    """Post every row of a CSV file or nothing; without `write`, only say what would be done."""
+    """Post every row of a CSV file, or nothing when one is wrong; without `write`, only say what would be done."""
     done = await import_money(engine, data, kind, write=write)
     if isinstance(done, Imported) and done.written and done.new:
         said = {
@@ -142,6 +148,17 @@ async def rule(
             "answer": answer,
         }
         await write_audit(connection, actor, action="rule", kind="disputes", ref=dispute_id, after=said)
+    return done
+
+
+async def reopen(
+    connection: AsyncConnection, actor: Actor, dispute_id: int, *, note: str, now: dt.datetime
+) -> DisputeOpened | DisputeRefused:
+    """Open a refused dispute again. The caller commits."""
+    done = await reopen_dispute(connection, dispute_id, note=note, now=now)
+    if isinstance(done, DisputeOpened):
+        said = {"reopened_as": done.dispute_id, "note": note}
+        await write_audit(connection, actor, action="reopen", kind="disputes", ref=dispute_id, after=said)
     return done
 
 

@@ -48,7 +48,8 @@ async def test_a_buyer_reads_and_does_by_the_api_what_the_pages_do(
     await ask(other, "GET", f"/own/disputes/{made['id']}", 404)
     assert (await ask(buyer, "GET", "/own/disputes", 200))["items"][0]["state"] == "open"
     account = await ask(buyer, "GET", "/own/account", 200)
-    assert account["balance_micros"] == 0 and len(account["items"]) == 2
+    # What is disputed stays owed until it is decided.
+    assert account["balance_micros"] == -45_000_000 and len(account["items"]) == 1
     assert (await ask(buyer, "GET", "/own/documents", 200))["items"] == []
     for path in ("/own/licences", "/own/fewer-calls", "/own/prices"):
         assert await ask(buyer, "GET", path, 200) is not None
@@ -113,6 +114,14 @@ async def test_the_houses_reports_and_money_by_the_api(
     assert (await ask(admin, "GET", "/disputes", 200))["items"][0]["buyer"] == "Buckeye Lending"
     ruled = await ask(admin, "POST", f"/disputes/{dispute['id']}/ruling", 200, {"credit_micros": 0})
     assert ruled["state"] == "refused"
+    limits = await ask(buyer, "GET", "/own/dispute-limits", 200)
+    assert (limits["left"], limits["counted"], limits["why_not"]) == (2, 1, "")
+    path = f"/disputes/{dispute['id']}/reopening"
+    await ask(buyer, "POST", path, 403, {"note": "again"})
+    assert (await ask(admin, "POST", path, 201, {"note": "heard anew"}))["id"] != dispute["id"]
+    await ask(admin, "POST", path, 409, {"note": "twice"})
+    (exposed,) = await ask(admin, "GET", "/dispute-exposures", 200)
+    assert (exposed["open_count"], exposed["disputed_micros"]) == (1, 45_000_000)
     wallets = (await ask(admin, "GET", "/wallets", 200))["items"]
     assert {one["buyer"]: one["balance_micros"] for one in wallets}["Buckeye Lending"] != 0
 

@@ -42,7 +42,8 @@ async def test_a_call_is_sent_back_and_the_ruling_is_read(
     assert "Choose what was wrong" in wrong and "so &lt;b&gt;there&lt;/b&gt;" in wrong
     where = await post(buyer, address, 303, **GOOD)
     page = await read(buyer, where)
-    assert "Being looked at" in page and "nothing but noise" in page
+    assert "Being looked at" in page and "nothing but noise" in page and "stays owed" in page
+    assert "You may still send back</span><b>2</b>" in await read(buyer, "/buyer/disputes")
     assert "disputed already" in await post(buyer, address, 409, **GOOD)
     assert "1 dispute is being looked at" in await read(buyer, "/buyer")
     async with engine.begin() as connection:
@@ -81,6 +82,21 @@ async def test_after_the_window_a_call_stays_billed(buyer: Client, house: House,
     assert "window to return it ended" in await post(
         buyer, f"/buyer/calls/{house.billed}/dispute", 409, **GOOD
     )
+
+
+async def test_a_buyer_sees_its_limits_before_it_disputes_and_why_not(
+    buyer: Client, house: House, engine: AsyncEngine
+) -> None:
+    call = f"/buyer/calls/{house.billed}"
+    assert "You may send back 3 more calls now" in await read(buyer, call)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE buyers SET open_disputes_maximum = 0, credit_limit_micros = 0"))
+    page = await read(buyer, call)
+    assert "cannot be sent back now: 0 disputes are open and at most 0" in page
+    assert '<form class="stack"' not in page
+    assert "ask us to raise the limit" in await post(buyer, f"{call}/dispute", 409, **GOOD)
+    assert "No more calls can be sent back now" in await read(buyer, "/buyer/disputes")
+    assert "at most 0 at once and 20 % of your paid calls" in await read(buyer, "/buyer/settings")
 
 
 async def test_the_wallet_tells_what_moved_and_pays_by_hand_or_card(

@@ -170,6 +170,27 @@ async def test_a_dispute_is_ruled_on(admin: Client, buyer: Client, house: House,
     assert (EMAIL, "rule", "disputes") in await notes(engine)
 
 
+async def test_the_house_sees_exposure_by_buyer_and_opens_a_refused_dispute_again(
+    admin: Client, buyer: Client, house: House, engine: AsyncEngine
+) -> None:
+    where = await post(buyer, f"/buyer/calls/{house.billed}/dispute", 303, **GOOD)
+    address = where.replace("/buyer", "/money")
+    page = await read(admin, "/money/disputes")
+    assert "Open disputes by buyer" in page and "Credit limit lowered by" in page and "$45.00" in page
+    assert "only a refused one" in await post(admin, f"{address}/reopen", 409, note="why not")
+    await post(admin, address, 303, ruling="refuse", answer="a good call")
+    page = await read(buyer, f"/buyer/calls/{house.billed}")
+    assert "stays billed" in page and '<form class="stack"' not in page
+    assert "was refused" in await post(buyer, f"/buyer/calls/{house.billed}/dispute", 409, **GOOD)
+    assert "Open disputes by buyer" not in await read(admin, "/money/disputes")
+    assert "Say why" in await post(admin, f"{address}/reopen", 422, note=" ")
+    again = await post(admin, f"{address}/reopen", 303, note="a better recording")
+    assert again != address and "a better recording" in await read(admin, again)
+    assert f'href="{again}"' in await read(admin, address)
+    await post(buyer, f"{again}/reopen", 403, note="me")
+    assert (EMAIL, "reopen", "disputes") in await notes(engine)
+
+
 async def test_a_dispute_can_be_heard_by_who_rules_on_it(
     admin: Client, buyer: Client, house: House, engine: AsyncEngine, tmp_path: Path
 ) -> None:
