@@ -12,10 +12,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.ledger import Posting, SealedEntry, leaf_of_stored
-from store.tables import ledger_sealed_transactions, ledger_seals
+from store.tables import ledger_sealed_transactions, ledger_seals, unsealed_transactions
 
 _SEAL_LOCK = 7_042_002
-# How long after its start a transaction may still be committed: many times what any statement may take.
+_WAITING = unsealed_transactions.c.transaction_id
 
 
 # One round trip: settlement is the hot path.
@@ -110,27 +110,10 @@ async def last_seal(connection: AsyncConnection) -> tuple[int, bytes] | None:
     return None if row is None else (int(row.batch), bytes(row.root))
 
 
-# Ids are no guide: a later one may be committed first. OFFSET 0 has each of the last minutes' transactions looked up by
-# the key, as the last batch has its own: left to itself PostgreSQL reads all that was ever sealed, each second.
-UNSEALED = """
-    SELECT t.id, t.posted_at FROM ledger_transactions t
-    LEFT JOIN LATERAL (
-        SELECT transaction_id FROM ledger_sealed_transactions WHERE transaction_id = t.id OFFSET 0) s ON true
-    WHERE s.transaction_id IS NULL AND t.posted_at >= coalesce((
-        SELECT max((SELECT posted_at FROM ledger_transactions WHERE id = m.transaction_id)) - interval '10 minutes'
-        FROM ledger_sealed_transactions m
-        WHERE m.batch = (SELECT max(batch) FROM ledger_seals)), '-infinity')
-"""
-"""No transaction is committed later than that after it began: no statement may take so long."""
-
-
 async def unsealed_ids(connection: AsyncConnection, limit: int) -> list[int]:
-    """Return the oldest unsealed transactions."""
-    found = await connection.execute(
-        text(f"SELECT id FROM ({UNSEALED}) u ORDER BY posted_at, id LIMIT :limit"),  # noqa: S608 (a constant)
-        {"limit": limit},
-    )
-    return [int(row.id) for row in found]
+    """Return the oldest of the transactions that wait to be sealed."""
+    query = select(_WAITING).order_by(_WAITING).limit(limit)
+    return list((await connection.scalars(query)).all())
 
 
 async def entries(connection: AsyncConnection, ids: Sequence[int]) -> list[SealedEntry]:
@@ -164,6 +147,10 @@ async def entries(connection: AsyncConnection, ids: Sequence[int]) -> list[Seale
     ]
 
 
+_IDS = bindparam("ids", type_=ARRAY(BigInteger))
+_NO_LONGER_WAITING = text("DELETE FROM unsealed_transactions WHERE transaction_id = ANY (:ids)").bindparams(
+    _IDS
+)
 _RAISE_BALANCES = text(
     """
     INSERT INTO sealed_balances AS b (account, amount_micros)
@@ -171,7 +158,7 @@ _RAISE_BALANCES = text(
     GROUP BY account ORDER BY account
     ON CONFLICT (account) DO UPDATE SET amount_micros = b.amount_micros + excluded.amount_micros
     """
-).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+).bindparams(_IDS)
 
 
 async def insert_seal(
@@ -184,6 +171,7 @@ async def insert_seal(
     )
     rows = [{"transaction_id": id_, "batch": batch, "position": place} for place, id_ in enumerate(ids)]
     await connection.execute(insert(ledger_sealed_transactions), rows)
+    await connection.execute(_NO_LONGER_WAITING, {"ids": list(ids)})
     await connection.execute(_RAISE_BALANCES, {"ids": list(ids)})
 
 

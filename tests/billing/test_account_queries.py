@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.account_queries import balances_of
 from billing.ledger import Posting
@@ -11,6 +11,14 @@ from billing.ledger_queries import post
 from billing.seal import seal_next_batch
 
 ACCOUNTS = ("publisher:1:payable", "publisher:2:payable", "publisher:3:payable")
+
+
+async def _pay_on(connection: AsyncConnection, account: str, amount: int, *, posted: str) -> None:
+    """Post as a transaction does that began at `posted`."""
+    made = f"INSERT INTO ledger_transactions (kind, posted_at) VALUES ('test', {posted}) RETURNING id"
+    id_ = await connection.scalar(text(made))
+    rows = text("INSERT INTO ledger_postings VALUES (:id, 'payout', :amount), (:id, :account, -:amount)")
+    await connection.execute(rows, {"id": id_, "account": account, "amount": amount})
 
 
 async def _pay(engine: AsyncEngine, account: str, amount: int) -> None:
@@ -57,3 +65,22 @@ async def test_a_seal_that_is_taken_back_raises_no_balance(engine: AsyncEngine) 
         await seal_next_batch(connection)
         await connection.rollback()
     assert await _balances(engine) == {ACCOUNTS[0]: -5_000_000}
+
+
+async def test_a_transaction_left_open_for_an_hour_counts_and_is_sealed_once_it_is_committed(
+    engine: AsyncEngine,
+) -> None:
+    """Many are posted and sealed while it is open: no clock says when a transaction may still come."""
+    async with engine.connect() as slow:
+        await _pay_on(slow, ACCOUNTS[0], 30_000_000, posted="now() - interval '1 hour'")
+        await _pay(engine, ACCOUNTS[1], 7_000_000)
+        async with engine.begin() as connection:
+            assert await seal_next_batch(connection) == 1
+        await slow.commit()
+    wanted = {ACCOUNTS[0]: -30_000_000, ACCOUNTS[1]: -7_000_000}
+    assert await _balances(engine) == wanted
+    async with engine.begin() as connection:
+        assert await seal_next_batch(connection) == 1
+    assert await _balances(engine) == wanted
+    async with engine.begin() as connection:
+        assert await seal_next_batch(connection) == 0
