@@ -54,16 +54,27 @@ ledger_postings = Table(
     Index(None, "account"),
 )
 
-# Each batch names the root before it: a change, a gap or a reordering breaks the chain.
-ledger_seals = Table(
-    "ledger_seals",
-    metadata,
-    Column("batch", BigInteger, primary_key=True, autoincrement=False),
-    Column("previous_root", LargeBinary, nullable=False),
-    Column("root", LargeBinary, nullable=False),
-    Column("transaction_count", Integer, nullable=False),
-    Column("sealed_at", Instant, nullable=False, server_default=func.now()),
-)
+
+
+def _seals(name: str) -> Table:
+    """Batches of a chain. Each names the root before it: a change, a gap or a reordering breaks the chain. The key that
+    signs the roots is not in the database (billing/seal.py)."""
+    return Table(
+        name,
+        metadata,
+        Column("batch", BigInteger, primary_key=True, autoincrement=False),
+        Column("previous_root", LargeBinary, nullable=False),
+        Column("root", LargeBinary, nullable=False),
+        Column("entry_count", Integer, nullable=False),
+        Column("sealed_at", Instant, nullable=False),
+        # Blinds what one party may not read in a proof that it is given.
+        Column("salt", LargeBinary, nullable=False),
+        Column("public_key", LargeBinary, nullable=False),
+        Column("signature", LargeBinary, nullable=False),
+    )
+
+
+ledger_seals = _seals("ledger_seals")
 
 ledger_sealed_transactions = Table(
     "ledger_sealed_transactions",
@@ -80,4 +91,22 @@ unsealed_transactions = Table(
     "unsealed_transactions",
     metadata,
     Column("transaction_id", BigInteger, primary_key=True, autoincrement=False),
+)
+
+# The audit log's own chain, of the same shape.
+audit_seals = _seals("audit_seals")
+
+audit_sealed_notes = Table(
+    "audit_sealed_notes",
+    metadata,
+    Column("note_id", BigInteger, ForeignKey("audit_log.id"), primary_key=True),
+    Column("batch", BigInteger, ForeignKey("audit_seals.batch"), nullable=False),
+    Column("position", Integer, nullable=False),
+    UniqueConstraint("batch", "position"),
+)
+
+unsealed_notes = Table(
+    "unsealed_notes",
+    metadata,
+    Column("note_id", BigInteger, primary_key=True, autoincrement=False),
 )

@@ -29,10 +29,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from store.columns import Instant, identity, metadata, reference
 from store.flow_tables import flow_drafts
 from store.ledger_tables import (
+    audit_sealed_notes,
+    audit_seals,
     ledger_postings,
     ledger_sealed_transactions,
     ledger_seals,
     ledger_transactions,
+    unsealed_notes,
     unsealed_transactions,
 )
 from store.market_tables import (
@@ -111,6 +114,8 @@ __all__ = [
     "api_tokens",
     "asterisk_boots",
     "audit_log",
+    "audit_sealed_notes",
+    "audit_seals",
     "bid_limits",
     "blocked_callers",
     "buyer_suppressions",
@@ -179,6 +184,7 @@ __all__ = [
     "tracking_numbers",
     "trunk_states",
     "trunks",
+    "unsealed_notes",
     "unsealed_transactions",
     "user_links",
     "users",
