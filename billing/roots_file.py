@@ -29,7 +29,7 @@ class RootsFolder:
     def append(self, chain: str, seals: Sequence[SignedSeal]) -> None:
         """Add seals, oldest first; they are on the disk when this returns. Raises OSError."""
         self.path.mkdir(parents=True, exist_ok=True)
-        lines = "".join(f"{_line(seal)}\n" for seal in seals)
+        lines = "".join(f"{json.dumps(seal.to_json(), separators=(',', ':'))}\n" for seal in seals)
         # A line that a crash cut short is left as it is, and ended.
         tail = self._tail(chain) if self.file(chain).exists() else b""
         torn = bool(tail) and not tail.endswith(b"\n")
@@ -52,23 +52,6 @@ class RootsFolder:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - _TAIL_BYTES, 0))
             return file.read()
-
-
-def _line(signed: SignedSeal) -> str:
-    seal = signed.seal
-    return json.dumps(
-        {
-            "chain": seal.chain,
-            "batch": seal.batch,
-            "previous_root": seal.previous_root.hex(),
-            "root": seal.root.hex(),
-            "entry_count": seal.entry_count,
-            "sealed_at_us": seal.sealed_at_us,
-            "public_key": signed.public_key.hex(),
-            "signature": signed.signature.hex(),
-        },
-        separators=(",", ":"),
-    )
 
 
 def read_line(line: bytes) -> SignedSeal | None:

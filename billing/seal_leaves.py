@@ -7,8 +7,9 @@ part is hashed behind a blind of its own: who is shown some parts can check the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 FIRST_ROOT = bytes(32)
 """What the first seal names as the root before it."""
@@ -23,6 +24,17 @@ class Entry:
     id: int
     head: str
     parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proofs:
+    """Proofs by the ids of entries, and the signed roots they lead to by their batches: both as JSON."""
+
+    by_id: Mapping[int, Mapping[str, Any]]
+    roots: Mapping[int, Mapping[str, Any]]
+
+
+NO_PROOFS = Proofs(by_id={}, roots={})
 
 
 def blinds_of(salt: bytes, id_: int, count: int) -> list[bytes]:

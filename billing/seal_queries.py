@@ -146,6 +146,16 @@ async def seals_from(connection: AsyncConnection, chain: Chain, batch: int) -> l
     return [_stored(row, chain) for row in await connection.execute(text(query), {"batch": batch})]
 
 
+async def seals_of(connection: AsyncConnection, chain: Chain, ids: Sequence[int]) -> list[StoredSeal]:
+    """Return the seals of the batches that hold any of these rows."""
+    query = (
+        f"SELECT * FROM {chain.seals} WHERE batch IN (SELECT batch FROM {chain.members}"  # noqa: S608 (constants)
+        f" WHERE {chain.key} = ANY (:ids)) ORDER BY batch"
+    )
+    found = await connection.execute(text(query).bindparams(_IDS), {"ids": list(ids)})
+    return [_stored(row, chain) for row in found]
+
+
 async def newest_seal(connection: AsyncConnection, chain: Chain) -> StoredSeal | None:
     query = f"SELECT * FROM {chain.seals} ORDER BY batch DESC LIMIT 1"  # noqa: S608 (constants)
     row = (await connection.execute(text(query))).one_or_none()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -41,6 +42,20 @@ class SignedSeal:
     seal: Seal
     public_key: bytes
     signature: bytes
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as anybody may read it."""
+        seal = self.seal
+        return {
+            "chain": seal.chain,
+            "batch": seal.batch,
+            "previous_root": seal.previous_root.hex(),
+            "root": seal.root.hex(),
+            "entry_count": seal.entry_count,
+            "sealed_at_us": seal.sealed_at_us,
+            "public_key": self.public_key.hex(),
+            "signature": self.signature.hex(),
+        }
 
     def fault(self, known_keys: frozenset[bytes]) -> str | None:
         """Say what is wrong with the signature; None when one of the known keys made it."""
