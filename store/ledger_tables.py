@@ -55,7 +55,6 @@ ledger_postings = Table(
 )
 
 
-
 def _seals(name: str) -> Table:
     """Batches of a chain. Each names the root before it: a change, a gap or a reordering breaks the chain. The key that
     signs the roots is not in the database (billing/seal.py)."""

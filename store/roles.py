@@ -57,7 +57,8 @@ def _have_role(connection: Connection, role: str, password: object) -> None:
         connection.exec_driver_sql(connection.execute(make, {"said": said}).scalar_one())
     except ProgrammingError as refused:
         raise RoleMissing(
-            f"the database has no role {role} and its owner may not make one: CREATE ROLE {role} LOGIN PASSWORD '…'"
+            f"the database has no role {role} and its owner may not make one: CREATE ROLE {role}"
+            " LOGIN PASSWORD '…', then start again"
         ) from refused
 
 

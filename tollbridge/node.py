@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agi.speech.prompts import PromptError
 from asterisk_conf.queries import load_market_version
-from store.migrate import upgrade
+from store.migrate import StillLocked, upgrade
 from store.roles import RoleMissing
 from store.session import open_engine
 from tollbridge import health
@@ -101,7 +101,7 @@ async def prepare(settings: Settings, progress: Progress) -> str:
     secret = node_secret(settings.secret.get_secret_value(), layout.secret_file)
     progress("database")
     database_url = await asyncio.to_thread(database_url_of, settings)
-    await _migrate(owner_url_of(settings), database_url, layout)
+    await _migrate(owner_url_of(settings), database_url, layout, progress)
     await _seal_factors(database_url, data_secret_of(settings, secret))
     progress("prompts")
     await _render_prompts(settings, layout, database_url)
@@ -123,11 +123,11 @@ async def _prepare(settings: Settings, layout: Layout, progress: Progress) -> No
     )
 
 
-async def _migrate(owner_url: str, database_url: str, layout: Layout) -> None:
+async def _migrate(owner_url: str, database_url: str, layout: Layout, progress: Progress) -> None:
     try:
-        await asyncio.to_thread(upgrade, owner_url, database_url)
-    except RoleMissing as problem:
-        raise CannotRun(f"{problem}, then start again") from problem
+        await asyncio.to_thread(upgrade, owner_url, database_url, progress)
+    except (RoleMissing, StillLocked) as problem:
+        raise CannotRun(str(problem)) from problem
     except DATABASE_FAULTS as fault:
         if layout.snapshot_file.exists():
             # A node that has run before sells calls from its snapshot until the database is back.
