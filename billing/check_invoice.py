@@ -81,8 +81,8 @@ def check_proof(line: Json, proof: Json, sign: int, roots: Json) -> Iterator[str
     """Return what does not hold of one line's proof."""
     root, faults = roots[str(proof["batch"])]
     yield from faults
-    # The first part is the posting's detail, each other one is a posting.
-    shown = [part for part in proof["parts"][1:] if isinstance(part, dict)]
+    # The first parts are the transaction's detail and the digest of its evidence, each other one is a posting.
+    shown = [part for part in proof["parts"][2:] if isinstance(part, dict)]
     parts = b"".join(
         hashed(4, bytes.fromhex(part["blind"]) + part["text"].encode())
         if isinstance(part, dict)

@@ -23,6 +23,7 @@ class Problem(StrEnum):
     UNBALANCED = "unbalanced"
     NOT_SETTLED_ONCE = "not_settled_once"
     NOT_AS_SETTLED = "not_as_settled"
+    EVIDENCE_CHANGED = "evidence_changed"
     CHARGED_WITHOUT_LEG = "charged_without_leg"
     ANSWERED_WITHOUT_EFFECT = "answered_without_effect"
     WALLET_OUT_OF_STEP = "wallet_out_of_step"

@@ -56,7 +56,7 @@ async def seal_next_batch(
     if not ids:
         return 0
     salt = secrets.token_bytes(SALT_BYTES)
-    entries = await queries.entries(connection, chain, ids)
+    entries = await queries.entries_to_seal(connection, chain, ids)
     leaves = [leaf_of(salt, entry) for entry in entries]
     batch, previous_root = (newest.batch + 1, newest.root) if newest else (1, FIRST_ROOT)
     seal = Seal(

@@ -42,8 +42,8 @@ async def proofs_of(
 def _shown(salt: bytes, entry: Entry, accounts: Collection[str]) -> list[Any]:
     """Return each part as its digest, or, where the party may read it, as its text and what blinds it."""
     blinds = blinds_of(salt, entry.id, len(entry.parts))
-    detail, *postings = zip(blinds, entry.parts, strict=True)
-    shown: list[Any] = [part_digest(*detail).hex()]
+    detail, evidence, *postings = zip(blinds, entry.parts, strict=True)
+    shown: list[Any] = [part_digest(*detail).hex(), part_digest(*evidence).hex()]
     for blind, posting in postings:
         own = json.loads(posting)[0] in accounts
         shown.append({"blind": blind.hex(), "text": posting} if own else part_digest(blind, posting).hex())

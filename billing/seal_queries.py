@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, bindparam, func, insert, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.seal_evidence import EVIDENCE_PART, TAKE_EVIDENCE
 from billing.seal_leaves import Entry, leaf_of
 from billing.seal_signatures import Seal, SignedSeal
 from store.tables import metadata
@@ -35,8 +36,10 @@ class Chain:
     """The column of `members` and `waiting` that names a row."""
     entries: str
     """A query of id, head and parts (one a line) of each row: JSON as PostgreSQL writes it, without line breaks."""
+    first: str = ""
+    """What is noted of rows `ids` before they are sealed."""
     then: str = ""
-    """What else is done in the transaction that seals rows `ids`."""
+    """What is done with rows `ids` once they are."""
 
 
 LEDGER = Chain(
@@ -48,15 +51,16 @@ LEDGER = Chain(
     members="ledger_sealed_transactions",
     waiting="unsealed_transactions",
     key="transaction_id",
-    entries="""
+    first=TAKE_EVIDENCE,
+    entries=f"""
         SELECT t.id, '[' || t.id || ', ' || coalesce('"' || t.call_id || '"', 'null') || ', ' || to_json(t.kind)
             || ', ' || (extract(epoch FROM t.posted_at) * 1000000)::bigint
             || ', ' || coalesce(t.corrects_id::text, 'null') || ']' AS head,
-            t.detail::text || coalesce((
+            t.detail::text || E'\\n' || {EVIDENCE_PART} || coalesce((
                 SELECT string_agg(E'\\n[' || to_json(p.account) || ', ' || p.amount_micros || ']', ''
                     ORDER BY p.account COLLATE "C")
                 FROM ledger_postings p WHERE p.transaction_id = t.id), '') AS parts
-        FROM ledger_transactions t""",
+        FROM ledger_transactions t""",  # noqa: S608 (constants)
     then="""
         INSERT INTO sealed_balances AS b (account, amount_micros)
         SELECT account, sum(amount_micros)::bigint FROM ledger_postings WHERE transaction_id = ANY (:ids)
@@ -91,8 +95,10 @@ async def waiting_ids(connection: AsyncConnection, chain: Chain, limit: int) -> 
     return list((await connection.scalars(text(query), {"limit": limit})).all())
 
 
-async def entries(connection: AsyncConnection, chain: Chain, ids: Sequence[int]) -> list[Entry]:
-    """Return the rows with these ids, in the order of their ids; missing ones are left out."""
+async def entries_to_seal(connection: AsyncConnection, chain: Chain, ids: Sequence[int]) -> list[Entry]:
+    """Return rows that are about to be sealed, in the order of their ids; missing ones are left out."""
+    if chain.first:
+        await connection.execute(text(chain.first).bindparams(_IDS), {"ids": list(ids)})
     query = f"SELECT * FROM ({chain.entries}) e WHERE id = ANY (:ids) ORDER BY id"  # noqa: S608 (constants)
     found = await connection.execute(text(query).bindparams(_IDS), {"ids": list(ids)})
     return [_entry(row) for row in found]

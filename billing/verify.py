@@ -108,6 +108,11 @@ async def _other_findings(connection: AsyncConnection) -> list[Finding]:
         said = f"price {row.price} and payout {row.payout} micros"
         detail = f"call {row.id} says {said}, its postings say {row.posted} and {row.paid_out}"
         findings.append(Finding(problem=Problem.NOT_AS_SETTLED, call_id=row.id, detail=detail))
+    for row in await queries.calls_of_changed_evidence(connection, MAXIMUM_FINDINGS):
+        detail = (
+            f"call {row.call_id}: its conversion, legs, decisions or Asterisk's rows are not what was sealed"
+        )
+        findings.append(Finding(problem=Problem.EVIDENCE_CHANGED, call_id=row.call_id, detail=detail))
     findings += await _leg_findings(connection)
     for row in await queries.wallets_out_of_step(connection, MAXIMUM_FINDINGS):
         detail = f"buyer {row.buyer_id}: wallet says {row.kept} owed and {row.held_kept} held,"

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.seal_evidence import CHANGED_EVIDENCE
 from billing.seal_queries import Chain
 from store.tables import ledger_postings
 
@@ -98,6 +99,11 @@ async def calls_not_as_settled(connection: AsyncConnection, limit: int) -> Seque
         """,
         limit,
     )
+
+
+async def calls_of_changed_evidence(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return call_id of settled calls whose conversion, legs, decisions or Asterisk's rows are not what was sealed."""
+    return await _first(connection, CHANGED_EVIDENCE, limit)
 
 
 async def charges_without_leg(connection: AsyncConnection, limit: int) -> Sequence[Any]:

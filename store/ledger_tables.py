@@ -17,7 +17,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from store.columns import Instant, identity, metadata
 
@@ -82,6 +82,17 @@ ledger_sealed_transactions = Table(
     Column("batch", BigInteger, ForeignKey("ledger_seals.batch"), nullable=False),
     Column("position", Integer, nullable=False),
     UniqueConstraint("batch", "position"),
+)
+
+# What a settled call stood on when it was sealed (billing/seal_evidence.py): which of its rows, and their digest.
+ledger_evidence = Table(
+    "ledger_evidence",
+    metadata,
+    Column("transaction_id", BigInteger, ForeignKey("ledger_transactions.id"), primary_key=True),
+    Column("attempts", ARRAY(Integer), nullable=False),
+    Column("sequences", ARRAY(Integer), nullable=False),
+    Column("last_cel_row_id", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
 )
 
 # What is posted and in no batch yet: a trigger adds each transaction as it is posted, the sealer takes it away. A

@@ -31,6 +31,7 @@ from store.flow_tables import flow_drafts
 from store.ledger_tables import (
     audit_sealed_notes,
     audit_seals,
+    ledger_evidence,
     ledger_postings,
     ledger_sealed_transactions,
     ledger_seals,
@@ -143,6 +144,7 @@ __all__ = [
     "invoice_numbers",
     "invoices",
     "leases",
+    "ledger_evidence",
     "ledger_postings",
     "ledger_sealed_transactions",
     "ledger_seals",

@@ -181,11 +181,11 @@ async def test_each_line_is_proved_to_its_party_and_shows_nothing_of_others(
         (("lines", 0, "transaction_id"), 7, "its proof is of transaction 1"),
         (("lines", 0, "call_id"), None, "its proof is of transaction 1, settlement of call"),
         (
-            ("lines", 0, "proof", "parts", 1, "text"),
+            ("lines", 0, "proof", "parts", 2, "text"),
             '["buyer:1:receivable", 90000000]',
             "does not lead to the signed",
         ),
-        (("lines", 0, "proof", "parts", 1, "blind"), "00" * 16, "does not lead to the signed root"),
+        (("lines", 0, "proof", "parts", 2, "blind"), "00" * 16, "does not lead to the signed root"),
         (
             ("lines", 0, "proof", "head"),
             '[1, null, "settlement", 5, null]',

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0026_signed_seals"
 down_revision = "0025_unsealed"
@@ -34,6 +35,7 @@ def upgrade() -> None:
     op.alter_column("ledger_seals", "sealed_at", server_default=None)
     for name in _SIGNED:
         op.add_column("ledger_seals", sa.Column(name, sa.LargeBinary(), nullable=False))
+    _create_evidence()
     _create_audit_chain()
     op.execute(
         """
@@ -64,6 +66,25 @@ def upgrade() -> None:
         " FOR EACH STATEMENT EXECUTE FUNCTION note_unsealed()"
     )
     op.execute("INSERT INTO unsealed_notes SELECT id FROM audit_log")
+
+
+def _create_evidence() -> None:
+    op.create_table(
+        "ledger_evidence",
+        sa.Column("transaction_id", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", postgresql.ARRAY(sa.Integer()), nullable=False),
+        sa.Column("sequences", postgresql.ARRAY(sa.Integer()), nullable=False),
+        sa.Column("last_cel_row_id", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["transaction_id"], ["ledger_transactions.id"], name=op.f("fk_ledger_evidence_transaction_id")
+        ),
+        sa.PrimaryKeyConstraint("transaction_id", name=op.f("pk_ledger_evidence")),
+    )
+    op.execute(
+        "CREATE TRIGGER ledger_evidence_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_evidence"
+        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_ledger()"
+    )
 
 
 def _create_audit_chain() -> None:
@@ -97,7 +118,7 @@ def _create_audit_chain() -> None:
 def downgrade() -> None:
     op.execute("DROP TRIGGER audit_note_unsealed ON audit_log")
     op.execute("DROP TRIGGER audit_log_immutable ON audit_log")
-    for table in ("unsealed_notes", "audit_sealed_notes", "audit_seals"):
+    for table in ("unsealed_notes", "audit_sealed_notes", "audit_seals", "ledger_evidence"):
         op.drop_table(table)
     op.execute("DROP FUNCTION note_unsealed()")
     op.execute("DROP FUNCTION refuse_change_of_audit_log()")
