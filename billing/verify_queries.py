@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.seal_evidence import CHANGED_EVIDENCE
+from billing.seal_queries import Chain
 from store.tables import ledger_postings
 
 
@@ -42,14 +44,12 @@ async def _first(connection: AsyncConnection, query: str, limit: int) -> Sequenc
     return found.all()
 
 
-async def unsealed_count(connection: AsyncConnection, *, older_than_seconds: int) -> int:
+async def unsealed_count(connection: AsyncConnection, chain: Chain, *, older_than_seconds: int) -> int:
+    """Return how many rows are in no batch: the list of what waits is not believed."""
     found = await connection.execute(
         text(
-            """
-            SELECT count(*) FROM ledger_transactions t
-            WHERE posted_at <= now() - :seconds * interval '1 second'
-                AND NOT EXISTS (SELECT FROM ledger_sealed_transactions s WHERE s.transaction_id = t.id)
-            """
+            f"SELECT count(*) FROM {chain.table} t WHERE {chain.time} <= now() - :seconds * interval '1 second'"  # noqa: S608
+            f" AND NOT EXISTS (SELECT FROM {chain.members} s WHERE s.{chain.key} = t.id)"
         ),
         {"seconds": older_than_seconds},
     )
@@ -99,6 +99,11 @@ async def calls_not_as_settled(connection: AsyncConnection, limit: int) -> Seque
         """,
         limit,
     )
+
+
+async def calls_of_changed_evidence(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return call_id of settled calls whose conversion, legs, decisions or Asterisk's rows are not what was sealed."""
+    return await _first(connection, CHANGED_EVIDENCE, limit)
 
 
 async def charges_without_leg(connection: AsyncConnection, limit: int) -> Sequence[Any]:

@@ -34,6 +34,11 @@ def is_deadlock(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == "40P01"
 
 
+def is_lock_timeout(error: DBAPIError) -> bool:
+    """Return whether PostgreSQL gave up waiting for a lock, by its time-out or because two waited for each other."""
+    return getattr(error.orig, "sqlstate", None) == "55P03" or is_deadlock(error)
+
+
 def _data_class(error: BaseException | None) -> bool:
     while error is not None:
         # asyncpg refuses a value it cannot encode before it sends anything.

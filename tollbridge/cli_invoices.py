@@ -130,12 +130,12 @@ def invoice_list(settings: Settings, as_json: bool) -> None:
 @pass_settings
 def invoice_show(settings: Settings, invoice_name: str, as_json: bool) -> None:
     """Show an invoice. With --json it holds everything to check it by (`tollbridge invoice check`)."""
-    from billing.export_invoice import to_json
+    from billing.invoice_document import invoice_document
 
-    made, terms = _read(settings, invoice_name)
     if as_json:
-        print_json(to_json(made, terms))
+        print_json(_read(settings, invoice_name, invoice_document))
         return
+    made = _read(settings, invoice_name)
     _tell(made, as_json=False)
     from rules.money import format_dollars
 
@@ -151,7 +151,7 @@ def invoice_csv(settings: Settings, invoice_name: str, out: Path | None) -> None
     """Write an invoice's lines for a spreadsheet."""
     from billing.export_invoice import to_csv
 
-    text = to_csv(_read(settings, invoice_name)[0])
+    text = to_csv(_read(settings, invoice_name))
     if out is None:
         click.echo(text, nl=False)
     else:
@@ -166,20 +166,22 @@ def invoice_pdf(settings: Settings, invoice_name: str, out: Path) -> None:
     """Write an invoice as a PDF. Example: tollbridge invoice pdf INV-2026-000042 --out november.pdf"""
     from billing.export_invoice import to_pdf
 
-    out.write_bytes(to_pdf(_read(settings, invoice_name)[0]))
+    out.write_bytes(to_pdf(_read(settings, invoice_name)))
     say(f"{out} is written")
 
 
 @invoice.command("check")
 @click.argument("file", type=FILE)
-def invoice_check(file: Path) -> None:
+@click.argument("public_keys", nargs=-1)
+def invoice_check(file: Path, public_keys: tuple[str, ...]) -> None:
     """Recompute an invoice (`invoice show --json`) from its lines and terms. Exit status 1 when something differs.
 
+    With public keys (`ledger key`) each line must be proved by a root that one of them signed.
     `tollbridge invoice script` prints the program that does it: one file that a buyer runs without Tollbridge.
     """
     from billing.check_invoice import main
 
-    sys.exit(main([str(file)]))
+    sys.exit(main([str(file), *public_keys]))
 
 
 @invoice.command("script")
@@ -220,16 +222,15 @@ async def _id_of(connection: AsyncConnection, name: str) -> int:
     return found
 
 
-def _read(settings: Settings, name: str) -> Any:
-    """Return an invoice and the terms it stands on."""
-    from billing.export_invoice import terms_ids
-    from billing.invoice_queries import read_invoice, terms_used
+def _read(settings: Settings, name: str, make: Any = None) -> Any:
+    """Return an invoice, or what `make` makes of it."""
+    from billing.invoice_queries import read_invoice
 
     async def read(engine: AsyncEngine) -> Any:
         async with engine.connect() as connection:
             made = await read_invoice(connection, await _id_of(connection, name))
             assert made is not None
-            return made, await terms_used(connection, made.party, terms_ids(made))
+            return made if make is None else await make(connection, made)
 
     return with_engine(settings, read)
 

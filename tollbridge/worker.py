@@ -32,7 +32,8 @@ from billing.number_costs import post_number_costs
 from billing.ping_costs import post_ping_costs
 from billing.rollups_queries import AT_ONCE as FOLD_TRANSACTIONS
 from billing.rollups_queries import fold_pending
-from billing.seal import BATCH_TRANSACTIONS, seal_next_batch
+from billing.seal import ChainForked, Sealer, seal_next_batch
+from billing.seal_queries import CHAINS, Chain
 from billing.settle_call import NotSettled, Settlement, settle_calls
 from billing.wallet_watch import watch_wallets
 from router.inbound_arrival import expire_reservations, forget_reservations
@@ -79,6 +80,8 @@ class WorkerConfig:
     alive_file: Path
     mail: MailConfig | None = None
     """How people are told of wallets; None: they see it on their pages."""
+    sealer: Sealer | None = None
+    """How it seals and signs; None: it does not."""
 
 
 async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) -> None:
@@ -114,6 +117,8 @@ class Worker:
     def __init__(self, engine: AsyncEngine, config: WorkerConfig) -> None:
         self._engine = engine
         self._node = config.node
+        self._sealer = config.sealer
+        self._forks: set[str] = set()
         self._cel = CelReader(engine, node=config.node, file=config.cel_file, release=_release_attempts)
         self._journal = JournalReader(engine, node=config.node, directory=config.journal_dir)
         self.recordings = Recordings(engine, node=config.node, directory=config.recordings_dir)
@@ -153,11 +158,23 @@ class Worker:
         return len(ready)
 
     async def seal(self) -> None:
-        """Chain what was posted since the last time."""
-        sealed = BATCH_TRANSACTIONS
-        while sealed == BATCH_TRANSACTIONS:
+        """Chain what was posted and noted since the last time; what one chain meets does not stop the other."""
+        if self._sealer is None:
+            return
+        for chain in CHAINS:
+            try:
+                await self._seal_chain(self._sealer, chain)
+            except ChainForked as forked:
+                if str(forked) not in self._forks:
+                    self._forks.add(str(forked))
+                    log.error("%s", forked)
+
+    async def _seal_chain(self, sealer: Sealer, chain: Chain) -> None:
+        sealed = 1
+        # Once more than there is something: what was committed last is written down, too.
+        while sealed:
             async with self._engine.begin() as connection:
-                sealed = await seal_next_batch(connection)
+                sealed = await seal_next_batch(connection, sealer, chain=chain)
 
     async def fold(self) -> None:
         """Add what was posted since the last time to the sums that reports read."""

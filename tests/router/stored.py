@@ -21,6 +21,7 @@ from store.tables import (
     targets,
     tracking_numbers,
 )
+from tests.postgres import as_owner
 
 Document = dict[str, Any]
 
@@ -29,7 +30,7 @@ ROWS_AT_ONCE = 2_000
 
 async def store_market(engine: AsyncEngine, document: Document, *, quickly: bool = False) -> None:
     """Write the market; `quickly` without triggers, as if it had been there since the beginning."""
-    async with engine.begin() as connection:
+    async with as_owner(engine) if quickly else engine.begin() as connection:
         if quickly:
             await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(insert(publishers), [{"id": 1, "name": "publisher"}])

@@ -22,7 +22,8 @@ from billing.verify import verify_ledger
 from store.call_id import call_id_of
 from tests.asterisk_files import START_MS, CallStory, NodeFiles, cel_line, cel_lines, journal_lines
 from tests.market import PAYOUT, PRICE, Market, make_market
-from tests.postgres import execute
+from tests.postgres import as_owner, execute
+from tests.sealing import sealer_at, trust_in
 from tollbridge.worker import Worker, WorkerConfig, run_worker
 
 SOLD = "settled sold"
@@ -47,6 +48,7 @@ def config(files: NodeFiles, database_url: str, tmp_path: Path) -> WorkerConfig:
         journal_dir=files.journal,
         recordings_dir=tmp_path / "recordings",
         alive_file=tmp_path / "worker.alive",
+        sealer=sealer_at(tmp_path / "roots"),
     )
 
 
@@ -208,14 +210,15 @@ async def test_a_call_that_cannot_be_settled_is_pushed_back_and_the_others_are_s
     poisoned, good = (CallStory(serial=n, caller="", target_id=market.targets[0]) for n in (1, 2))
     files.write_call(poisoned, market)
     files.write_call(good, market)
-    await _run(
-        engine, "ALTER TABLE calls ADD CONSTRAINT poison CHECK (linkedid NOT LIKE '%.1' OR outcome IS NULL)"
-    )
+    poison = "ALTER TABLE calls ADD CONSTRAINT poison CHECK (linkedid NOT LIKE '%.1' OR outcome IS NULL)"
+    async with as_owner(engine) as connection:
+        await connection.execute(text(poison))
     await worker.read_and_settle()
     call = await _call(engine, poisoned)
     assert (call["state"], call["settle_failures"]) == ("ended", 1)
     assert (await _call(engine, good))["state"] == "settled"
-    await _run(engine, "ALTER TABLE calls DROP CONSTRAINT poison")
+    async with as_owner(engine) as connection:
+        await connection.execute(text("ALTER TABLE calls DROP CONSTRAINT poison"))
     await _run(engine, "UPDATE calls SET settle_after = now()")
     await _settled(engine, worker.read_and_settle, poisoned)
 
@@ -301,8 +304,10 @@ async def test_kill_9_at_any_point_loses_and_doubles_nothing(
     await worker.seal()
     assert (await _balances(engine))["revenue"] == -PRICE * len(stories)
     assert len(await _rows(engine, "SELECT 1 FROM cel_rows")) == sum(len(cel_lines(s)) for s in stories)
-    verification = await verify_ledger(engine)
+    assert config.sealer is not None
+    verification = await verify_ledger(engine, trust_in(config.sealer))
     assert verification.holds, verification.findings
+    assert verification.unsealed == 0
     assert verification.transactions == len(stories)
 
 

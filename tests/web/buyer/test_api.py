@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.rollups_queries import fold_pending
 from store import tables
 from tests.billing.contracts import contract
+from tests.postgres import as_owner
 from tests.web.buyer.conftest import House
 from tests.web.conftest import Client
 
@@ -130,7 +131,7 @@ async def test_a_sale_is_reported_later_by_its_key(
     admin: Client, buyer: Client, house: House, engine: AsyncEngine
 ) -> None:
     terms = contract(sale={"within_days": 30, "price": "200.00"})
-    async with engine.begin() as connection:
+    async with as_owner(engine) as connection:
         changed = update(tables.buyer_terms).values(document=terms)
         await connection.execute(text("ALTER TABLE buyer_terms DISABLE TRIGGER USER"))
         await connection.execute(changed)

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from router.buyers.tollbridge.signing import SIGNATURE_HEADER, TIME_HEADER, sign, signed_by
+from tests.postgres import as_owner
 from tests.web.rtb.conftest import NUMBER, OHIO, MakePublisher, Publisher, a_caller
 from web.keys import PINGS_AT_WORK
 from web.rtb import queries
@@ -354,7 +355,7 @@ async def test_without_a_database_pings_are_told_to_come_again(publisher: Publis
     key = await publisher.key()
     await publisher.engine.dispose()
     broken = publisher.server.make_url(f"/rtb/{key}")
-    async with publisher.engine.begin() as connection:
+    async with as_owner(publisher.engine) as connection:
         await connection.execute(text("ALTER TABLE rtb_keys RENAME TO rtb_keys_gone"))
     async with publisher.session.post(broken, json={}) as answer:
         assert answer.status == 503
