@@ -9,6 +9,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.domain.inbound_bid import RESERVATION_SECONDS, PublisherKey
+from router.domain.ping_limits import PingLimits, PingRecord
 from store.tables import campaigns, publishers, rtb_keys
 from web.rate_queries import count_in_minute
 
@@ -33,6 +34,8 @@ async def key_of_digest(connection: AsyncConnection, digest: bytes) -> Publisher
         rate_per_minute=row.rate_per_minute,
         share_ppm=row.settings.get("share_ppm"),
         reservation_seconds=row.settings.get("reservation_seconds", RESERVATION_SECONDS),
+        limits=PingLimits.of_settings(row.settings),
+        record=PingRecord(won=row.pings_won, called=row.pings_called, warned_at=row.warned_at),
     )
 
 
