@@ -17,9 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.domain.decision import RouteRequest
 from router.domain.inbound_bid import BidRefusal, InboundBid, InboundPing, NoBid, PublisherKey
-from router.domain.ping_limits import PingLimits, PingRecord
+from router.domain.ping_limits import PingLimits, PingRecord, is_too_many
 from router.inbound_arrival import Claim, claim_reservation
 from router.inbound_bids import InboundBids
+from router.ping_judgement import judge_pings
 from router.route_call import Routed, Router
 from router.snapshot import CurrentSnapshot
 from store.session import open_engine
@@ -262,6 +263,56 @@ async def test_a_publisher_is_told_a_day_before_too_few_calls_bind_it(market: Ma
     assert isinstance(refused, NoBid) and refused.reason is BidRefusal.PUBLISHER_CAPPED
     assert "160 pings and 3 calls" in refused.sentence and "1 open reservation at a time" in refused.sentence
     assert UUID(str(refused.ping_id))
+
+
+async def test_pings_without_calls_are_counted_over_seven_days_and_warned_of_once(market: Market) -> None:
+    await _had(market, expired=101, used=0)
+    await _had(market, expired=400, used=0, days_ago=8)
+    await _had(market, expired=50, used=0, held_room=False)
+    now = datetime.now(UTC)
+    assert await _judged(market, now) == PingRecord(won=101, called=0, warned_at=now)
+    assert await _judged(market, now + timedelta(hours=25)) == PingRecord(won=101, called=0, warned_at=now)
+    await _had(market, expired=0, used=3)
+    assert await _judged(market, now) == PingRecord(won=104, called=3), "enough calls: the warning ends"
+
+
+async def test_a_ping_whose_room_went_to_a_real_call_is_nobodys_blame(market: Market) -> None:
+    await market.change("UPDATE targets SET concurrency_cap = 1")
+    await market.ping()
+    assert (await market.call(publisher_id=_other(market), later=LATER)).leased
+    assert await _judged(market, datetime.now(UTC)) == PingRecord()
+
+
+@pytest.mark.parametrize(
+    ("won", "called", "too_many"),
+    [(100, 0, False), (101, 0, True), (150, 3, False), (151, 3, True), (50, 0, False)],
+)
+def test_nobody_is_judged_by_a_hundred_pings(won: int, called: int, too_many: bool) -> None:
+    assert is_too_many(50, won, called) is too_many
+
+
+async def _had(market: Market, *, expired: int, used: int, days_ago: int = 1, held_room: bool = True) -> None:
+    for state, number in (("expired", expired), ("used", used)):
+        await market.change(
+            "INSERT INTO rtb_reservations (id, rtb_key_id, campaign_id, publisher_id, caller, state, held_room,"
+            " created_at, expires_at) SELECT gen_random_uuid(), 1, :campaign, :publisher, 'x' || n, :state, :held,"
+            " now() - make_interval(days => :days), now() FROM generate_series(1, :number) AS n",
+            campaign=market.seeded.campaign_id,
+            publisher=market.seeded.publisher_id,
+            state=state,
+            held=held_room,
+            days=days_ago,
+            number=number,
+        )
+
+
+async def _judged(market: Market, now: datetime) -> PingRecord:
+    async with market.engine.begin() as connection:
+        await judge_pings(connection, now)
+        row = (
+            await connection.execute(text("SELECT pings_won, pings_called, warned_at FROM rtb_keys"))
+        ).one()
+    return PingRecord(won=row.pings_won, called=row.pings_called, warned_at=row.warned_at)
 
 
 def _other(market: Market) -> int:

@@ -84,11 +84,9 @@ def refusal_of(wanted: KeyWanted) -> KeyRefusal | None:
         return KeyRefusal.SHARE
     if seconds is not None and not RESERVATION_SECONDS_LEAST <= seconds <= RESERVATION_SECONDS_MOST:
         return KeyRefusal.SECONDS
-    if refusal := limits_refusal(wanted.limits):
-        return refusal
     if len(wanted.name) > NAME_CHARACTERS_MAXIMUM or not wanted.name.isprintable():
         return KeyRefusal.NAME
-    return None
+    return limits_refusal(wanted.limits)
 
 
 def limits_refusal(limits: PingLimits) -> KeyRefusal | None:
