@@ -48,7 +48,7 @@ def main(snapshot_file: str, journal_dir: str, prompts_dir: str) -> None:
     with open(os.devnull, "w") as silence:
         agi = AGI(stderr=silence)
         call = _read_call(agi)
-        told = load_tags(agi.get_variable(var.TAGS))
+        told = load_tags(_whole(agi, var.TAGS))
         snapshot = read_snapshot_for(
             snapshot_file,
             call.dialled,
@@ -63,6 +63,11 @@ def main(snapshot_file: str, journal_dir: str, prompts_dir: str) -> None:
         else:
             _offer(agi, snapshot, call, number, facts, began_ns, Path(prompts_dir))
         agi.set_variable(var.DONE, "1")
+
+
+def _whole(agi: AGI, name: str) -> str:
+    """Return a variable that may be long: GET VARIABLE gives 1,023 characters (res_agi.c, handle_getvariable)."""
+    return str(agi.get_full_variable(f"${{{name}}}"))
 
 
 def _read_call(agi: AGI) -> InboundCall:
@@ -82,10 +87,10 @@ def _offer(
     began_ns: int,
     prompts_dir: Path,
 ) -> None:
-    told = load_tags(agi.get_variable(var.TAGS))
+    told = load_tags(_whole(agi, var.TAGS))
     tags = with_caller_state(told, call.caller, snapshot.area_codes, snapshot.zip_codes)
     holding = agi.get_variable(var.HOLDING) == "1"
-    tried = () if holding else load_tried(agi.get_variable(var.TRIED))
+    tried = () if holding else load_tried(_whole(agi, var.TRIED))
     attempt = int(agi.get_variable(var.ATTEMPT) or 1)
     decision = _decide(agi, snapshot, call, number, tags, tried)
     duration_us = (time.perf_counter_ns() - began_ns) // 1000

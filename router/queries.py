@@ -62,6 +62,7 @@ _CAMPAIGNS = select(
     campaigns.c.exclusive,
     campaigns.c.recording,
     campaigns.c.sells_at_loss,
+    campaigns.c.pings_yield_after_seconds,
 ).order_by(campaigns.c.id)
 _PLANS = (
     select(

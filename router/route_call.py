@@ -25,6 +25,7 @@ from router.domain.market import Snapshot
 from router.domain.plan import make_plans
 from router.plain_connections import is_gone
 from router.posting import Bidding, post_to_those_beside
+from router.reserved_share import ReservedShare
 from router.ring_queries import close_ranks
 from router.routing import Routing, RoutingDatabase
 from router.snapshot import DATABASE_FAULTS, CurrentSnapshot
@@ -57,6 +58,8 @@ class Routed:
     """What was wrong with the database, for people; empty when nothing was."""
     phases_us: Mapping[str, int] = field(default_factory=dict)
     """Where the time went: read, decide, lease, auction, post."""
+    share_lost: bool = False
+    """Whether a publisher's reservations hold their share already of somebody who would have taken this one."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the decision as it is stored, with the time each phase took."""
@@ -102,15 +105,21 @@ class Router:
                 await asyncio.sleep(0)
 
     async def route_call(
-        self, request: RouteRequest, attempt: int, fallback_counts: Counts = NOTHING_IN_USE
+        self,
+        request: RouteRequest,
+        attempt: int,
+        fallback_counts: Counts = NOTHING_IN_USE,
+        share: ReservedShare | None = None,
     ) -> Routed:
         """Decide who is rung at `attempt` (from 1) and take room for the call there.
+
+        `share` is what a publisher's reservations may hold, when this is a ping for one.
 
         When PostgreSQL is down, or slower than 300 ms, the decision is made on `fallback_counts` and nothing is
         leased. Never raises for outside faults; raises NoSnapshot when there has never been a market.
         """
         started_ns = time.monotonic_ns()
-        routing = Routing(self._snapshot.current, request, attempt, self._auctions_of(request.call_id))
+        routing = Routing(self._snapshot.current, request, attempt, self._auctions_of(request.call_id), share)
         problem = ""
         while True:
             answer: Answer | None = None
@@ -131,6 +140,7 @@ class Router:
             duration_us=(time.monotonic_ns() - started_ns) // 1000,
             problem=problem,
             phases_us=routing.phases_us,
+            share_lost=routing.share_lost,
         )
 
     async def would_route(self, request: RouteRequest, fallback_counts: Counts = NOTHING_IN_USE) -> Decision:

@@ -88,7 +88,10 @@ campaigns = Table(
     Column("platform_fee_ppm", Integer, nullable=False, server_default=text("0")),
     # Whether a call may go to who pays less than its publisher's ping was promised, when nobody else takes it.
     Column("sells_at_loss", Boolean, nullable=False, server_default=text("false")),
+    # After so long without its call, a ping's room goes to a call that finds none; null: never.
+    Column("pings_yield_after_seconds", Integer, server_default=text("10")),
     enabled(),
+    CheckConstraint("pings_yield_after_seconds between 0 and 900", name="pings_yield"),
     CheckConstraint(
         "platform_fee_micros >= 0 and platform_fee_ppm between 0 and 1000000", name="platform_fee"
     ),

@@ -192,6 +192,11 @@ rtb_keys = Table(
     Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     enabled(),
+    # Of the last days: pings that held room and ended, and those of them on which a call came. Kept by the worker.
+    Column("pings_won", BigInteger, nullable=False, server_default=text("0")),
+    Column("pings_called", BigInteger, nullable=False, server_default=text("0")),
+    # Since when there are too many pings for each call; null: there are not.
+    Column("warned_at", Instant),
     CheckConstraint("rate_per_minute >= 0", name="rate_per_minute"),
 )
 
@@ -216,9 +221,11 @@ rtb_reservations = Table(
     Column("dial", Text),
     # The offer, the answers told, the decision: what the arriving call goes on with.
     Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    Column("created_at", Instant, nullable=False, server_default=func.now(), index=True),
     Column("expires_at", Instant, nullable=False),
     Column("call_id", Uuid),
+    # Whether it ever held room: a bid alone keeps nobody out.
+    Column("held_room", Boolean, nullable=False, server_default=text("false")),
     Index("ix_rtb_reservations_arrival", "tracking_number_id", "caller", "expires_at"),
     Index("ix_rtb_reservations_repeat", "rtb_key_id", "caller", "expires_at"),
     # One live reservation a caller: the second of two pings at once waits for the first.

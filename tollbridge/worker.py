@@ -37,6 +37,7 @@ from billing.seal_queries import CHAINS, Chain
 from billing.settle_call import NotSettled, Settlement, settle_calls
 from billing.wallet_watch import watch_wallets
 from router.inbound_arrival import expire_reservations, forget_reservations
+from router.ping_judgement import judge_pings
 from router.reservations import attempts_that_hold, expire_leases, release_leases
 from router.wallet_holds import expire_holds, release_unanswered
 from store.faults import is_deadlock, is_fault_of_data
@@ -192,6 +193,8 @@ class Worker:
             await post_number_costs(connection, dt.datetime.now(dt.UTC))
         async with self._engine.begin() as connection:
             await forget_reservations(connection, dt.datetime.now(dt.UTC))
+        async with self._engine.begin() as connection:
+            await judge_pings(connection, dt.datetime.now(dt.UTC))
         await self._journal.tidy(time.time_ns() // 1_000_000)
 
     async def _newest_boot(self) -> int | None:

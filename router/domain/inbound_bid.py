@@ -13,6 +13,7 @@ from uuid import UUID
 
 from router.domain.decision import Decision, Rejection
 from rules.money import MICROS_PER_CENT
+from router.domain.ping_limits import NO_RECORD, USUAL_LIMITS, PingLimits, PingRecord
 
 RESERVATION_SECONDS = 60
 """How long a bid stands unless its key says otherwise."""
@@ -136,6 +137,8 @@ class PublisherKey:
     share_ppm: int | None
     """Millionths of the revenue that are bid; None: what the publisher's terms pay."""
     reservation_seconds: int
+    limits: PingLimits = USUAL_LIMITS
+    record: PingRecord = NO_RECORD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,6 +167,8 @@ class InboundBid:
     """Whether room is held for the call; otherwise it is only looked for when the call comes."""
     repeated: bool = False
     """The answer to an earlier ping of the same caller, which still stands."""
+    notice: str = ""
+    """What the publisher should know before it binds; '' when there is nothing."""
 
     def remaining_seconds(self, now: datetime) -> int:
         """Return how many whole seconds the bid still stands."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # typing itself takes 2 ms to import, on a caller's time in t
 LOAN_TYPES = ("refinance", "purchase", "home_equity", "reverse")
 """What a caller may want; a licence's product is one of these."""
 
+PINGS_YIELD_AFTER_SECONDS = 10
+"""A transfer takes a few seconds: a ping keeps its room for so long in any case."""
+
 ACTIVE = "active"
 """The one status of a licence under which loans may be made."""
 
@@ -136,6 +139,8 @@ class Campaign:
     """Whether a flow may record its calls."""
     sells_at_loss: bool = False
     """Whether a call goes to who pays less than its publisher was promised, when nobody else takes it."""
+    pings_yield_after_seconds: int | None = PINGS_YIELD_AFTER_SECONDS
+    """After so long without its call, a ping's room goes to another publisher's call that finds none; None: never."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
