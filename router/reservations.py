@@ -76,14 +76,13 @@ _THAT_HOLD = text(
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)), bindparam("attempts", type_=ARRAY(Integer)))
 
-_EXPIRE = text(
-    _RELEASE.format(
-        which=f"""
-        SELECT l.id FROM leases l WHERE l.released_at IS NULL AND l.expires_at <= :now AND NOT {is_live("l")}
-        ORDER BY l.id LIMIT 1000 FOR UPDATE OF l SKIP LOCKED
-    """
-    )
-).bindparams(bindparam("now", type_=DateTime(timezone=True)))
+_DEAD = """
+    SELECT l.id FROM leases l WHERE l.released_at IS NULL AND l.expires_at <= :now AND NOT {live}
+    ORDER BY l.id LIMIT 1000 FOR UPDATE OF l SKIP LOCKED
+"""
+_EXPIRE = text(_RELEASE.format(which=_DEAD.format(live=is_live("l")))).bindparams(
+    bindparam("now", type_=DateTime(timezone=True))
+)
 
 _CONFIRM = text("""
     UPDATE leases SET expires_at = greatest(expires_at, :expires_at)

@@ -11,14 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from router.reservations import release_leases
 from router.wallet_holds import release_holds
 
-_HELD = ("leases", "wallet_holds")
-_FORGET = tuple(
-    text(f"DELETE FROM {table} WHERE call_id = :call_id AND attempt = :attempt AND released_at IS NOT NULL")
-    for table in _HELD
+_FORGET = (
+    text("DELETE FROM leases WHERE call_id = :call_id AND attempt = :attempt AND released_at IS NOT NULL"),
+    text("DELETE FROM wallet_holds WHERE call_id = :call_id AND attempt = :attempt AND released_at IS NOT NULL"),
 )
-_MOVE = tuple(
-    text(f"UPDATE {table} SET attempt = :to WHERE call_id = :call_id AND attempt = :attempt")
-    for table in _HELD
+_MOVE = (
+    text("UPDATE leases SET attempt = :to WHERE call_id = :call_id AND attempt = :attempt"),
+    text("UPDATE wallet_holds SET attempt = :to WHERE call_id = :call_id AND attempt = :attempt"),
 )
 
 

@@ -60,17 +60,16 @@ GIVE_BACK_UNANSWERED = text(
 )
 
 # What was answered is held until it is billed, though its leg has ended.
-GIVE_BACK_EXPIRED = text(
-    _GIVE_BACK.format(
-        which=f"""
-        SELECT h.call_id, h.attempt FROM wallet_holds h
-        WHERE h.released_at IS NULL AND h.expires_at <= :now AND NOT {is_live("h")} AND NOT EXISTS (
-            SELECT FROM calls c JOIN legs g ON g.call_id = c.id
-            WHERE c.id = h.call_id AND c.state <> 'settled' AND g.attempt = h.attempt AND g.answered_ms IS NOT NULL)
-        ORDER BY h.expires_at LIMIT 1000 FOR UPDATE OF h SKIP LOCKED
-    """
-    )
-).bindparams(bindparam("now", type_=DateTime(timezone=True)))
+_DEAD = """
+    SELECT h.call_id, h.attempt FROM wallet_holds h
+    WHERE h.released_at IS NULL AND h.expires_at <= :now AND NOT {live} AND NOT EXISTS (
+        SELECT FROM calls c JOIN legs g ON g.call_id = c.id
+        WHERE c.id = h.call_id AND c.state <> 'settled' AND g.attempt = h.attempt AND g.answered_ms IS NOT NULL)
+    ORDER BY h.expires_at LIMIT 1000 FOR UPDATE OF h SKIP LOCKED
+"""
+GIVE_BACK_EXPIRED = text(_GIVE_BACK.format(which=_DEAD.format(live=is_live("h")))).bindparams(
+    bindparam("now", type_=DateTime(timezone=True))
+)
 
 HAND_OVER = text(
     """
