@@ -13,7 +13,9 @@ from router.wallet_holds import release_holds
 
 _FORGET = (
     text("DELETE FROM leases WHERE call_id = :call_id AND attempt = :attempt AND released_at IS NOT NULL"),
-    text("DELETE FROM wallet_holds WHERE call_id = :call_id AND attempt = :attempt AND released_at IS NOT NULL"),
+    text(
+        "DELETE FROM wallet_holds WHERE call_id = :call_id AND attempt = :attempt AND released_at IS NOT NULL"
+    ),
 )
 _MOVE = (
     text("UPDATE leases SET attempt = :to WHERE call_id = :call_id AND attempt = :attempt"),

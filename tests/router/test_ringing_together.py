@@ -21,7 +21,7 @@ from router.snapshot_file import write_snapshot
 from router.wallet_holds import expire_holds
 from store.session import open_engine
 from tests.router.markets import CALL, PATIENT_SECONDS, a_request, a_small_market
-from tests.router.stored import execute, scalar, store_market
+from tests.router.stored import execute, nobody_is_suppressed, scalar, store_market
 from tests.router.test_route_call import CLOSED_PORT, used
 
 NOW = datetime.now(UTC)
@@ -89,7 +89,10 @@ async def test_where_the_campaign_has_room_for_two_only_two_ring(engine: AsyncEn
 
 async def test_without_the_database_all_ring(tmp_path: Path) -> None:
     nowhere = open_engine(CLOSED_PORT, application_name="test")
-    routed = await Router(nowhere, await market_of(tmp_path)).route_call(a_request(), 1)
+    router = Router(nowhere, await market_of(tmp_path))
+    nobody_is_suppressed(tmp_path / "snapshot.json")
+    await router.keep_last_known(tmp_path / "snapshot.json", tmp_path, maximum_age_hours=24)
+    routed = await router.route_call(a_request(), 1)
     await nowhere.dispose()
     assert rung(routed) == [1, 2, 3] and not routed.leased
 
@@ -195,9 +198,7 @@ async def test_a_call_of_which_a_silent_node_tells_nothing_keeps_its_room(
     engine: AsyncEngine, tmp_path: Path
 ) -> None:
     """Another node's worker sweeps while ours is down: that no row tells of our call says nothing."""
-    router = Router(
-        engine, await a_market_with_a_wallet(engine, tmp_path), database_seconds=PATIENT_SECONDS
-    )
+    router = Router(engine, await a_market_with_a_wallet(engine, tmp_path), database_seconds=PATIENT_SECONDS)
     await router.route_call(a_request(now=NOW), 1)
     alive = (NOW + timedelta(seconds=100)).timestamp() * 1000
     beat = "INSERT INTO asterisk_boots (node, started_ms, last_alive_ms) VALUES ('a', 1, :alive)"
@@ -212,13 +213,11 @@ async def test_a_call_of_which_a_silent_node_tells_nothing_keeps_its_room(
 async def test_who_would_not_have_the_call_holds_no_money_and_the_next_moves_up_with_its_own(
     engine: AsyncEngine, tmp_path: Path
 ) -> None:
-    router = Router(
-        engine, await a_market_with_a_wallet(engine, tmp_path), database_seconds=PATIENT_SECONDS
-    )
+    router = Router(engine, await a_market_with_a_wallet(engine, tmp_path), database_seconds=PATIENT_SECONDS)
     await router.route_call(a_request(now=NOW), 1)
     await close_ranks(engine, UUID(CALL), 1, [False, True, True])
     holds = "SELECT string_agg(concat_ws(' ', attempt, buyer_id, released_at), ',') FROM wallet_holds"
     assert await scalar(engine, holds) == "1 2"
-    assert await scalar(engine, "SELECT string_agg(held_micros::text, ' ' ORDER BY buyer_id) FROM wallets") == (
-        "0 45000000"
-    )
+    assert await scalar(
+        engine, "SELECT string_agg(held_micros::text, ' ' ORDER BY buyer_id) FROM wallets"
+    ) == ("0 45000000")
