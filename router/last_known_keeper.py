@@ -33,7 +33,13 @@ from router.last_known_file import (
     write_callers,
     write_counts,
 )
-from router.last_known_queries import SUPPRESSED_MAXIMUM, read_earlier, read_suppressed, read_wallets
+from router.last_known_queries import (
+    SUPPRESSED_MAXIMUM,
+    TABLES_TIMEOUT_SECONDS,
+    read_earlier,
+    read_suppressed,
+    read_wallets,
+)
 from router.plain_connections import PlainConnections
 from router.shared_counts import READING_SHARE, SharedCounts
 from router.snapshot import DATABASE_FAULTS
@@ -42,7 +48,6 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 READ_TIMEOUT_SECONDS = 2.0
-LISTS_TIMEOUT_SECONDS = 60.0
 LISTS_AGAIN_SECONDS = 300.0
 """Lists of suppressed callers are read when they were written to, and after so long in any case."""
 
@@ -107,12 +112,12 @@ class LastKnownKeeper:
         before = self.known.suppressed_ms, self.known.earlier_ms
         now = time.monotonic()
         if now >= self._next_lists:
-            problems.append(await self._read(self._read_lists, LISTS_TIMEOUT_SECONDS))
+            problems.append(await self._read(self._read_lists, TABLES_TIMEOUT_SECONDS))
         if now >= self._next_earlier:
             longest = max(map(window_seconds, snapshot.campaigns.values()), default=0)
             since = datetime.now(UTC) - timedelta(seconds=longest)
             problems.append(
-                await self._read(lambda one: self._read_earlier(one, since), LISTS_TIMEOUT_SECONDS)
+                await self._read(lambda one: self._read_earlier(one, since), TABLES_TIMEOUT_SECONDS)
             )
         self._note("; ".join(dict.fromkeys(filter(None, problems))))
         callers_changed = (self.known.suppressed_ms, self.known.earlier_ms) != before

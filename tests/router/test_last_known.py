@@ -75,7 +75,9 @@ async def suppress(engine: AsyncEngine, buyer_id: int, caller: str = CALLER) -> 
 async def a_slow_database(engine: AsyncEngine) -> AsyncIterator[None]:
     """Somebody holds a lock that every call waits for."""
     async with engine.begin() as connection:
-        await connection.exec_driver_sql("LOCK TABLE cap_counters, buyer_suppressions IN ACCESS EXCLUSIVE MODE")
+        await connection.exec_driver_sql(
+            "LOCK TABLE cap_counters, buyer_suppressions IN ACCESS EXCLUSIVE MODE"
+        )
         yield
 
 
@@ -130,7 +132,9 @@ async def test_lists_that_nobody_has_read_or_that_are_a_day_old_sell_nobody(
     never = await call(router)
     assert not never.ringing and set(codes(never).values()) == {"not_known"}
     assert "suppressed callers are not known" in never.decision.rejections[0].detail
-    assert target_of(await call(router, caller=None)) == 2, "who has no number is on no list; 1 may have no money"
+    assert target_of(await call(router, caller=None)) == 2, (
+        "who has no number is on no list; 1 may have no money"
+    )
     known = router._database.last_known.known
     known.suppressed = DigestTable(b"", SUPPRESSED_RECORD)
     known.suppressed_ms = time.time_ns() // 1_000_000 - 25 * 3_600_000
