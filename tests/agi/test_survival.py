@@ -45,7 +45,12 @@ def folder(tmp_path: Path) -> Path:
 
 async def survive(folder: Path, *, linkedid: str = "t-1.1", caller: str = CALLER) -> dict[str, str]:
     """Run the script for one call; return the variables it set."""
-    script = [sys.executable, "-m", "agi.survival", *map(str, (folder / "snapshot.json", folder / "journal", folder))]
+    script = [
+        sys.executable,
+        "-m",
+        "agi.survival",
+        *map(str, (folder / "snapshot.json", folder / "journal", folder)),
+    ]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*script, stdin=pipe, stdout=pipe)
     assert process.stdin is not None and process.stdout is not None
@@ -79,7 +84,9 @@ def rung(told: dict[str, str]) -> str:
 def know(folder: Path, **known: Any) -> None:
     now = time.time_ns() // 1_000_000
     counts = Changes(counters=known.pop("counters", []), histories=[])
-    last = LastKnown(suppressed=DigestTable(b"", SUPPRESSED_RECORD), suppressed_ms=now, counted_ms=now, owed_ms=now)
+    last = LastKnown(
+        suppressed=DigestTable(b"", SUPPRESSED_RECORD), suppressed_ms=now, counted_ms=now, owed_ms=now
+    )
     last.owed_micros = {}
     for name, value in known.items():
         setattr(last, name, value)
@@ -95,7 +102,13 @@ async def test_a_suppressed_caller_is_not_rung(folder: Path) -> None:
     assert {one["target_id"]: one["code"] for one in decided["rejections"]}[1] == "suppressed"
     counts = decided["decision"]["inputs"]["counts"]
     assert counts["suppressed_buyers"] == [1]
-    assert [what for what, _ in counts["not_known"]] == ["suppression", "wallets", "caps", "earlier_calls", "turns"]
+    assert [what for what, _ in counts["not_known"]] == [
+        "suppression",
+        "wallets",
+        "caps",
+        "earlier_calls",
+        "turns",
+    ]
     assert [one["name"] for one in facts_of(folder, "counted")] == ["decided_on_last_known"]
 
 
@@ -113,12 +126,16 @@ async def test_wallets_and_caps_count_and_so_does_what_it_rang_before(folder: Pa
 
 async def test_calls_at_the_same_moment_do_not_share_the_last_room(folder: Path) -> None:
     know(folder)
-    told = await asyncio.gather(*(survive(folder, linkedid=f"t-1.{n}", caller=f"1614555010{n}") for n in range(4)))
+    told = await asyncio.gather(
+        *(survive(folder, linkedid=f"t-1.{n}", caller=f"1614555010{n}") for n in range(4))
+    )
     assert sorted(rung(one) for one in told) == ["1", "2", "3", "3"]
 
 
 @pytest.mark.parametrize("what", ["never", "old"])
-async def test_without_lists_that_count_the_caller_hears_why_and_nobody_is_rung(folder: Path, what: str) -> None:
+async def test_without_lists_that_count_the_caller_hears_why_and_nobody_is_rung(
+    folder: Path, what: str
+) -> None:
     if what == "old":
         know(folder, suppressed_ms=time.time_ns() // 1_000_000 - 25 * 3_600_000)
     told = await survive(folder)
