@@ -149,7 +149,7 @@ async def read_counts(
             stages=plan.remember("turn_stages", lambda: _array(_turn_stages(campaign))),
             caller=request.caller,
             now=request.now,
-            since=request.now - timedelta(seconds=_window_seconds(campaign)),
+            since=request.now - timedelta(seconds=window_seconds(campaign)),
             call_id=request.call_id,
             buyers=plan.remember("limited", lambda: _array(limits)),
         )
@@ -203,7 +203,7 @@ async def lock_turn(connection: asyncpg.Connection, stage_ids: Sequence[int]) ->
         yield
 
 
-def _window_seconds(campaign: Campaign) -> int:
+def window_seconds(campaign: Campaign) -> int:
     policy = campaign.duplicate_policy
     return max(campaign.duplicate_window_seconds, policy.window_seconds if policy else 0)
 

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import BigInteger, Integer, Text, Uuid, bindparam, text
+from sqlalchemy import BigInteger, DateTime, Integer, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.domain.caps import Claim, Moment, caps_of, claims_of
 from router.domain.market import Target
+from router.live_attempts import is_live
 
 _TAKE = """
     SELECT take_leases($1, $2, $3, $4, $5, $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[],
@@ -75,20 +76,12 @@ _THAT_HOLD = text(
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)), bindparam("attempts", type_=ARRAY(Integer)))
 
-# An attempt is live while its call is in progress, its leg has not ended and no later attempt was made.
-_EXPIRE = text(
-    _RELEASE.format(
-        which="""
-        SELECT l.id FROM leases l
-        WHERE l.released_at IS NULL AND l.expires_at <= :now AND NOT EXISTS (
-            SELECT FROM calls c
-            WHERE c.id = l.call_id AND c.state = 'in_progress'
-            AND NOT EXISTS (SELECT FROM legs g WHERE g.call_id = l.call_id AND g.attempt = l.attempt)
-            AND NOT EXISTS (SELECT FROM leases n WHERE n.call_id = l.call_id AND n.attempt > l.attempt)
-        )
-        ORDER BY l.id LIMIT 1000 FOR UPDATE OF l SKIP LOCKED
-    """
-    )
+_DEAD = """
+    SELECT l.id FROM leases l WHERE l.released_at IS NULL AND l.expires_at <= :now AND NOT {live}
+    ORDER BY l.id LIMIT 1000 FOR UPDATE OF l SKIP LOCKED
+"""
+_EXPIRE = text(_RELEASE.format(which=_DEAD.format(live=is_live("l")))).bindparams(
+    bindparam("now", type_=DateTime(timezone=True))
 )
 
 _CONFIRM = text("""

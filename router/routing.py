@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -13,15 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from router.batches import Batches
 from router.count_queries import CallAnswer, CallQuestion, ask_about_calls, lock_turn, read_counts
 from router.domain.auction import AuctionResult, AuctionWanted, Bid, BidOutcome, PostAnswer
-from router.domain.caps import Moment, all_caps, claims_of, concurrency_key, highest_of, with_full
+from router.domain.caps import Moment, concurrency_key, highest_of, with_full
 from router.domain.counts import Counts
 from router.domain.decide import decide
 from router.domain.decision import Decision, Offer, RouteRequest
 from router.domain.distribution import NO_TURN, ROUND_ROBIN, TURN_METHODS, pass_after, pass_before
+from router.domain.last_known import Rung, claims_for, has_limit, price_of, rung_of
 from router.domain.market import Entry, Snapshot, Stage
 from router.domain.own_room import without_own_room
 from router.domain.wallets import with_empty_wallets
 from router.inbound_bid_queries import read_own_room
+from router.last_known_keeper import LastKnownKeeper
 from router.pings_yield import take_over_oldest
 from router.plain_connections import PlainConnections
 from router.reservations import (
@@ -59,6 +62,7 @@ class RoutingDatabase:
         """For what few calls need."""
         self.connections = PlainConnections(engine)
         self.shared = SharedCounts(self.connections)
+        self.last_known = LastKnownKeeper(self.connections, self.shared)
         self._questions = Batches(self.connections, ask_about_calls, batch_seconds)
         self._attempts = Batches(self.connections, take_leases_together, batch_seconds)
 
@@ -272,36 +276,35 @@ class Routing:
 
     def _attempt_at(self, offer: Offer, decision: Decision, number: int, moment: Moment) -> Attempt:
         request = self.request
-        target = self._snapshot.targets[offer.target_id]
-        campaign = self._snapshot.campaigns[request.campaign_id]
-        caps = all_caps(self._snapshot, campaign, request.publisher_id, target)
         return Attempt(
-            call_id=self.request.call_id,
+            call_id=request.call_id,
             attempt=number,
-            target_id=target.id,
-            claims=claims_of(caps, target, moment, self._price_micros(offer)),
+            target_id=offer.target_id,
+            claims=claims_for(self._snapshot, request, offer, moment),
             now_ms=moment.now_ms,
             expires_at=request.now + timedelta(seconds=offer.ring_timeout_seconds + LEASE_MARGIN_SECONDS),
             turn=self._turn(decision) if offer is decision.chosen else None,
         )
 
-    def _price_micros(self, offer: Offer) -> int:
-        if not offer.billed:
-            return 0
-        if offer.bid_micros is not None:
-            return offer.bid_micros
-        price = self._snapshot.price_micros(offer.buyer_id, self.request.campaign_id, self.request.now)
-        return price or 0
+    def rung(self, answer: Decision | AuctionWanted) -> list[Rung]:
+        """Return what those who are to ring would have leased, if the database had answered."""
+        if isinstance(answer, AuctionWanted) or answer.chosen is None:
+            return []
+        return self.rung_by((answer.chosen, *answer.together))
+
+    def rung_by(self, ringing: Sequence[Offer]) -> list[Rung]:
+        """As `rung`, of those who do ring."""
+        now_ms = time.time_ns() // 1_000_000
+        return rung_of(self._snapshot, self.request, ringing, self._attempt, now_ms)
 
     def _hold(self, offer: Offer) -> Hold | None:
         """Return what is set aside of the buyer's wallet; None when it has no limit, or the call goes for nothing."""
-        buyer = self._snapshot.buyers.get(offer.buyer_id)
-        if buyer is None or buyer.credit_limit_micros is None or not offer.billed:
+        if not has_limit(self._snapshot, offer):
             return None
         return Hold(
             buyer_id=offer.buyer_id,
             campaign_id=self.request.campaign_id,
-            amount_micros=self._price_micros(offer),
+            amount_micros=price_of(self._snapshot, self.request, offer),
         )
 
     def _turn(self, decision: Decision) -> TurnTaken | None:

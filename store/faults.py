@@ -26,6 +26,8 @@ def is_fault_of_data(error: BaseException) -> bool:
     if isinstance(error, StatementError):
         # A value that could not even be put into the statement.
         return True
+    if isinstance(error, asyncpg.PostgresError | asyncpg.DataError):
+        return _data_class(error)
     return not isinstance(error, OUTSIDE_ERRORS)
 
 

@@ -109,6 +109,7 @@ def run_agi(settings: Settings, layout: Layout, secret: str) -> None:
         speech_ports=speech_ports(settings),
         house=settings.house,
         web_hook_rules=web_hook_rules(settings),
+        lists_last_hours=settings.lists_last_hours,
     )
     uvloop.run(serve(config))
 

@@ -66,6 +66,13 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql://, or be empty for the embedded PostgreSQL")
         return value
 
+    lists_last_hours: int = Field(
+        24,
+        ge=1,
+        le=168,
+        description="hours buyers' lists of suppressed callers count while the database is away; then nobody is sold",
+    )
+
     sip_address: str = Field("127.0.0.1", description="address Asterisk listens on for SIP and media")
     sip_port: int = Field(5060, ge=1, le=65535)
     sip_external_address: str = Field("", description="public address put into SDP when behind NAT")

@@ -37,8 +37,10 @@ from billing.seal_queries import CHAINS, Chain
 from billing.settle_call import NotSettled, Settlement, settle_calls
 from billing.wallet_watch import watch_wallets
 from router.inbound_arrival import expire_reservations, forget_reservations
+from router.last_known_file import rung_path
 from router.ping_judgement import judge_pings
 from router.reservations import attempts_that_hold, expire_leases, release_leases
+from router.rung_without_database import set_aside, take_room
 from router.wallet_holds import expire_holds, release_unanswered
 from store.faults import is_deadlock, is_fault_of_data
 from store.session import open_engine
@@ -123,6 +125,7 @@ class Worker:
         self._cel = CelReader(engine, node=config.node, file=config.cel_file, release=_release_attempts)
         self._journal = JournalReader(engine, node=config.node, directory=config.journal_dir)
         self.recordings = Recordings(engine, node=config.node, directory=config.recordings_dir)
+        self._rung_file = rung_path(config.journal_dir)
         self._next_sweep = 0.0
 
     async def read_and_settle(self) -> None:
@@ -130,11 +133,14 @@ class Worker:
 
         The journal is read after Asterisk's file: whatever our services wrote of a call was written before its end.
         """
+        set_aside(self._rung_file)
         sweep = time.monotonic() >= self._next_sweep
         boot_ms = await self._newest_boot() if sweep else None
         before = self._cel.stored + self._journal.stored
         cel_read = await self._cel.read()
         journal_read = await self._journal.read()
+        # Before anything is settled: what a call came to is counted by its leases.
+        await take_room(self._engine, self._rung_file)
         if sweep:
             await self._sweep(boot_ms, files_read=cel_read and journal_read)
             self._next_sweep = time.monotonic() + SWEEP_SECONDS

@@ -12,8 +12,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from router.domain.decision import Decision, Rejection
-from rules.money import MICROS_PER_CENT
 from router.domain.ping_limits import NO_RECORD, USUAL_LIMITS, PingLimits, PingRecord
+from rules.money import MICROS_PER_CENT
 
 RESERVATION_SECONDS = 60
 """How long a bid stands unless its key says otherwise."""

@@ -174,6 +174,7 @@ async def test_without_the_database_too_nobody_rings_who_was_not_told(
 ) -> None:
     paths = ["/bid?amount=60", "/bid?amount=55&refuse_post=1", "/bid?amount=50"]
     async with bidders() as there, routed_among(engine, there, tmp_path, paths, together=2) as (router, _):
+        await router.keep_last_known(tmp_path / "snapshot.json", tmp_path, maximum_age_hours=24)
         router._database_seconds = 0.0  # a database that is too slow
         routed = await router.route_call(a_request(call_id=str(uuid4()), now=datetime.now(UTC)), 1)
     assert not routed.leased and [offer.target_id for offer in routed.ringing] == [1]

@@ -19,6 +19,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.verify import verify_ledger
+from router.domain.caps import Claim, concurrency_key
+from router.domain.last_known import Rung
+from router.last_known_file import append_rung, rung_path
 from store.call_id import call_id_of
 from tests.asterisk_files import START_MS, CallStory, NodeFiles, cel_line, cel_lines, journal_lines
 from tests.market import PAYOUT, PRICE, Market, make_market
@@ -87,6 +90,44 @@ async def test_a_sold_call_is_settled_from_the_two_files(
         "carrier_cost": 10_800,
         "carrier:Carrier:payable": -10_800,
     }
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["talking", "over"])
+async def test_a_call_rung_without_the_database_counts_in_caps_once_it_answers(
+    engine: AsyncEngine,
+    worker: Worker,
+    files: NodeFiles,
+    market: Market,
+    ended: bool,
+) -> None:
+    story = CallStory(target_id=market.targets[0], connected_ms=100_000)
+    conversions, at_once = "target:1:conversions:total", concurrency_key(market.targets[0])
+    claims = [(conversions, "conversions"), (at_once, "concurrency")]
+    rung = Rung(
+        at_ms=START_MS,
+        call_id=str(call_id_of(story.linkedid)),
+        attempt=1,
+        target_id=market.targets[0],
+        buyer_id=market.buyers[0],
+        campaign_id=market.campaign,
+        caller=None,
+        claims=tuple(Claim(key=key, kind=kind, amount=1, at_most=0, period_start=0) for key, kind in claims),
+        hold_micros=None,
+    )
+    append_rung(rung_path(files.journal), [rung])
+    lines = cel_lines(story)
+    files.write_journal(*journal_lines(story, market))
+    files.write_cel(*(lines if ended else lines[:4]))
+    await worker.read_and_settle()
+    await execute_sweep(worker)
+    used = dict(await _rows(engine, "SELECT key, used FROM cap_counters"))
+    assert used == {conversions: 1, at_once: 0 if ended else 1}
+    assert not list(files.journal.glob("rung*"))
+
+
+async def execute_sweep(worker: Worker) -> None:
+    worker._next_sweep = 0.0
+    await worker.read_and_settle()
 
 
 async def test_half_a_line_waits_for_its_other_half(

@@ -35,6 +35,8 @@ class Decided:
     target: str | None
     duration_us: int
     passed: tuple[Passed, ...]
+    not_known: str = ""
+    """What the database was not asked for, and how old what it went by was; empty when it answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +188,8 @@ def _tell_decision(decision: Decided) -> Iterator[str]:
     chosen = decision.target or "nobody"
     took = f"{decision.duration_us / 1000:.1f} ms"
     yield f"  decision {decision.sequence} by {decision.decided_by}: {chosen} ({took})"
+    if decision.not_known:
+        yield f"    {decision.not_known}"
     for passed in decision.passed:
         yield f"    not {passed.buyer} / {passed.target}: {passed.code} ({passed.detail})"
 

@@ -53,7 +53,9 @@ async def read_trouble(connection: AsyncConnection, now: datetime) -> Trouble:
             connection, select(refused_lines.c.position).where(refused_lines.c.refused_at > now - RECENT)
         ),
         newest_refusal=await _newest_refusal(connection),
-        unlisted_invites=await _unlisted(connection, now),
+        unlisted_invites=await _counted(connection, "unlisted_source", now),
+        on_last_known=await _counted(connection, "decided_on_last_known", now),
+        not_sold=await _counted(connection, "not_sold_lists_unknown", now),
         unsettled=await _count(
             connection,
             select(calls.c.id).where(calls.c.state != "settled", calls.c.settle_failures > 0),
@@ -160,10 +162,10 @@ async def _newest_refusal(connection: AsyncConnection) -> str:
     return "" if row is None else f"{row.kind} of node {row.node}, {row.problem[:200]}"
 
 
-async def _unlisted(connection: AsyncConnection, now: datetime) -> int:
-    """INVITEs from addresses that are no trunk's, when there was one within a day."""
+async def _counted(connection: AsyncConnection, name: str, now: datetime) -> int:
+    """Return how often nodes have counted something (agi.journal.COUNTED), if they did within a day."""
     statement = select(func.sum(counters.c.value)).where(
-        counters.c.name == "unlisted_source", counters.c.last_at > now - RECENT
+        counters.c.name == name, counters.c.last_at > now - RECENT
     )
     return int((await connection.execute(statement)).scalar_one() or 0)
 

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from router.buyers.tollbridge.signing import SIGNATURE_HEADER, TIME_HEADER, sign, signed_by
-from tests.postgres import as_owner
 from router.domain.ping_limits import PingLimits
+from tests.postgres import as_owner
 from tests.web.rtb.conftest import NUMBER, OHIO, MakePublisher, Publisher, a_caller
 from web.keys import PINGS_AT_WORK
 from web.rtb import queries
