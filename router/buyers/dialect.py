@@ -68,7 +68,8 @@ class Question:
     """Of this question alone: the same call has another for each bidder. The post has the ping's."""
     campaign: str
     caller: str | None
-    """E.164; None unless the contract shows it. After the sale always given, when the caller did not withhold it."""
+    """E.164; None unless the contract shows it. After the sale always given, unless the caller withheld it
+    or the bidder refuses as a habit."""
     caller_hash: str | None
     """HMAC-SHA256 of the number under the bidder's own secret, for its duplicate check; None without one."""
     state: str | None
