@@ -76,6 +76,8 @@ _PLANS = (
         plan_stages.c.deadline_ms,
         plan_stages.c.floor_micros,
         plan_stages.c.margin_micros,
+        plan_stages.c.highest_bid_micros,
+        plan_stages.c.longest_minimum_seconds,
         plan_entries.c.target_id,
         plan_entries.c.priority,
         plan_entries.c.weight,

@@ -181,10 +181,13 @@ plan_stages = Table(
     Column("attempts", Integer),
     # Targets that ring at once; the first to answer wins.
     Column("simultaneous", Integer, nullable=False, server_default=text("1")),
-    # Of a ping_post stage: how long bidders have, the least bid, and what must remain above the payout.
+    # Of a ping_post stage: how long bidders have, what a bid is worth at least, and what must remain above the payout.
     Column("deadline_ms", Integer, nullable=False, server_default=text("500")),
     Column("floor_micros", BigInteger, nullable=False, server_default=text("0")),
     Column("margin_micros", BigInteger, nullable=False, server_default=text("0")),
+    # Ceilings of bids, where they are lower than the endpoint's; null: none.
+    Column("highest_bid_micros", BigInteger),
+    Column("longest_minimum_seconds", Integer),
     UniqueConstraint("campaign_id", "position"),
     CheckConstraint("ring_timeout_seconds between 3 and 120", name="ring_timeout_seconds"),
     CheckConstraint("attempts > 0", name="attempts"),
@@ -192,6 +195,8 @@ plan_stages = Table(
     CheckConstraint("deadline_ms between 50 and 2000", name="deadline_ms"),
     CheckConstraint("floor_micros >= 0", name="floor"),
     CheckConstraint("margin_micros >= 0", name="margin"),
+    CheckConstraint("highest_bid_micros > 0", name="highest_bid"),
+    CheckConstraint("longest_minimum_seconds >= 0", name="longest_minimum"),
 )
 
 plan_entries = Table(
@@ -282,8 +287,18 @@ ping_endpoints = Table(
     Column("budget_per_minute", Integer),
     Column("cost_micros", BigInteger, nullable=False, server_default=text("0")),
     enabled(),
+    # Ceilings of its bids: a higher bid, or a longer minimum, is invalid.
+    Column("highest_bid_micros", BigInteger, nullable=False, server_default=text("1000000000")),
+    Column("longest_minimum_seconds", Integer, nullable=False, server_default=text("600")),
+    # It rests when it refuses more than this share of its wins at the post, or pays less than that of their worth.
+    Column("most_refused_percent", Integer, nullable=False, server_default=text("60")),
+    Column("least_paid_percent", Integer, nullable=False, server_default=text("25")),
     CheckConstraint("budget_per_minute >= 0", name="budget_per_minute"),
     CheckConstraint("cost_micros >= 0", name="cost"),
+    CheckConstraint("highest_bid_micros > 0", name="highest_bid"),
+    CheckConstraint("longest_minimum_seconds >= 0", name="longest_minimum"),
+    CheckConstraint("most_refused_percent between 0 and 100", name="most_refused"),
+    CheckConstraint("least_paid_percent between 0 and 100", name="least_paid"),
 )
 
 buyer_terms = Table(

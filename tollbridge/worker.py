@@ -36,6 +36,7 @@ from billing.seal import ChainForked, Sealer, seal_next_batch
 from billing.seal_queries import CHAINS, Chain
 from billing.settle_call import NotSettled, Settlement, settle_calls
 from billing.wallet_watch import watch_wallets
+from router.bidder_records import count_records
 from router.inbound_arrival import expire_reservations, forget_reservations
 from router.last_known_file import rung_path
 from router.ping_judgement import judge_pings
@@ -55,6 +56,7 @@ POLL_SECONDS = 0.05
 SWEEP_SECONDS = 1.0
 RECORDINGS_SECONDS = 1.0
 TIDY_SECONDS = 60.0
+COUNT_BIDDERS_SECONDS = 15.0
 MAIL_SECONDS = 2.0
 RETRY_SECONDS = 0.5
 RETRY_AT_MOST_SECONDS = 5.0
@@ -100,6 +102,7 @@ async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) ->
             tasks.create_task(_repeat(worker.recordings.tend, RECORDINGS_SECONDS, stop))
             tasks.create_task(_repeat(worker.fold, SWEEP_SECONDS, stop))
             tasks.create_task(_repeat(worker.tidy, TIDY_SECONDS, stop))
+            tasks.create_task(_repeat(worker.count_bidders, COUNT_BIDDERS_SECONDS, stop))
             if config.mail is not None:
                 tasks.create_task(_repeat(_mails_of(engine, config.mail), MAIL_SECONDS, stop))
             if config.telephone is not None:
@@ -202,6 +205,11 @@ class Worker:
         async with self._engine.begin() as connection:
             await judge_pings(connection, dt.datetime.now(dt.UTC))
         await self._journal.tidy(time.time_ns() // 1_000_000)
+
+    async def count_bidders(self) -> None:
+        """Count how long bidders' calls lasted and what their wins came to; rest those it is too much of."""
+        async with self._engine.begin() as connection:
+            await count_records(connection, dt.datetime.now(dt.UTC))
 
     async def _newest_boot(self) -> int | None:
         async with self._engine.connect() as connection:

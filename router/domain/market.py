@@ -91,6 +91,9 @@ class Stage:
     deadline_ms: int = 500
     floor_micros: int = 0
     margin_micros: int = 0
+    highest_bid_micros: int | None = None
+    longest_minimum_seconds: int | None = None
+    """Of a bid, beside the endpoint's own ceilings; None: those alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -253,6 +256,13 @@ class Snapshot:
             if terms.goes_live_at <= now:
                 return terms.price_micros
         return None
+
+    def standing_minimum_ms(self, buyer_id: int, campaign_id: int, now: datetime) -> int:
+        """Return how long a call of the campaign must last at `now` before the buyer's terms pay; 0 without terms."""
+        for terms in self.terms.get((buyer_id, campaign_id), ()):
+            if terms.goes_live_at <= now:
+                return terms.minimum_connected_ms
+        return 0
 
     def payout_micros(self, publisher_id: int | None, campaign_id: int, now: datetime) -> int:
         """Return what the publisher earns with a converted call of the campaign at `now`; 0 without terms."""

@@ -203,6 +203,7 @@ class Bid:
     buyer: str | None
     outcome: str
     bid_micros: int | None
+    worth_micros: int | None
     sent_at: datetime
     arrived_us: int | None
     detail: str

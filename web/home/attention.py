@@ -43,6 +43,8 @@ class RestedBidder:
     buyer: str
     target: str
     until: datetime
+    why: str
+    """Empty: too many of its answers failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,8 +144,10 @@ def _lines(trouble: Trouble) -> Iterator[Item]:
         yield Item(
             urgency=Urgency.NOW,
             title=f"{bidder.buyer}, {bidder.target} is not asked for bids",
-            detail="It failed too often and rests for a while; then one question tries whether it is well again",
-            address=f"/targets/{bidder.target_id}",
+            detail=f"It rests for a while: {bidder.why}"
+            if bidder.why
+            else "It failed too often and rests for a while; then one question tries whether it is well again",
+            address=f"/ping-endpoints/{bidder.target_id}" if bidder.why else f"/targets/{bidder.target_id}",
         )
     for line in _first(trouble.failing):
         yield Item(

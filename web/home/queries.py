@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, exists, func, select, text
+from sqlalchemy import Row, exists, func, literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr_flows import queries as flow_queries
 from router import licence_queries
 from router.domain.expiring_licences import WARNING_DAYS, find_expiring
+from store.routing_tables import bidder_records
 from store.tables import (
     buyers,
     calls,
@@ -71,16 +72,23 @@ async def _count(connection: AsyncConnection, statement: Any) -> int:
 
 
 async def _rested(connection: AsyncConnection, now: datetime) -> list[RestedBidder]:
+    health, records = endpoint_health.c, bidder_records.c
+    resting = union_all(
+        select(health.target_id, health.rested_until, literal("").label("why")).where(
+            health.rested_until > now
+        ),
+        select(records.target_id, records.rested_until, records.why).where(records.rested_until > now),
+    ).subquery()
     statement = (
         select(
             targets.c.id.label("target_id"),
             buyers.c.name.label("buyer"),
             targets.c.name.label("target"),
-            endpoint_health.c.rested_until.label("until"),
+            resting.c.rested_until.label("until"),
+            resting.c.why,
         )
-        .join(targets, targets.c.id == endpoint_health.c.target_id)
+        .join(targets, targets.c.id == resting.c.target_id)
         .join(buyers, buyers.c.id == targets.c.buyer_id)
-        .where(endpoint_health.c.rested_until > now)
         .order_by(buyers.c.name, targets.c.name)
         .limit(ROWS_MAXIMUM)
     )
