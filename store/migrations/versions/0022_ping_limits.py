@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0022_ping_limits"
-down_revision = "0017_take_together_at_once"
+down_revision = "0019_bids_worth"
 branch_labels = None
 depends_on = None
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0023_disputes"
-down_revision = "0017_take_together_at_once"
+down_revision = "0022_ping_limits"
 branch_labels = None
 depends_on = None
 

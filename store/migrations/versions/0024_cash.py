@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0024_cash"
-down_revision = "0017_take_together_at_once"
+down_revision = "0023_disputes"
 branch_labels = None
 depends_on = None
 
