@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 import wave
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from agi import channel_variables as var
@@ -25,6 +25,9 @@ SAMPLES_PER_SECOND = 8000
 SHORT_BY_SECONDS = 0.1
 """What may be missing of a sound that counts as heard to its end."""
 COMMAND_SECONDS = 10.0
+COMMAND_BYTES_MAXIMUM = 2_040
+"""Asterisk reads a command into 2,048 bytes, its end included (res_agi.c, AGI_BUF_LEN): the rest is another to it."""
+_MSET = 'EXEC MSet "{}"'
 _SAFE_ARGUMENTS = re.compile(r"^[0-9A-Za-z_+,-]*$")
 _END = re.compile(r"endpos=([0-9]{1,12})")
 SAFE_VALUE = re.compile(r"^[0-9A-Za-z_+.:/=@-]*$")
@@ -46,14 +49,15 @@ class Channel:
         return self._connection.request.query.get(name, "")
 
     async def set_variables(self, values: Mapping[str, str]) -> None:
-        """Set channel variables, in order, in one command: each command costs the caller and both processes.
+        """Set channel variables, in order, in as few commands as hold them: each costs the caller and both processes.
 
         Raises ValueError for a value that the dialplan could read as anything but text.
         """
         for name, value in values.items():
             if not SAFE_VALUE.match(value):
                 raise ValueError(f"unsafe value for {name}")
-        await self._command(f'EXEC MSet "{",".join(f"{name}={value}" for name, value in values.items())}"')
+        for pairs in _in_commands(f"{name}={value}" for name, value in values.items()):
+            await self._command(_MSET.format(pairs))
 
     async def ring(self) -> None:
         """Let the caller hear ringing until something else is heard."""
@@ -218,6 +222,17 @@ def seconds_of(path: Path) -> float:
             return float(sound.getnframes() / sound.getframerate())
     except (OSError, EOFError, wave.Error):
         return 0.0
+
+
+def _in_commands(pairs: Iterable[str]) -> Iterator[str]:
+    """Yield the pairs joined by commas, as many at a time as one MSet holds."""
+    joined = ""
+    for pair in pairs:
+        if joined and len(_MSET.format(f"{joined},{pair}")) > COMMAND_BYTES_MAXIMUM:
+            yield joined
+            joined = ""
+        joined = f"{joined},{pair}" if joined else pair
+    yield joined
 
 
 def _sound_name(path: Path) -> str:

@@ -18,11 +18,17 @@ from ivr_flows.definition import Flow
 from ivr_flows.events import RouteWait
 from ivr_flows.nodes.node import Session
 from ivr_flows.resumes import Resume, Routed
-from router.domain.caller_facts import told_of_caller, with_caller_state
+from router.domain.caller_facts import STATE_SOURCE_TAG, told_of_caller, with_caller_state
+from router.domain.decision import STATE_CANDIDATES_TAG, STATE_TAG
+from router.domain.hops import HOPS_TAG
 from router.domain.market import Snapshot, TrackingNumber
 from router.inbound_arrival import Claim, claim_reservation
+from rules.call_tags import fit_together
 from rules.places import states_of_area_code
 from store.call_id import call_id_of
+
+ALWAYS_KEPT = (STATE_TAG, STATE_SOURCE_TAG, STATE_CANDIDATES_TAG, HOPS_TAG)
+"""Tags that decide whether the call may be sold at all: they go before all others."""
 
 
 async def inbound_call(channel: Channel, services: Services) -> None:
@@ -92,7 +98,9 @@ async def _run_flow(
             return
         resume: Resume
         if isinstance(step.wait, RouteWait):
-            progress = _progress(step.session, await claim, call, snapshot)
+            progress, left_out = progress_of(step.session, await claim, call, snapshot)
+            if left_out:
+                on.note("tags_left_out", step.session.node, tags=list(left_out))
             services.journal.write(journal.TAGGED, call.linkedid, {"tags": dict(progress.tags)})
             offered = await offer_next_target(channel, services, call, number, progress)
             if offered is Offered.TREATED:
@@ -114,9 +122,17 @@ def _matched_body(number: TrackingNumber, flow: Flow) -> dict[str, object]:
     }
 
 
-def _progress(session: Session, claim: Claim | None, call: InboundCall, snapshot: Snapshot) -> Progress:
-    """What the publisher told of the caller counts where the caller said nothing; where they live is worked out."""
-    tags = told_of_caller({} if claim is None else claim.tags, session.tags)
-    return Progress(
-        tags=with_caller_state(tags, call.caller, snapshot.area_codes, snapshot.zip_codes), claim=claim
-    )
+def progress_of(
+    session: Session, claim: Claim | None, call: InboundCall, snapshot: Snapshot
+) -> tuple[Progress, tuple[str, ...]]:
+    """Return what the call goes on with, and the names of tags that there was no room for.
+
+    What the publisher told of the caller counts where the caller said nothing, as far as it fits; where they live is
+    worked out.
+    """
+    told = told_of_caller({} if claim is None else claim.tags, session.tags)
+    tags = with_caller_state(told, call.caller, snapshot.area_codes, snapshot.zip_codes)
+    always = {name: tags[name] for name in ALWAYS_KEPT if name in tags}
+    by_caller = {name: tags[name] for name in session.tags if name in tags}
+    fitting, left_out = fit_together(always, by_caller, tags)
+    return Progress(tags=fitting, claim=claim), left_out

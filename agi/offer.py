@@ -15,7 +15,14 @@ from agi import journal
 from agi.call import InboundCall
 from agi.channel import Channel
 from agi.live_calls import LiveCalls
-from agi.offered import decided_body, kept_variables, ring_variables, treatment_of, treatment_variables
+from agi.offered import (
+    counted_names,
+    decided_body,
+    kept_variables,
+    ring_variables,
+    treatment_of,
+    treatment_variables,
+)
 from agi.parsed_flows import ParsedFlows
 from agi.sounds import Sounds
 from agi.speech.client import SpeechClient
@@ -92,6 +99,8 @@ async def offer_next_target(
         routed.decision, attempt=progress.attempt, decided_by="router", duration_us=routed.duration_us
     )
     services.journal.write(journal.DECIDED, call.linkedid, {**body, "decision": routed.to_json()})
+    for name in counted_names(routed.decision):
+        services.journal.write(journal.COUNTED, "", {"name": name})
     return await _tell(channel, services, call, number, progress, routed)
 
 

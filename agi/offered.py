@@ -18,6 +18,9 @@ ACCEPT_SECONDS = 40
 """Of several that ring at once: how long one that picked up may take over the whisper and the key."""
 TOGETHER_MAXIMUM = 10
 
+DECIDED_ON_LAST_KNOWN = "decided_on_last_known"
+NOT_SOLD_UNKNOWN = "not_sold_lists_unknown"
+
 UNKNOWN_NUMBER = "tollbridge/unknown-number"
 NO_BUYER = "tollbridge/no-buyer"
 
@@ -47,6 +50,13 @@ def decided_body(decision: Decision, *, attempt: int, decided_by: str, duration_
             for rejection in decision.rejections
         ],
     }
+
+
+def counted_names(decision: Decision) -> tuple[str, ...]:
+    """Return what the journal counts of a decision: that it was made on what was known last, or sold nobody for it."""
+    if decision.counts.not_sold:
+        return (NOT_SOLD_UNKNOWN,)
+    return (DECIDED_ON_LAST_KNOWN,) if decision.counts.not_known else ()
 
 
 def ring_variables(

@@ -157,12 +157,7 @@ def _write_answer(on: FlowCall, event: Answered | TagSet) -> None:
 async def _keep_tags(on: FlowCall, session: Session) -> None:
     """Survival goes on with what is known so far, from the channel alone."""
     on.services.journal.write(journal.TAGGED, on.call.linkedid, {"tags": dict(session.tags)})
-    try:
-        kept = dump_tags(session.tags)
-    except ValueError as problem:
-        log.error("survival goes on with older tags of call %s: %s", on.call.linkedid, problem)
-        return
-    await on.channel.set_variables({var.TAGS: kept})
+    await on.channel.set_variables({var.TAGS: dump_tags(session.tags)})
 
 
 def _notice_heard(on: FlowCall, event: NoticeHeard) -> None:

@@ -29,6 +29,7 @@ from router.auction_house import PUBLIC_ONLY, open_auctions
 from router.buyers.addresses import AddressRules
 from router.buyers.ping_client import PingClient
 from router.collector import leave_calls_in_peace
+from router.domain.last_known import MAXIMUM_AGE_HOURS
 from router.inbound_arrival import AskingPublishers
 from router.route_call import Router
 from router.snapshot import CurrentSnapshot
@@ -53,6 +54,8 @@ class AgiConfig:
     speech_ports: Sequence[tuple[int, int]]
     # Where Asterisk says why a registration failed.
     asterisk_log_file: Path
+    # So long lists of suppressed callers count that were read before the database went away.
+    lists_last_hours: int = MAXIMUM_AGE_HOURS
     # Our name in the list of houses a call has come through.
     house: str = "tollbridge"
     # Where web hooks of flows may go beyond public addresses over https.
@@ -82,6 +85,7 @@ async def serve(config: AgiConfig) -> None:
         PingClient(config.web_hook_rules) as web_hooks,
     ):
         router = Router(engine, snapshot, auctions)
+        await router.keep_last_known(config.snapshot_file, config.journal_dir, config.lists_last_hours)
         await router.make_ready()
         await _serve_until(stop, config, engine, snapshot, router, web_hooks)
     await engine.dispose()
@@ -121,6 +125,7 @@ async def _serve_until(
             snapshot.keep_fresh(stop),
             live_calls.run(),
             services.asking_publishers.keep_fresh(),
+            router.keep_fresh(),
             commands.run(),
             trunks.run(),
         )

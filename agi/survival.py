@@ -1,8 +1,9 @@
 """The local AGI script that sells the call when our services are down, frozen or broken.
 
-Asterisk starts it for one call (agi-bin/survival). It needs no network and no database: the last snapshot file, the
-channel's own variables, and Asterisk's count of the legs in use. What the caller has answered so far is on the
-channel (TB_TAGS); the state falls back to the area code. Imports are few, because the caller waits for them.
+Asterisk starts it for one call (agi-bin/survival). It needs no network and no database: the last snapshot file, what
+was known last of callers, wallets and caps, the channel's own variables, and Asterisk's count of the legs in use. What
+the caller has answered so far is on the channel (TB_TAGS); the state falls back to the area code. Imports are few,
+because the caller waits for them.
 
 pyst2 speaks AGI here (FACTS 4): it wants a script's main thread, which this is.
 """
@@ -14,8 +15,10 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from asterisk.agi import AGI, AGIException
 
@@ -25,6 +28,7 @@ from agi.call import InboundCall, caller_of, e164_of, load_tags, load_tried
 from agi.offered import (
     NO_BUYER,
     UNKNOWN_NUMBER,
+    counted_names,
     decided_body,
     kept_variables,
     ring_variables,
@@ -32,13 +36,22 @@ from agi.offered import (
     treatment_variables,
 )
 from router.domain.caller_facts import with_caller_state
-from router.domain.counts import Counts
 from router.domain.decide import decide_unasked
 from router.domain.decision import Decision, RouteRequest
+from router.domain.last_known import rung_of
 from router.domain.licences import need_of
 from router.domain.market import Campaign, Snapshot, TrackingNumber
+from router.last_known_file import append_rung, one_at_a_time, read_last_known, rung_path
 from router.snapshot_file import read_snapshot_for
 from store.call_id import call_id_of
+
+
+class Files(NamedTuple):
+    """Where it reads and writes."""
+
+    snapshot_file: Path
+    journal_dir: Path
+    prompts_dir: Path
 
 
 def main(snapshot_file: str, journal_dir: str, prompts_dir: str) -> None:
@@ -48,7 +61,7 @@ def main(snapshot_file: str, journal_dir: str, prompts_dir: str) -> None:
     with open(os.devnull, "w") as silence:
         agi = AGI(stderr=silence)
         call = _read_call(agi)
-        told = load_tags(agi.get_variable(var.TAGS))
+        told = load_tags(_whole(agi, var.TAGS))
         snapshot = read_snapshot_for(
             snapshot_file,
             call.dialled,
@@ -57,12 +70,18 @@ def main(snapshot_file: str, journal_dir: str, prompts_dir: str) -> None:
             ),
         )
         number = snapshot.numbers.get(call.dialled)
-        facts = journal.Journal(Path(journal_dir))
+        files = Files(Path(snapshot_file), Path(journal_dir), Path(prompts_dir))
+        facts = journal.Journal(files.journal_dir)
         if number is None or not number.enabled:
             agi.set_variable(var.CLOSING_PROMPT, UNKNOWN_NUMBER)
         else:
-            _offer(agi, snapshot, call, number, facts, began_ns, Path(prompts_dir))
+            _offer(agi, snapshot, call, number, facts, began_ns, files)
         agi.set_variable(var.DONE, "1")
+
+
+def _whole(agi: AGI, name: str) -> str:
+    """Return a variable that may be long: GET VARIABLE gives 1,023 characters (res_agi.c, handle_getvariable)."""
+    return str(agi.get_full_variable(f"${{{name}}}"))
 
 
 def _read_call(agi: AGI) -> InboundCall:
@@ -80,14 +99,15 @@ def _offer(
     number: TrackingNumber,
     facts: journal.Journal,
     began_ns: int,
-    prompts_dir: Path,
+    files: Files,
 ) -> None:
-    told = load_tags(agi.get_variable(var.TAGS))
+    told = load_tags(_whole(agi, var.TAGS))
     tags = with_caller_state(told, call.caller, snapshot.area_codes, snapshot.zip_codes)
     holding = agi.get_variable(var.HOLDING) == "1"
-    tried = () if holding else load_tried(agi.get_variable(var.TRIED))
+    tried = () if holding else load_tried(_whole(agi, var.TRIED))
     attempt = int(agi.get_variable(var.ATTEMPT) or 1)
-    decision = _decide(agi, snapshot, call, number, tags, tried)
+    with one_at_a_time(rung_path(files.journal_dir)):
+        decision = _decide(agi, snapshot, call, number, tags, tried, attempt, files)
     duration_us = (time.perf_counter_ns() - began_ns) // 1000
     _write_facts(facts, snapshot, call, number, tags)
     facts.write(
@@ -95,7 +115,9 @@ def _offer(
         call.linkedid,
         decided_body(decision, attempt=attempt, decided_by="survival", duration_us=duration_us),
     )
-    for name, value in _variables(agi, snapshot, call, decision, prompts_dir).items():
+    for name in counted_names(decision):
+        facts.write(journal.COUNTED, "", {"name": name})
+    for name, value in _variables(agi, snapshot, call, decision, files.prompts_dir).items():
         agi.set_variable(name, value)
 
 
@@ -124,9 +146,12 @@ def _decide(
     number: TrackingNumber,
     tags: Mapping[str, str],
     tried: tuple[int, ...],
+    attempt: int,
+    files: Files,
 ) -> Decision:
+    """Decide on what was known last, and on what was rung since."""
+    known, rung_file = read_last_known(files.snapshot_file, files.journal_dir), rung_path(files.journal_dir)
     campaign = snapshot.campaigns[number.campaign_id]
-    counts = Counts(concurrency=_legs_in_use(agi, campaign))
     request = RouteRequest(
         call_id=str(call_id_of(call.linkedid)),
         campaign_id=campaign.id,
@@ -137,7 +162,14 @@ def _decide(
         tried=tried,
         now=datetime.now(UTC),
     )
-    return decide_unasked(snapshot, request, counts)
+    now_ms = time.time_ns() // 1_000_000
+    counts = known.counts(snapshot, request, _legs_in_use(agi, campaign), now_ms)
+    decision = decide_unasked(snapshot, request, counts)
+    if decision.chosen is not None:
+        ringing = (decision.chosen, *decision.together)
+        with suppress(OSError):  # a full disk keeps nobody from being sold
+            append_rung(rung_file, rung_of(snapshot, request, ringing, attempt, now_ms))
+    return decision
 
 
 def _legs_in_use(agi: AGI, campaign: Campaign) -> dict[int, int]:

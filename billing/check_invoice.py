@@ -1,17 +1,22 @@
 #!/usr/bin/env python3
 """Recomputes a Tollbridge invoice or statement from its own lines and terms, without Tollbridge.
 
-    python3 check_invoice.py INVOICE.json
+    python3 check_invoice.py INVOICE.json [PUBLIC_KEY …]
 
 INVOICE.json is what `tollbridge invoice show NUMBER --json` prints. This one file needs Python 3.9 or newer and nothing
 else: it imports nothing of Tollbridge and shares no code with it, so that what it agrees with was reckoned twice. It
 prints every line that does not come to what was billed, and ends with status 1 when there is one, 2 when the file
 cannot be read.
+
+A line's proof leads from the posting in the ledger to a root that was signed when the call was settled: what is proved
+cannot be changed later without a trace. Name the public keys that you were given (`tollbridge ledger key`): then every
+line must be proved, and by one of them.
 """
 
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -43,6 +48,72 @@ def check(invoice: Json) -> list[str]:
     for call_id in sorted(doubles([line["call_id"] for line in lines if line["kind"] == "settlement"])):
         findings.append(f"call {call_id} is billed twice")
     return findings
+
+
+def check_proofs(invoice: Json, keys: list[str]) -> tuple[list[str], int]:
+    """Return what does not hold of the proofs, and how many lines are proved. With keys, every line must be."""
+    findings, proved = [], 0
+    roots = {batch: (root, list(check_root(root, keys))) for batch, root in invoice.get("roots", {}).items()}
+    sign = -1 if invoice["kind"] == "credit_note" else 1
+    for line in invoice["lines"]:
+        proof = line.get("proof")
+        found = list(check_proof(line, proof, sign, roots)) if proof else []
+        proved += bool(proof) and not found
+        if not proof and keys:
+            found = ["it is not proved: not sealed yet, or held back"]
+        findings += [f"line {line['position']}: {finding}" for finding in found]
+    return findings, proved
+
+
+def check_root(root: Json, keys: list[str]) -> Iterator[str]:
+    """Return what does not hold of a signed root."""
+    said = ("chain", "batch", "previous_root", "root", "entry_count", "sealed_at_us")
+    message = "\n".join(["tollbridge-root/1", *(str(root[name]) for name in said)]).encode()
+    if root["chain"] != "ledger":
+        yield f"the root is of another chain, {root['chain']}"
+    if keys and root["public_key"] not in keys:
+        yield f"the root is signed by another key, {root['public_key']}"
+    if not is_signed(bytes.fromhex(root["public_key"]), message, bytes.fromhex(root["signature"])):
+        yield "the signature of the root is not right"
+
+
+def check_proof(line: Json, proof: Json, sign: int, roots: Json) -> Iterator[str]:
+    """Return what does not hold of one line's proof."""
+    root, faults = roots[str(proof["batch"])]
+    yield from faults
+    # The first parts are the transaction's detail and the digest of its evidence, each other one is a posting.
+    shown = [part for part in proof["parts"][2:] if isinstance(part, dict)]
+    parts = b"".join(
+        hashed(4, bytes.fromhex(part["blind"]) + part["text"].encode())
+        if isinstance(part, dict)
+        else bytes.fromhex(part)
+        for part in proof["parts"]
+    )
+    digest = hashed(0, proof["head"].encode() + b"\n" + parts)
+    for side, beside in proof["path"]:
+        other = bytes.fromhex(beside)
+        digest = hashed(1, other + digest if side == "left" else digest + other)
+    place = int(root["batch"]).to_bytes(8, "big") + int(root["entry_count"]).to_bytes(8, "big")
+    if hashed(2, place + bytes.fromhex(root["previous_root"]) + digest).hex() != root["root"]:
+        yield "its proof does not lead to the signed root"
+    transaction_id, call_id, kind, *_ = json.loads(proof["head"])
+    if [transaction_id, call_id, kind] != [line["transaction_id"], line["call_id"], line["kind"]]:
+        yield f"its proof is of transaction {transaction_id}, {kind} of call {call_id}"
+    postings = [json.loads(part["text"]) for part in shown]
+    if len({account.rpartition(":")[0] for account, _ in postings}) > 1:
+        yield "its proof shows accounts of several parties"
+    posted = sum(amount for _, amount in postings)
+    if posted * sign * own_side(postings) != line["amount_micros"]:
+        yield f"{money(posted)} was posted, {money(line['amount_micros'])} is billed"
+
+
+def own_side(postings: list[Any]) -> int:
+    """What a buyer owes is posted above zero, what a publisher is owed below."""
+    return -1 if any(account.startswith("publisher:") for account, _ in postings) else 1
+
+
+def hashed(prefix: int, content: bytes) -> bytes:
+    return hashlib.sha256(bytes([prefix]) + content).digest()
 
 
 def doubles(values: list[Any]) -> set[Any]:
@@ -123,8 +194,13 @@ def price(asked: Any, inputs: Json, standing: bool) -> Fraction:
     return micros(asked)
 
 
+def step_of(rounding: Json) -> Fraction:
+    """Return what amounts are whole multiples of: a cent at least."""
+    return max(Fraction(Decimal(rounding["to"])), Fraction(1, 100)) * MICROS
+
+
 def rounded(amount: Fraction, rounding: Json) -> int:
-    step = Fraction(Decimal(rounding["to"])) * MICROS
+    step = step_of(rounding)
     units = amount / step
     whole = units.numerator // units.denominator
     rest = units - whole
@@ -143,7 +219,7 @@ def with_margin(contract: Json, amount: int, inputs: Json) -> int:
     else:
         kept = micros(margin)
     left = max(revenue - kept, 0)
-    step = Fraction(Decimal(contract["rounding"]["to"])) * MICROS
+    step = step_of(contract["rounding"])
     return min(amount, int(left // step * step))
 
 
@@ -221,17 +297,84 @@ def money(amount: Any) -> str:
     return f"{Decimal(int(amount)) / MICROS:,.6f}".rstrip("0").rstrip(".") + " USD"
 
 
+# Ed25519, by RFC 8032. Points of the curve -x*x + y*y = 1 + D*x*x*y*y are (X, Y, Z, T): x = X/Z, y = Y/Z, x*y = T/Z.
+
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT_OF_MINUS_1 = pow(2, (P - 1) // 4, P)
+
+
+def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Return whether the key made the signature (RFC 8032, 5.1.7)."""
+    if len(public_key) != 32 or len(signature) != 64:
+        return False
+    key, commitment = point(public_key), point(signature[:32])
+    scalar = int.from_bytes(signature[32:], "little")
+    if key is None or commitment is None or scalar >= ORDER:
+        return False
+    digest = hashlib.sha512(signature[:32] + public_key + message).digest()
+    challenge = int.from_bytes(digest, "little") % ORDER
+    left, right = times(scalar, BASE), plus(commitment, times(challenge, key))
+    return same(left, right)
+
+
+def point(encoded: bytes) -> Any:
+    """Return the point that 32 bytes are, or None (RFC 8032, 5.1.3)."""
+    y = int.from_bytes(encoded, "little")
+    odd, y = y >> 255, y & (2**255 - 1)
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if x * x % P != square:
+        x = x * ROOT_OF_MINUS_1 % P
+    if x * x % P != square or (x == 0 and odd):
+        return None
+    if x % 2 != odd:
+        x = P - x
+    return (x, y, 1, x * y % P)
+
+
+def plus(one: Any, other: Any) -> Any:
+    a, b = (one[1] - one[0]) * (other[1] - other[0]) % P, (one[1] + one[0]) * (other[1] + other[0]) % P
+    c, d = 2 * one[3] * other[3] * D % P, 2 * one[2] * other[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return (e * f % P, g * h % P, f * g % P, e * h % P)
+
+
+def times(scalar: int, one: Any) -> Any:
+    total = (0, 1, 1, 0)
+    while scalar:
+        if scalar % 2:
+            total = plus(total, one)
+        one, scalar = plus(one, one), scalar // 2
+    return total
+
+
+def same(one: Any, other: Any) -> bool:
+    return bool(
+        (one[0] * other[2] - other[0] * one[2]) % P == 0 and (one[1] * other[2] - other[1] * one[2]) % P == 0
+    )
+
+
+BASE = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
+    if not arguments:
         print(__doc__)
         return 2
+    file, *keys = arguments
     try:
-        with open(arguments[0], encoding="utf-8") as opened:
+        with open(file, encoding="utf-8") as opened:
             invoice = json.load(opened, parse_float=Decimal)
         findings = check(invoice)
+        unproved, proved = check_proofs(invoice, keys)
+        findings += unproved
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as problem:
         print(
-            f"{arguments[0]} is no invoice that can be read: {type(problem).__name__}: {problem}",
+            f"{file} is no invoice that can be read: {type(problem).__name__}: {problem}",
             file=sys.stderr,
         )
         return 2
@@ -240,6 +383,10 @@ def main(arguments: list[str]) -> int:
     name = f"{invoice['kind'].replace('_', ' ')} {invoice['number'] or '(draft)'}"
     print(f"{name}: {len(invoice['lines'])} lines, {money(invoice['total_micros'])}: "
           f"{'everything holds' if not findings else f'{len(findings)} findings'}")  # fmt: skip
+    signers = sorted({root["public_key"] for root in invoice.get("roots", {}).values()})
+    print(f"{proved} of {len(invoice['lines'])} lines are proved by signed roots")
+    if signers and not keys:
+        print(f"signed by {', '.join(signers)}: compare that with the key you were given")
     return 1 if findings else 0
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from billing.read_terms import TermsError, parse_terms
+from billing.read_terms import ROUNDED_TO, TermsError, parse_terms
 from billing.terms_document import Fixed, Party, RevenueShare, Rule, TermsDocument, Tiers
 from billing.terms_facts import ALWAYS_KNOWN, CONNECTED, CONVERTED
 from rules.condition import All, Comparison
 from rules.condition_region import can_be_met
 from rules.fact_kinds import Kind
+from rules.money import MICROS_PER_CENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def checked_terms(value: object, party: Party) -> TermsDocument:
     """Read terms and refuse those that contradict themselves. Raises TermsError with each place and reason."""
     document = parse_terms(value, party)
-    problems = [*_problems(document)]
+    problems = [*_problems(document), *_of_rounding(value)]
     if problems:
         raise TermsError(problems)
     return document
@@ -45,7 +46,7 @@ def _of_rules(place: str, rules: Sequence[Rule], bonuses: Sequence[Rule]) -> Ite
         where = f"{place}bonuses[{index}]"
         yield from _of_rule(where, bonus)
         if _possible(bonus) and not any(
-            can_be_met((_whole(bonus), _whole(one)), (), ALWAYS_KNOWN) for one in rules
+            can_be_met((whole_of(bonus), whole_of(one)), (), ALWAYS_KNOWN) for one in rules
         ):
             yield f"{where}: {bonus.name!r} can never pay, because no rule is met together with it"
 
@@ -71,9 +72,16 @@ def _of_tiers(place: str, tiers: Tiers) -> Iterator[str]:
 def _shadowed(place: str, rule: Rule, earlier: Sequence[Rule]) -> Iterator[str]:
     if not earlier or not _possible(rule):
         return
-    if not can_be_met((_whole(rule),), [_whole(one) for one in earlier], ALWAYS_KNOWN):
+    if not can_be_met((whole_of(rule),), [whole_of(one) for one in earlier], ALWAYS_KNOWN):
         names = " or ".join(repr(one.name) for one in earlier)
         yield f"{place}: {rule.name!r} can never pay, because {names} pays first; put the narrower rule first"
+
+
+def _of_rounding(value: object) -> Iterator[str]:
+    rounding = value.get("rounding") if isinstance(value, Mapping) else None
+    to = rounding.get("to") if isinstance(rounding, Mapping) else None
+    if ROUNDED_TO.get(str(to), MICROS_PER_CENT) < MICROS_PER_CENT:
+        yield f"rounding.to: {to!r} is finer than a cent; amounts have whole cents: 0.01 or 1"
 
 
 def _of_margin(document: TermsDocument) -> Iterator[str]:
@@ -88,10 +96,10 @@ def _of_margin(document: TermsDocument) -> Iterator[str]:
 
 
 def _possible(rule: Rule) -> bool:
-    return can_be_met((_whole(rule),), (), ALWAYS_KNOWN)
+    return can_be_met((whole_of(rule),), (), ALWAYS_KNOWN)
 
 
-def _whole(rule: Rule) -> Condition:
+def whole_of(rule: Rule) -> Condition:
     """Return everything the rule asks of a call, as one condition."""
     seconds = rule.minimum_connected_ms / 1000
     minimum = Comparison(fact=CONNECTED, kind=Kind.NUMBER, operator=">=", value=seconds)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from billing.invoice import Invoice, InvoiceLine
 from billing.judge_terms import PLAIN_RULE, seconds_text
+from billing.seal_leaves import NO_PROOFS, Proofs
 from billing.terms_facts import TERMS_FACTS
 from rules.fact_kinds import Kind, to_json_value
 from rules.money import format_dollars
@@ -31,8 +32,8 @@ PDF_ROWS_A_TABLE = 500
 """reportlab lays out a table as a whole: long invoices are several, one below the other."""
 
 
-def to_json(invoice: Invoice, terms: Sequence[Any]) -> dict[str, Any]:
-    """Return the invoice with the terms it stands on; `terms` are rows of buyer_terms or publisher_terms."""
+def to_json(invoice: Invoice, terms: Sequence[Any], proofs: Proofs = NO_PROOFS) -> dict[str, Any]:
+    """Return the invoice with its terms (rows of buyer_terms or publisher_terms) and the proofs of its lines."""
     return {
         "format": FORMAT,
         "kind": invoice.kind.value,
@@ -46,9 +47,11 @@ def to_json(invoice: Invoice, terms: Sequence[Any]) -> dict[str, Any]:
         "time_zone": invoice.time_zone,
         "currency": invoice.currency,
         "total_micros": invoice.total_micros,
+        "due_micros": invoice.due_micros,
         "kinds": {name: kind.value for name, kind in TERMS_FACTS.items()},
         "terms": {str(row.id): row.document or _plain(row._mapping) for row in terms},
-        "lines": [_line(line) for line in invoice.lines],
+        "roots": {str(batch): root for batch, root in proofs.roots.items()},
+        "lines": [_line(line) | {"proof": proofs.by_id.get(line.transaction_id)} for line in invoice.lines],
     }
 
 
@@ -65,7 +68,7 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
         "minimum_connected_seconds": row.get("minimum_connected_ms", 0) / 1000,
         "price": to_json_value(Kind.MONEY, price),
     }
-    return {"rounding": {"to": "0.000001", "mode": "half_up"}, "rules": [rule]}
+    return {"rounding": {"to": "0.01", "mode": "half_up"}, "rules": [rule]}
 
 
 def _line(line: InvoiceLine) -> dict[str, Any]:
@@ -135,6 +138,8 @@ def to_pdf(invoice: Invoice) -> bytes:
     for start in range(0, len(invoice.lines), PDF_ROWS_A_TABLE):
         story.append(_table(invoice.lines[start : start + PDF_ROWS_A_TABLE], zone, styles["BodyText"]))
     total = f"<b>Total: {format_dollars(invoice.total_micros)} {invoice.currency}</b>"
+    if invoice.due_micros != invoice.total_micros:
+        total += f"<br/>Due: {format_dollars(invoice.due_micros)}; the rest was paid from the wallet"
     story += [Spacer(1, 12), Paragraph(total, styles["Heading3"])]
     written = io.BytesIO()
     # Invariant: the same invoice is the same file.

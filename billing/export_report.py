@@ -24,6 +24,7 @@ COLUMNS = (
     "calls",
     "connected",
     "converted",
+    "credited",
     "billable_rate",
     "average_seconds",
     "duplicates",

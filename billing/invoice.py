@@ -59,6 +59,8 @@ class Invoice:
     period_end: dt.datetime
     time_zone: str
     total_micros: int
+    due_micros: int
+    """What of the total is paid in cash; the rest the calls took from the buyer's wallet when they were settled."""
     lines: tuple[InvoiceLine, ...]
     issued_at: dt.datetime | None = None
     corrects_number: str | None = None

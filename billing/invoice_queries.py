@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import DateTime, bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing import ledger
 from billing.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceState
 from billing.terms_document import Party
 from store.tables import buyers, invoice_lines, invoices, publishers
@@ -116,6 +117,23 @@ async def invoice_id_of(connection: AsyncConnection, named: str) -> int | None:
     return found
 
 
+_DUE = text(
+    """
+    SELECT coalesce(sum(p.amount_micros), 0)::bigint
+    FROM invoice_lines l JOIN ledger_postings p ON p.transaction_id = l.transaction_id AND p.account = :account
+    WHERE l.invoice_id = :invoice_id
+    """
+)
+
+
+async def due_of(connection: AsyncConnection, party: Party, party_id: int, invoice_id: int) -> int:
+    """Return what its lines charged to the buyer's receivable, or owe the publisher: due in cash, in micros."""
+    sells = party is Party.PUBLISHER
+    account = ledger.publisher_payable(party_id) if sells else ledger.buyer_receivable(party_id)
+    posted = int(await connection.scalar(_DUE, {"account": account, "invoice_id": invoice_id}) or 0)
+    return -posted if sells else posted
+
+
 async def read_invoice(connection: AsyncConnection, invoice_id: int) -> Invoice | None:
     """Return an invoice with its lines; None when there is none."""
     corrected = invoices.alias("corrected")
@@ -141,6 +159,8 @@ async def read_invoice(connection: AsyncConnection, invoice_id: int) -> Invoice 
         period_end=row.period_end,
         time_zone=row.time_zone,
         total_micros=row.total_micros,
+        due_micros=(-1 if row.corrects_id else 1)
+        * await due_of(connection, party, row.party_id, row.corrects_id or row.id),
         lines=await _lines(connection, row.corrects_id or row.id, credit=row.corrects_id is not None),
         issued_at=row.issued_at,
         corrects_number=row.corrects_number,

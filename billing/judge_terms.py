@@ -110,7 +110,7 @@ def _paid(document: TermsDocument, situation: Situation, rule: Rule, failed: tup
         else:
             missed.append(failure)
     wanted = document.rounding.apply(exact)
-    amount = min(wanted, _most(document, situation)) if document.margin else wanted
+    amount = min(wanted, most_payable(document, situation.revenue_micros)) if document.margin else wanted
     return Judgement(
         paid=True,
         detail=_detail(rule, situation, tuple(bonuses), step),
@@ -143,14 +143,14 @@ def _price(rule: Rule, situation: Situation) -> Fraction | int:
     return price.amount_micros if isinstance(price, Fixed) else 0
 
 
-def _most(document: TermsDocument, situation: Situation) -> int:
-    """Return the most that leaves us our margin, in whole steps of the rounding, never less than nothing."""
-    revenue, margin = situation.revenue_micros, document.margin
+def most_payable(document: TermsDocument, revenue_micros: int) -> int:
+    """Return the most of a revenue that leaves us our margin, in whole steps of the rounding, never below nothing."""
+    margin = document.margin
     if isinstance(margin, RevenueShare):
-        kept = -(-revenue * margin.share_ppm // PPM)
+        kept = -(-revenue_micros * margin.share_ppm // PPM)
     else:
         kept = margin.amount_micros if isinstance(margin, Fixed) else 0
-    left = max(revenue - kept, 0)
+    left = max(revenue_micros - kept, 0)
     return left - left % document.rounding.to_micros
 
 

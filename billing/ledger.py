@@ -6,11 +6,8 @@ An amount above zero is owed to us or spent by us (receivable, payout, cost); be
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 SETTLEMENT = "settlement"
 REVENUE = "revenue"
@@ -22,11 +19,9 @@ PLATFORM_PAYABLE = "platform:payable"
 CASH = "cash"
 """What came in and went out: positive is ours."""
 DISPUTED = "disputed"
-"""What buyers were billed and do not accept, until it is decided."""
+"""Stands against the buyers' accounts of exposure: what they were billed and dispute, until it is decided."""
 
 NOTHING: Mapping[str, int] = {}
-FIRST_ROOT = bytes(32)
-"""What the first seal names as the root before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +43,11 @@ def buyer_receivable(buyer_id: int) -> str:
 def buyer_wallet(buyer_id: int) -> str:
     """What a buyer paid in advance: below zero, because we owe it in calls."""
     return f"buyer:{buyer_id}:wallet"
+
+
+def buyer_disputed(buyer_id: int) -> str:
+    """What a buyer disputes and nobody has decided yet. It is owed all the same."""
+    return f"buyer:{buyer_id}:disputed"
 
 
 def buyer_account(buyer_id: int, *, prepaid: bool) -> str:
@@ -139,79 +139,6 @@ def balanced(postings: Sequence[Posting]) -> tuple[Posting, ...]:
     if difference:
         raise Unbalanced(f"postings are out of balance by {difference} micros")
     return tuple(postings)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SealedEntry:
-    """A transaction as the seal sees it: everything that must never change."""
-
-    id: int
-    call_id: str | None
-    kind: str
-    posted_at_us: int
-    detail: Any
-    corrects_id: int | None
-    postings: tuple[tuple[str, int], ...]
-
-
-def leaf_of(entry: SealedEntry) -> bytes:
-    """Return the digest of one transaction."""
-    content = [
-        entry.id,
-        entry.call_id,
-        entry.kind,
-        entry.posted_at_us,
-        entry.detail,
-        entry.corrects_id,
-        sorted(entry.postings),
-    ]
-    return hashlib.sha256(b"\x00" + _canonical(content).encode()).digest()
-
-
-def leaf_of_stored(
-    *,
-    id_: int,
-    call_id: str | None,
-    kind: str,
-    posted_at_us: int,
-    detail: str,
-    corrects_id: int | None,
-    postings: str,
-) -> bytes:
-    """Return the digest of a transaction read as texts: the same as leaf_of, several times as fast.
-
-    `detail` is JSON, `postings` a compact JSON list of [account, amount], sorted by the bytes of the accounts.
-    """
-    if not postings.isascii():
-        postings = _canonical(json.loads(postings))
-    call = "null" if call_id is None else f'"{call_id}"'
-    corrects = "null" if corrects_id is None else corrects_id
-    text = f"[{id_},{call},{_encoded(kind)},{posted_at_us},{_canonical(json.loads(detail))},{corrects},{postings}]"
-    return hashlib.sha256(b"\x00" + text.encode()).digest()
-
-
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
-_encoded = json.encoder.encode_basestring_ascii
-
-
-def merkle_root(leaves: Iterable[bytes]) -> bytes:
-    """Return the root of a binary tree over the leaves in their order; an odd one moves up as it is.
-
-    Leaves and inner nodes are hashed under different prefixes, so that neither can pass for the other.
-    """
-    level = list(leaves)
-    while len(level) > 1:
-        pairs = [
-            hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)
-        ]
-        level = [*pairs, level[-1]] if len(level) % 2 else pairs
-    return level[0] if level else hashlib.sha256(b"\x03").digest()
-
-
-def seal_root(batch: int, previous_root: bytes, leaves: Sequence[bytes]) -> bytes:
-    """Return the root of a batch: its number, the root before it, how many transactions, and their tree."""
-    head = b"\x02" + batch.to_bytes(8, "big") + len(leaves).to_bytes(8, "big")
-    return hashlib.sha256(head + previous_root + merkle_root(leaves)).digest()
 
 
 def _owed(what: str, amount_micros: int, party: object) -> None:

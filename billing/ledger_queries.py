@@ -1,22 +1,17 @@
-"""The SQL of the ledger: posting, sealing, verification."""
+"""The SQL of posting."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Uuid, bindparam, func, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy import BigInteger, Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.ledger import Posting, SealedEntry, leaf_of_stored
-from store.tables import ledger_sealed_transactions, ledger_seals
-
-_SEAL_LOCK = 7_042_002
-# How long after its start a transaction may still be committed: many times what any statement may take.
-
+from billing.ledger import Posting
 
 # One round trip: settlement is the hot path.
 _POST = text(
@@ -93,153 +88,3 @@ async def transaction_of(
     if row is None:
         return None
     return KeyedTransaction(id=row.id, postings=tuple(zip(row.accounts, row.amounts, strict=True)))
-
-
-# --- the chain -----------------------------------------------------------------------------------------------
-
-
-async def try_seal_lock(connection: AsyncConnection) -> bool:
-    """Only one process seals at a time; the lock ends with the transaction."""
-    return bool((await connection.execute(select(func.pg_try_advisory_xact_lock(_SEAL_LOCK)))).scalar_one())
-
-
-async def last_seal(connection: AsyncConnection) -> tuple[int, bytes] | None:
-    """Return number and root of the newest batch."""
-    query = select(ledger_seals.c.batch, ledger_seals.c.root).order_by(ledger_seals.c.batch.desc()).limit(1)
-    row = (await connection.execute(query)).first()
-    return None if row is None else (int(row.batch), bytes(row.root))
-
-
-# Ids are no guide: a later one may be committed first. OFFSET 0 has each of the last minutes' transactions looked up by
-# the key, as the last batch has its own: left to itself PostgreSQL reads all that was ever sealed, each second.
-UNSEALED = """
-    SELECT t.id, t.posted_at FROM ledger_transactions t
-    LEFT JOIN LATERAL (
-        SELECT transaction_id FROM ledger_sealed_transactions WHERE transaction_id = t.id OFFSET 0) s ON true
-    WHERE s.transaction_id IS NULL AND t.posted_at >= coalesce((
-        SELECT max((SELECT posted_at FROM ledger_transactions WHERE id = m.transaction_id)) - interval '10 minutes'
-        FROM ledger_sealed_transactions m
-        WHERE m.batch = (SELECT max(batch) FROM ledger_seals)), '-infinity')
-"""
-"""No transaction is committed later than that after it began: no statement may take so long."""
-
-
-async def unsealed_ids(connection: AsyncConnection, limit: int) -> list[int]:
-    """Return the oldest unsealed transactions."""
-    found = await connection.execute(
-        text(f"SELECT id FROM ({UNSEALED}) u ORDER BY posted_at, id LIMIT :limit"),  # noqa: S608 (a constant)
-        {"limit": limit},
-    )
-    return [int(row.id) for row in found]
-
-
-async def entries(connection: AsyncConnection, ids: Sequence[int]) -> list[SealedEntry]:
-    """Return the transactions with their postings, in the order of `ids`; missing ones are left out."""
-    found = await connection.execute(
-        text(
-            """
-            SELECT t.id, t.call_id, t.kind, t.detail, t.corrects_id,
-                (extract(epoch FROM t.posted_at) * 1000000)::bigint AS posted_at_us,
-                coalesce(array_agg(p.account) FILTER (WHERE p.account IS NOT NULL), '{}') AS accounts,
-                coalesce(array_agg(p.amount_micros) FILTER (WHERE p.account IS NOT NULL), '{}') AS amounts
-            FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS wanted(id, place)
-            JOIN ledger_transactions t ON t.id = wanted.id
-            LEFT JOIN ledger_postings p ON p.transaction_id = t.id
-            GROUP BY t.id, wanted.place ORDER BY wanted.place
-            """
-        ),
-        {"ids": list(ids)},
-    )
-    return [
-        SealedEntry(
-            id=row.id,
-            call_id=None if row.call_id is None else str(row.call_id),
-            kind=row.kind,
-            posted_at_us=row.posted_at_us,
-            detail=row.detail,
-            corrects_id=row.corrects_id,
-            postings=tuple(zip(row.accounts, row.amounts, strict=True)),
-        )
-        for row in found
-    ]
-
-
-_RAISE_BALANCES = text(
-    """
-    INSERT INTO sealed_balances AS b (account, amount_micros)
-    SELECT account, sum(amount_micros)::bigint FROM ledger_postings WHERE transaction_id = ANY (:ids)
-    GROUP BY account ORDER BY account
-    ON CONFLICT (account) DO UPDATE SET amount_micros = b.amount_micros + excluded.amount_micros
-    """
-).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
-
-
-async def insert_seal(
-    connection: AsyncConnection, *, batch: int, previous_root: bytes, root: bytes, ids: Sequence[int]
-) -> None:
-    await connection.execute(
-        insert(ledger_seals).values(
-            batch=batch, previous_root=previous_root, root=root, transaction_count=len(ids)
-        )
-    )
-    rows = [{"transaction_id": id_, "batch": batch, "position": place} for place, id_ in enumerate(ids)]
-    await connection.execute(insert(ledger_sealed_transactions), rows)
-    await connection.execute(_RAISE_BALANCES, {"ids": list(ids)})
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredSeal:
-    """A batch as it stands: what the seal says, and the digests of the transactions that are there."""
-
-    batch: int
-    previous_root: bytes
-    root: bytes
-    transaction_count: int
-    leaves: tuple[bytes, ...]
-    first_id: int | None
-    last_id: int | None
-
-
-_SEALS = "SELECT batch, previous_root, root, transaction_count FROM ledger_seals WHERE batch > $1 ORDER BY 1 LIMIT 500"
-# Postings as leaf_of_stored wants them: one text a transaction, so that the driver makes few objects.
-_BATCH = """
-    SELECT t.id, t.call_id::text, t.kind, t.detail::text, t.corrects_id,
-        (extract(epoch FROM t.posted_at) * 1000000)::bigint,
-        (SELECT '[' || coalesce(string_agg('[' || to_json(p.account) || ',' || p.amount_micros || ']', ','
-            ORDER BY p.account COLLATE "C"), '') || ']'
-         FROM ledger_postings p WHERE p.transaction_id = t.id)
-    FROM ledger_sealed_transactions m JOIN ledger_transactions t ON t.id = m.transaction_id
-    WHERE m.batch = $1 ORDER BY m.position
-"""
-
-
-async def seals(connection: AsyncConnection) -> AsyncIterator[StoredSeal]:
-    """Yield every batch, oldest first, in memory for one. Raises what the driver raises."""
-    driver = (await connection.get_raw_connection()).driver_connection
-    assert driver is not None
-    statement = await driver.prepare(_BATCH)
-    after = -1
-    while rows := await driver.fetch(_SEALS, after):
-        for batch, previous_root, root, count in rows:
-            found = await statement.fetch(batch)
-            yield StoredSeal(
-                batch=batch,
-                previous_root=previous_root,
-                root=root,
-                transaction_count=count,
-                leaves=tuple(
-                    leaf_of_stored(
-                        id_=row[0],
-                        call_id=row[1],
-                        kind=row[2],
-                        detail=row[3],
-                        corrects_id=row[4],
-                        posted_at_us=row[5],
-                        postings=row[6],
-                    )
-                    for row in found
-                ),
-                first_id=found[0][0] if found else None,
-                last_id=found[-1][0] if found else None,
-            )
-        after = rows[-1][0]

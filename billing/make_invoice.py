@@ -1,4 +1,4 @@
-"""Makes, issues, settles and voids invoices and statements; each step is one transaction."""
+"""Makes, issues and voids invoices and statements; each step is one transaction. Paying: pay_invoice.py."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ from billing.invoice import (
     may_become,
     period_of_days,
 )
-from billing.money_queries import is_prepaid
-from billing.post_once import post_once
 from billing.terms_document import Party
 from rules.masking import masked_number
 from rules.money import format_dollars
@@ -84,39 +82,13 @@ async def issue_invoice(
 ) -> Invoice | InvoiceRefused:
     """Give a draft its number; from now on only a credit note takes it back. The caller commits."""
     row = await queries.lock_invoice(connection, invoice_id)
-    refused = _why_not(row, InvoiceState.ISSUED)
+    refused = why_not(row, InvoiceState.ISSUED)
     if refused is not None:
         return refused
     number = await _number(connection, InvoiceKind(row.kind), row.time_zone, now)
     said = {"state": InvoiceState.ISSUED.value, "number": number, "issued_at": now}
     await queries.update_invoice(connection, invoice_id, said)
-    return await _read(connection, invoice_id)
-
-
-async def pay_invoice(
-    connection: AsyncConnection, invoice_id: int, now: dt.datetime, note: str = ""
-) -> Invoice | InvoiceRefused:
-    """Note that an issued invoice was paid, or a statement paid out, and post the money. The caller commits.
-
-    A buyer that pays from its wallet has paid: nothing is posted.
-    """
-    row = await queries.lock_invoice(connection, invoice_id)
-    refused = _why_not(row, InvoiceState.PAID)
-    if refused is not None:
-        return refused
-    party, total = Party(row.party), row.total_micros
-    if not (party is Party.BUYER and await is_prepaid(connection, row.party_id)) and total:
-        account = _accounts(party, row.party_id)[0]
-        # A buyer's total came in; a publisher's went out.
-        to, from_ = (ledger.CASH, account) if party is Party.BUYER else (account, ledger.CASH)
-        await post_once(
-            connection,
-            kind=f"invoice_paid:{row.number}",
-            postings=ledger.moved(to=to, from_=from_, amount_micros=total),
-            detail={"invoice": row.number, "note": note, "party": party.value, "party_id": row.party_id},
-        )
-    await queries.update_invoice(connection, invoice_id, {"state": InvoiceState.PAID.value, "closed_at": now})
-    return await _read(connection, invoice_id)
+    return await read_made(connection, invoice_id)
 
 
 async def void_invoice(
@@ -127,13 +99,13 @@ async def void_invoice(
     Its transactions may be invoiced again. What the calls came to is not touched: that is what disputes are for.
     """
     row = await queries.lock_invoice(connection, invoice_id)
-    refused = _why_not(row, InvoiceState.VOID)
+    refused = why_not(row, InvoiceState.VOID)
     if refused is not None:
         return refused
     await queries.let_lines_go(connection, invoice_id)
     await queries.update_invoice(connection, invoice_id, {"state": InvoiceState.VOID.value, "closed_at": now})
     if row.state == InvoiceState.DRAFT:
-        return await _read(connection, invoice_id)
+        return await read_made(connection, invoice_id)
     kept = ("party", "party_id", "period_start", "period_end", "time_zone", "currency")
     note_id = await queries.insert_invoice(
         connection,
@@ -148,7 +120,7 @@ async def void_invoice(
             "corrects_id": invoice_id,
         },
     )
-    return await _read(connection, note_id)
+    return await read_made(connection, note_id)
 
 
 async def _number(connection: AsyncConnection, kind: InvoiceKind, time_zone: str, now: dt.datetime) -> str:
@@ -157,13 +129,15 @@ async def _number(connection: AsyncConnection, kind: InvoiceKind, time_zone: str
     return document_number(kind, year, await queries.next_number(connection, f"{SERIES[kind]}-{year}"))
 
 
-async def _read(connection: AsyncConnection, invoice_id: int) -> Invoice:
+async def read_made(connection: AsyncConnection, invoice_id: int) -> Invoice:
+    """Return an invoice that is there."""
     found = await queries.read_invoice(connection, invoice_id)
     assert found is not None
     return found
 
 
-def _why_not(row: Any, wanted: InvoiceState) -> InvoiceRefused | None:
+def why_not(row: Any, wanted: InvoiceState) -> InvoiceRefused | None:
+    """Return why an invoice cannot be brought to a state; None when it can."""
     if row is None:
         return InvoiceRefused(reason="there is no such invoice")
     if row.kind == InvoiceKind.CREDIT_NOTE:
@@ -205,6 +179,7 @@ def _line(
 _WORDS: Sequence[tuple[str, str]] = (
     ("settlement", "Call"),
     ("dispute_opened", "Call under dispute, not owed until it is decided"),
+    ("dispute_moved", "Call under dispute, owed until it is decided"),
     ("dispute_decided", "Dispute decided"),
     ("adjustment", "Adjustment"),
     ("sale", "Sale reported"),

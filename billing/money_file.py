@@ -1,16 +1,18 @@
-"""A CSV file of payments or adjustments: read whole, or refused with every line that is wrong. Pure."""
+"""A CSV file of payments or adjustments, row by row; refused with every line that is wrong. Pure but for the file."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from billing.terms_document import Party
 from rules.money import MoneyError, parse_dollars
 
 MAXIMUM_ROWS = 100_000
+MAXIMUM_LINE_BYTES = 100_000
 MAXIMUM_TEXT_CHARACTERS = 200
 MAXIMUM_PROBLEMS = 100
 NEEDED = ("party", "name", "amount", "key")
@@ -38,14 +40,15 @@ class MoneyRow:
     call: str
 
 
-def read_money_file(data: bytes, *, negative: bool) -> list[MoneyRow]:
-    """Read the file; `negative` amounts are allowed or not. Raises MoneyFileError."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MoneyFileError([f"byte {error.start}: not UTF-8; save the file as CSV UTF-8"]) from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows, problems, keys = [], [], dict[str, int]()
+def read_money_file(file: BinaryIO, *, negative: bool) -> Iterator[MoneyRow]:
+    """Yield the file's rows one by one, from its beginning; `negative` amounts are allowed or not.
+
+    Reads on after a wrong line, and raises MoneyFileError at the end when there was one, or no row. What it keeps of a
+    row that it has yielded is the key.
+    """
+    file.seek(0)
+    reader = csv.reader(_lines(file), strict=True)
+    problems, keys = [], dict[str, int]()
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         _check_header(header)
@@ -55,19 +58,41 @@ def read_money_file(data: bytes, *, negative: bool) -> list[MoneyRow]:
             read = _row(reader.line_num, header, cells, negative=negative)
             if isinstance(read, MoneyRow):
                 first = keys.setdefault(read.key, read.line)
-                if first == read.line:
-                    rows.append(read)
-                    continue
-                read = [f"key: {read.key!r} stands in line {first} already"]
+                if first != read.line:
+                    read = [f"key: {read.key!r} stands in line {first} already"]
+            if len(keys) > MAXIMUM_ROWS:
+                problems.append(f"line {reader.line_num}: more than {MAXIMUM_ROWS:,} rows; split the file")
+                break
+            if isinstance(read, MoneyRow):
+                yield read
+                continue
             problems += [f"line {reader.line_num}, {problem}" for problem in read]
-            if len(rows) >= MAXIMUM_ROWS or len(problems) >= MAXIMUM_PROBLEMS:
+            if len(problems) >= MAXIMUM_PROBLEMS:
                 problems.append(f"line {reader.line_num}: not read further")
                 break
     except csv.Error as error:
         problems.append(f"line {reader.line_num}: {error}")
-    if problems or not rows:
+    except _LineError as error:
+        problems.append(f"line {reader.line_num + 1}: {error}")
+    if problems or not keys:
         raise MoneyFileError(problems or ["the file has no rows"])
-    return rows
+
+
+class _LineError(ValueError):
+    """A line that is no text, or has no end."""
+
+
+def _lines(file: BinaryIO) -> Iterator[str]:
+    """Yield the lines as text. Raises _LineError; a line without an end is not read into memory."""
+    encoding = "utf-8-sig"
+    while raw := file.readline(MAXIMUM_LINE_BYTES):
+        if len(raw) == MAXIMUM_LINE_BYTES and not raw.endswith(b"\n"):
+            raise _LineError(f"longer than {MAXIMUM_LINE_BYTES:,} bytes; is it CSV?")
+        try:
+            yield from io.StringIO(raw.decode(encoding), newline="")
+        except UnicodeDecodeError as error:
+            raise _LineError("not UTF-8; save the file as CSV UTF-8") from error
+        encoding = "utf-8"
 
 
 def _check_header(header: Sequence[str]) -> None:

@@ -1,22 +1,34 @@
-"""Records payments and adjustments, one or a file of them: all of it or nothing, and a preview that is the same work.
+"""Records payments and adjustments, one or a file of them: a file that is wrong anywhere is not begun.
 
-The preview does everything and takes it back, so that it finds what writing would find.
+The preview does everything and takes it back, so that it finds what writing would find; writing begins with it. Both go
+through the file in transactions of some hundred rows: what PostgreSQL and we keep of them does not grow with the file.
+An import that breaks goes on when it is run again, for each key is posted once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
+from typing import BinaryIO
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing import money_queries as queries
-from billing.adjustments import Adjustment, adjustment_postings
-from billing.money_file import MoneyFileError, MoneyRow, read_money_file
-from billing.payments import Direction, Payment, party_of, payment_postings
-from billing.post_once import KeyTaken, Posted, post_once
+from billing.adjustments import Adjustment
+from billing.money_file import MAXIMUM_PROBLEMS, MoneyFileError, MoneyRow, read_money_file
+from billing.payments import Direction, Payment
+from billing.post_adjustment import AdjustmentRefused, post_adjustment
+from billing.post_once import KeyTaken, Posted
+from billing.record_payment import PaymentRefused, record_payment
 from billing.terms_document import Party
+
+CHUNK_ROWS = 500
+"""Rows of a transaction: each key is a lock until it ends, and PostgreSQL has room for some thousand."""
+PROGRESS_ROWS = 5_000
+Owners = Mapping[tuple[Party, str], tuple[int, bool]]
 
 
 class FileKind(StrEnum):
@@ -30,19 +42,21 @@ class FileKind(StrEnum):
 class Imported:
     """What was done, or would be."""
 
-    new: int
-    known: int
+    new: int = 0
+    known: int = 0
     """Rows that were posted before, by their keys."""
-    to_buyers_micros: int
-    to_publishers_micros: int
+    to_buyers_micros: int = 0
+    to_publishers_micros: int = 0
     written: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportRefused:
-    """Nothing was written; each problem names its line."""
+    """Each problem names its line."""
 
     problems: tuple[str, ...]
+    posted: int = 0
+    """Rows that stand: nothing, unless somebody took a key of the file between its check and its writing."""
 
 
 class _TakeBack(Exception):
@@ -50,37 +64,75 @@ class _TakeBack(Exception):
 
 
 async def import_money(
-    engine: AsyncEngine, data: bytes, kind: FileKind, *, write: bool
+    engine: AsyncEngine,
+    data: bytes | BinaryIO,
+    kind: FileKind,
+    *,
+    write: bool,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> Imported | ImportRefused:
-    """Post every row of a CSV file, in one transaction; without `write` only say what would be posted.
+    """Check every row of a CSV file and, with `write`, post them when none is wrong.
 
-    Raises what the database raises; nothing is written then.
+    Raises what the database raises; the rows that `progress` told of as posted stand, and the same file goes on there.
     """
+    file = io.BytesIO(data) if isinstance(data, bytes) else data
+    checked = await _go_through(engine, file, kind, write=False, progress=progress)
+    if isinstance(checked, ImportRefused) or not write:
+        return checked
+    return await _go_through(engine, file, kind, write=True, progress=progress)
+
+
+async def _go_through(
+    engine: AsyncEngine, file: BinaryIO, kind: FileKind, *, write: bool, progress: Callable[[str], None]
+) -> Imported | ImportRefused:
+    async with engine.connect() as connection:
+        owners = await queries.parties(connection)
+    rows = read_money_file(file, negative=kind is FileKind.ADJUSTMENTS)
+    done, problems = Imported(written=write), list[str]()
     try:
-        rows = read_money_file(data, negative=kind is FileKind.ADJUSTMENTS)
+        while chunk := list(islice(rows, CHUNK_ROWS)):
+            found = await _post_chunk(engine, chunk, kind, owners, problems, write=write)
+            done = done if problems else _with(done, found)
+            if len(problems) >= MAXIMUM_PROBLEMS or (problems and write):
+                break
+            if not problems and (done.new + done.known) % PROGRESS_ROWS == 0:
+                progress(f"{done.new + done.known:,} rows {'posted' if write else 'checked'}")
     except MoneyFileError as error:
-        return ImportRefused(problems=error.problems)
-    problems: list[str] = []
+        problems += error.problems
+    if problems:
+        return ImportRefused(problems=tuple(problems[:MAXIMUM_PROBLEMS]), posted=done.new if write else 0)
+    return done
+
+
+async def _post_chunk(
+    engine: AsyncEngine,
+    rows: Sequence[MoneyRow],
+    kind: FileKind,
+    owners: Owners,
+    problems: list[str],
+    *,
+    write: bool,
+) -> Sequence[tuple[MoneyRow, bool]]:
+    """Post some rows in a transaction; take them back where that is not wanted, or a row is wrong."""
     done: list[tuple[MoneyRow, bool]] = []
     try:
         async with engine.begin() as connection:
-            await _post_all(connection, rows, kind, problems, done)
+            await _post_all(connection, rows, kind, owners, problems, done)
             if problems or not write:
                 raise _TakeBack
     except _TakeBack:
-        if problems:
-            return ImportRefused(problems=tuple(problems[:100]))
-    return _summary(done, written=write)
+        pass
+    return done
 
 
 async def _post_all(
     connection: AsyncConnection,
     rows: Sequence[MoneyRow],
     kind: FileKind,
+    owners: Owners,
     problems: list[str],
     done: list[tuple[MoneyRow, bool]],
 ) -> None:
-    owners = await queries.parties(connection)
     # Wallets' rows are locked at commit in the order of the postings: the same order for everybody.
     for row in sorted(rows, key=lambda one: (one.party, owners.get((one.party, one.name), (0, False))[0])):
         owner = owners.get((row.party, row.name))
@@ -88,7 +140,11 @@ async def _post_all(
             problems.append(f"line {row.line}, name: there is no {row.party} called {row.name!r}")
             continue
         posted = await _post_row(connection, row, kind, owner, problems)
-        if isinstance(posted, KeyTaken):
+        if isinstance(posted, PaymentRefused):
+            problems.append(f"line {row.line}, key: {posted.reason}")
+        elif isinstance(posted, AdjustmentRefused):
+            problems.append(f"line {row.line}, amount: {posted.reason}")
+        elif isinstance(posted, KeyTaken):
             problems.append(
                 f"line {row.line}, key: {row.key!r} was posted before with other amounts"
                 f" (transaction {posted.transaction_id})"
@@ -103,7 +159,7 @@ async def _post_row(
     kind: FileKind,
     owner: tuple[int, bool],
     problems: list[str],
-) -> Posted | KeyTaken | None:
+) -> Posted | PaymentRefused | AdjustmentRefused | KeyTaken | None:
     party_id, prepaid = owner
     if kind is FileKind.PAYMENTS:
         direction = Direction.TOP_UP if row.party is Party.BUYER else Direction.PAY_OUT
@@ -137,45 +193,13 @@ async def _post_row(
     )
 
 
-async def record_payment(connection: AsyncConnection, payment: Payment) -> Posted | KeyTaken:
-    """Record money that came in or went out, once by its key. The caller commits."""
-    return await post_once(
-        connection,
-        kind=payment.kind,
-        postings=payment_postings(payment),
-        detail={
-            "party": party_of(payment.direction).value,
-            "party_id": payment.party_id,
-            "note": payment.note,
-        },
-    )
-
-
-async def post_adjustment(connection: AsyncConnection, adjustment: Adjustment) -> Posted | KeyTaken:
-    """Post a correction, once by its key; one of a call names the settlement it corrects. The caller commits."""
-    corrects_id = None
-    if adjustment.call_id is not None:
-        corrects_id = await queries.settlement_of(connection, adjustment.call_id)
-    return await post_once(
-        connection,
-        kind=adjustment.kind,
-        postings=adjustment_postings(adjustment),
-        detail={
-            "party": adjustment.party.value,
-            "party_id": adjustment.party_id,
-            "reason": adjustment.reason,
-            "call_id": None if adjustment.call_id is None else str(adjustment.call_id),
-        },
-        corrects_id=corrects_id,
-    )
-
-
-def _summary(done: Sequence[tuple[MoneyRow, bool]], *, written: bool) -> Imported:
+def _with(before: Imported, done: Sequence[tuple[MoneyRow, bool]]) -> Imported:
     new = [row for row, is_new in done if is_new]
-    return Imported(
-        new=len(new),
-        known=len(done) - len(new),
-        to_buyers_micros=sum(row.amount_micros for row in new if row.party is Party.BUYER),
-        to_publishers_micros=sum(row.amount_micros for row in new if row.party is Party.PUBLISHER),
-        written=written,
+    to_buyers = sum(row.amount_micros for row in new if row.party is Party.BUYER)
+    return replace(
+        before,
+        new=before.new + len(new),
+        known=before.known + len(done) - len(new),
+        to_buyers_micros=before.to_buyers_micros + to_buyers,
+        to_publishers_micros=before.to_publishers_micros + sum(row.amount_micros for row in new) - to_buyers,
     )

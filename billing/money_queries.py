@@ -1,4 +1,4 @@
-"""The SQL of parties, and of the transactions that later ones correct."""
+"""The SQL of parties, and of settled calls that later transactions correct."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from uuid import UUID
 from sqlalchemy import Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.ledger import SETTLEMENT
 from billing.terms_document import Party
-from store.tables import buyers, calls, ledger_transactions, publishers
+from store.tables import buyers, calls, publishers
 
 
 async def parties(connection: AsyncConnection) -> dict[tuple[Party, str], tuple[int, bool]]:
@@ -35,13 +34,6 @@ async def call_of(connection: AsyncConnection, named: str) -> UUID | None:
     except ValueError:
         wanted = calls.c.linkedid == named
     return await connection.scalar(select(calls.c.id).where(wanted))
-
-
-async def settlement_of(connection: AsyncConnection, call_id: UUID) -> int | None:
-    """Return the transaction that settled the call."""
-    query = select(ledger_transactions.c.id)
-    query = query.where(ledger_transactions.c.call_id == call_id, ledger_transactions.c.kind == SETTLEMENT)
-    return await connection.scalar(query)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from billing.payments import Payment
+from billing.payments import Payment, ReversedPayment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class ProviderRefused:
 
 
 class PaymentProvider(Protocol):
-    """One provider. Nothing here touches the books: what came is recorded by money_import.record_payment."""
+    """One provider. Nothing here touches the books: what came is recorded by record_payment.py."""
 
     @property
     def name(self) -> str: ...
@@ -53,5 +53,7 @@ class PaymentProvider(Protocol):
     ) -> HostedPage | ProviderRefused:
         """Ask for a page on which the buyer pays, and from which it comes back to `return_url`. Blocks likewise."""
 
-    def read_event(self, body: bytes, signature: str) -> Payment | NotAPayment | ProviderRefused:
+    def read_event(
+        self, body: bytes, signature: str
+    ) -> Payment | ReversedPayment | NotAPayment | ProviderRefused:
         """Read what the provider sent; only what bears its signature is believed."""

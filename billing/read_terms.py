@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from billing.terms_document import (
     CURRENCY,
+    MAXIMUM_SALE_MICROS,
     PPM,
     Bid,
     Fixed,
@@ -26,7 +27,7 @@ from billing.terms_document import (
 )
 from billing.terms_facts import TERMS_FACTS
 from rules.condition import ConditionError, parse_condition
-from rules.money import MAXIMUM_MICROS, MoneyError, parse_dollars
+from rules.money import MAXIMUM_MICROS, MICROS_PER_CENT, MoneyError, parse_dollars
 
 MAXIMUM_RULES = 20
 MAXIMUM_STEPS = 50
@@ -34,6 +35,7 @@ MAXIMUM_OVERRIDES = 500
 MAXIMUM_NAME_CHARACTERS = 60
 MAXIMUM_SECONDS = 86_400
 MAXIMUM_SALE_DAYS = 365
+MAXIMUM_SALES = 5
 ROUNDED_TO = {"0.000001": 1, "0.0001": 100, "0.001": 1_000, "0.01": 10_000, "1": 1_000_000}
 
 _SHARED = ("currency", "time_zone", "rounding", "rules", "bonuses", "sale")
@@ -111,12 +113,13 @@ class _Reader:
             return Rounding()
         to, mode = value["to"], value["mode"]
         if not isinstance(to, str) or to not in ROUNDED_TO:
-            self._refuse("rounding.to", f"{to!r:.40} is not one of {', '.join(ROUNDED_TO)}")
+            self._refuse("rounding.to", f"{to!r:.40} is not one of 0.01, 1")
             to = "0.01"
         if not isinstance(mode, str) or mode not in tuple(RoundingMode):
             self._refuse("rounding.mode", f"{mode!r:.40} is not one of {', '.join(RoundingMode)}")
             mode = RoundingMode.HALF_UP
-        return Rounding(to_micros=ROUNDED_TO[to], mode=RoundingMode(mode))
+        # Finer than a cent was allowed once; nothing finer is posted.
+        return Rounding(to_micros=max(ROUNDED_TO[to], MICROS_PER_CENT), mode=RoundingMode(mode))
 
     def _rules(
         self, place: str, value: object, *, at_least: int = 0, bonus: bool = False
@@ -252,9 +255,11 @@ class _Reader:
     def _sale(self, value: object) -> Sale | None:
         if value is None:
             return None
-        if not isinstance(value, Mapping) or set(value) != {"within_days", "price"}:
+        if not isinstance(value, Mapping) or not {"within_days", "price"} <= set(value):
             self._refuse("sale", 'not like {"within_days": 30, "price": "200.00"}')
             return None
+        own = ("per_call", "maximum") if self._party is Party.BUYER else ()
+        self._only("sale", value, ("within_days", "price", *own))
         days = value["within_days"]
         if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= MAXIMUM_SALE_DAYS:
             self._refuse(
@@ -263,8 +268,27 @@ class _Reader:
             days = 1
         price = value["price"]
         if self._party is Party.BUYER:
-            return Sale(within_days=days, price=Fixed(amount_micros=self._amount("sale.price", price)))
+            return self._sale_of_buyer(days, self._amount("sale.price", price), value)
         return Sale(within_days=days, price=self._share_or_amount("sale.price", price))
+
+    def _sale_of_buyer(self, days: int, price_micros: int, value: Mapping[str, Any]) -> Sale:
+        per_call = value.get("per_call", 1)
+        if isinstance(per_call, bool) or not isinstance(per_call, int) or not 1 <= per_call <= MAXIMUM_SALES:
+            self._refuse(
+                "sale.per_call", f"{per_call!r:.40} is not a number of sales from 1 to {MAXIMUM_SALES}"
+            )
+            per_call = 1
+        maximum = max(MAXIMUM_SALE_MICROS, price_micros)
+        if "maximum" in value:
+            maximum = self._amount("sale.maximum", value["maximum"])
+            if maximum < price_micros:
+                self._refuse("sale.maximum", "is below the price")
+        return Sale(
+            within_days=days,
+            price=Fixed(amount_micros=price_micros),
+            per_call=per_call,
+            maximum_micros=maximum,
+        )
 
     def _pays_for(self, value: object) -> bool:
         if value not in ("converted", "connected"):

@@ -249,6 +249,9 @@ class Measures:
     calls: int = 0
     connected: int = 0
     converted: int = 0
+    """Calls that count as converted: those that were credited whole are not among them."""
+    credited: int = 0
+    """Calls that had converted and were credited whole since."""
     duplicates: int = 0
     refused: int = 0
     """Calls that no buyer wanted or had room for."""

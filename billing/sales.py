@@ -1,23 +1,27 @@
 """Late conversions: a sale that came of a call, reported days later, within the window that the terms give.
 
 Reporting it again under the same key with another amount is a correction: the report before is taken back and the new
-one posted, in one transaction that names the one it corrects. An amount of nothing withdraws it.
+one posted, in one transaction that names the one it corrects. An amount of nothing withdraws it. A call has as many
+sales as the buyer's terms allow, and none pays its publisher more than it brings, less the publisher's terms' margin.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing import ledger, ledger_queries
 from billing import sale_queries as queries
+from billing.judge_terms import most_payable
 from billing.ledger import Posting, balanced
 from billing.money_queries import SettledCall, lock_settled_call
-from billing.terms_document import PPM, Fixed, RevenueShare, Sale
-from rules.money import divide_half_up
+from billing.terms_document import PPM, Fixed, Sale, TermsDocument
+from rules.money import MICROS_PER_CENT, format_dollars
 
 MAXIMUM_KEY_CHARACTERS = 100
 
@@ -58,13 +62,17 @@ async def report_sale(
     if call is None or call.buyer_id is None or call.publisher_id is None:
         return SaleRefused(reason="there is no such call, it is not settled yet, or no buyer had it")
     terms = await queries.sale_terms(connection, call)
-    if terms.buyer is None or (problem := _too_late(terms.buyer, call, now)):
-        return SaleRefused(reason=problem or "the buyer's terms for this call pay nothing for a sale")
-    before = await queries.newest_version(connection, call_id, key)
-    price = _price(terms.buyer) if price_micros is None else price_micros
+    if terms.buyer is None or terms.buyer.sale is None:
+        return SaleRefused(reason="the buyer's terms for this call pay nothing for a sale")
+    told = _listed(terms.buyer.sale) if price_micros is None else price_micros
+    price = terms.buyer.rounding.apply(max(told, 0))
     payout = _payout(terms.publisher, price) if payout_micros is None else payout_micros
-    if price < 0 or payout < 0 or (payout > 0 and price == 0):
-        return SaleRefused(reason="amounts are not negative, and nothing is paid out for what earns nothing")
+    problem = _too_late(terms.buyer.sale, call, now) or _wrong_amount(terms, told, price, payout)
+    standing = await queries.standing_sales(connection, call_id)
+    before = standing.pop(key, None)
+    problem = problem or _no_room(terms.buyer.sale, price, before, standing.values())
+    if problem:
+        return SaleRefused(reason=problem)
     if before is not None and (before.price_micros, before.payout_micros) == (price, payout):
         return SaleReported(
             call_id=call_id, version=before.version, price_micros=price, payout_micros=payout, new=False
@@ -78,6 +86,42 @@ def _problem_of_key(key: str) -> str:
     return ""
 
 
+def _no_room(
+    sale: Sale,
+    price_micros: int,
+    before: queries.StandingSale | None,
+    others: Iterable[queries.StandingSale],
+) -> str:
+    """Say why this call has no such sale, or none more; empty when it may have it."""
+    if price_micros == 0:
+        return "" if before else "nothing was reported under this id: there is nothing to withdraw"
+    if sum(one.price_micros > 0 for one in others) < sale.per_call:
+        return ""
+    most = "one sale" if sale.per_call == 1 else f"{sale.per_call} sales"
+    return (
+        f"the buyer's terms allow {most} of a call, and so many stand: correct one under its own id, or withdraw it"
+        " with an amount of 0 first"
+    )
+
+
+def _wrong_amount(terms: queries.SaleTerms, told_micros: int, price_micros: int, payout_micros: int) -> str:
+    assert terms.buyer is not None and terms.buyer.sale is not None
+    maximum = terms.buyer.sale.maximum_micros
+    if told_micros < 0 or payout_micros < 0:
+        return "amounts are not negative; 0 withdraws a sale"
+    if 0 < told_micros < MICROS_PER_CENT:
+        return "the amount of a sale is at least $0.01, or 0 to withdraw it"
+    if told_micros > maximum:
+        return f"the amount of a sale is at most {format_dollars(maximum)} by the buyer's terms"
+    most = most_payable(terms.publisher, price_micros) if terms.publisher else price_micros
+    if payout_micros > most:
+        return (
+            f"a sale of {format_dollars(price_micros)} pays its publisher at most {format_dollars(most)}: what it"
+            " brings, less the margin of the publisher's terms"
+        )
+    return ""
+
+
 def _too_late(sale: Sale, call: SettledCall, now: dt.datetime) -> str:
     last = call.started_at + dt.timedelta(days=sale.within_days)
     return f"the window to report a sale ended on {last:%Y-%m-%d at %H:%M:%S} UTC" if now > last else ""
@@ -87,7 +131,7 @@ async def _write(
     connection: AsyncConnection,
     call: SettledCall,
     key: str,
-    before: queries.SaleVersion | None,
+    before: queries.StandingSale | None,
     price: int,
     payout: int,
     now: dt.datetime,
@@ -101,6 +145,10 @@ async def _write(
             call,
             price_micros=price - (before.price_micros if before else 0),
             payout_micros=payout - (before.payout_micros if before else 0),
+            # What stands is taken back from where it was charged.
+            prepaid=before.prepaid
+            if before and before.price_micros
+            else call.prepaid or call.pays_in_advance,
         ),
         detail={"key": key, "version": version, "price_micros": price, "payout_micros": payout},
         corrects_id=before.transaction_id if before else call.settlement_id,
@@ -122,9 +170,11 @@ async def _write(
     )
 
 
-def sale_postings(call: SettledCall, *, price_micros: int, payout_micros: int) -> tuple[Posting, ...]:
+def sale_postings(
+    call: SettledCall, *, price_micros: int, payout_micros: int, prepaid: bool
+) -> tuple[Posting, ...]:
     """Return the postings of what a report changes; below zero where a correction takes back."""
-    buyer = ledger.buyer_account(call.buyer_id or 0, prepaid=call.prepaid or call.pays_in_advance)
+    buyer = ledger.buyer_account(call.buyer_id or 0, prepaid=prepaid)
     payable = ledger.publisher_payable(call.publisher_id or 0)
     return balanced(
         (
@@ -134,13 +184,16 @@ def sale_postings(call: SettledCall, *, price_micros: int, payout_micros: int) -
     )
 
 
-def _price(sale: Sale) -> int:
+def _listed(sale: Sale) -> int:
     return sale.price.amount_micros if isinstance(sale.price, Fixed) else 0
 
 
-def _payout(sale: Sale | None, price_micros: int) -> int:
-    if sale is None:
+def _payout(terms: TermsDocument | None, price_micros: int) -> int:
+    """Return what the publisher earns by its terms: never more than the sale brings, less the margin."""
+    if terms is None or terms.sale is None or price_micros <= 0:
         return 0
-    if isinstance(sale.price, RevenueShare):
-        return divide_half_up(price_micros * sale.price.share_ppm, PPM)
-    return sale.price.amount_micros if price_micros else 0
+    price = terms.sale.price
+    wanted = (
+        price.amount_micros if isinstance(price, Fixed) else Fraction(price_micros * price.share_ppm, PPM)
+    )
+    return min(terms.rounding.apply(wanted), most_payable(terms, price_micros))

@@ -11,8 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing import terms_queries as queries
 from billing.check_terms import checked_terms
+from billing.find_losses import find_losses
 from billing.read_terms import TermsError
 from billing.terms_document import Fixed, Party, TermsDocument
+
+AT_A_LOSS = "raise the price, lower the payout, give the publisher a minimum_margin, or let the campaign sell at a loss"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +53,9 @@ async def save_terms(
         read = checked_terms(document, party)
     except TermsError as error:
         return TermsRefused(problems=error.problems)
-    unknown = await queries.unknown_publishers(connection, [one.publisher_id for one in read.overrides])
-    if unknown:
-        return TermsRefused(problems=tuple(f"overrides: there is no publisher {one}" for one in unknown))
-    if await queries.has_version(connection, party, party_id, campaign_id, goes_live_at):
-        return TermsRefused(problems=("from: other terms go live at that very moment; choose another",))
+    problems = await _beside(connection, party, party_id, campaign_id, read, goes_live_at)
+    if problems:
+        return TermsRefused(problems=problems)
     terms_id = await queries.insert_terms(
         connection,
         party,
@@ -67,6 +68,31 @@ async def save_terms(
         },
     )
     return TermsSaved(terms_id=terms_id, goes_live_at=goes_live_at)
+
+
+async def _beside(
+    connection: AsyncConnection,
+    party: Party,
+    party_id: int,
+    campaign_id: int,
+    read: TermsDocument,
+    goes_live_at: dt.datetime,
+) -> tuple[str, ...]:
+    """Return what is wrong with terms beside what is there: publishers, other versions, the other side's terms."""
+    unknown = await queries.unknown_publishers(connection, [one.publisher_id for one in read.overrides])
+    if unknown:
+        return tuple(f"overrides: there is no publisher {one}" for one in unknown)
+    if await queries.has_version(connection, party, party_id, campaign_id, goes_live_at):
+        return ("from: other terms go live at that very moment; choose another",)
+    losses = await find_losses(
+        connection,
+        party=party,
+        party_id=party_id,
+        campaign_id=campaign_id,
+        document=read,
+        goes_live_at=goes_live_at,
+    )
+    return tuple(f"rules: {one}; {AT_A_LOSS}" for one in losses)
 
 
 def _listed(document: TermsDocument) -> dict[str, int]:

@@ -1,6 +1,8 @@
 """Stripe as a payment provider, by its own library. Test keys only, unless live money is asked for.
 
-https://docs.stripe.com/webhooks (signatures), https://docs.stripe.com/api/payment_intents (amounts are in cents).
+https://docs.stripe.com/webhooks (signatures), https://docs.stripe.com/api/payment_intents (amounts are in cents),
+https://docs.stripe.com/api/charges (amount_refunded is all so far), https://docs.stripe.com/api/disputes (states; an
+inquiry, whose state begins with "warning", moves no money).
 """
 
 from __future__ import annotations
@@ -10,10 +12,14 @@ from typing import Any
 import stripe
 
 from billing.payment_provider import HostedPage, NotAPayment, ProviderRefused, TopUpAsked
-from billing.payments import Direction, Payment
+from billing.payments import Direction, Payment, Reversal, ReversedPayment
 from rules.money import MICROS_PER_CENT
 
 SUCCEEDED = "payment_intent.succeeded"
+REFUNDED = "charge.refunded"
+DISPUTED, DISPUTE_CLOSED = "charge.dispute.created", "charge.dispute.closed"
+EVENTS = (SUCCEEDED, REFUNDED, DISPUTED, DISPUTE_CLOSED)
+"""What Stripe is to send."""
 BUYER_KEY = "tollbridge_buyer_id"
 TIMEOUT_SECONDS = 10
 SIGNATURE_MAXIMUM_AGE_SECONDS = 300
@@ -85,7 +91,9 @@ class StripeProvider:
             return ProviderRefused(reason="Stripe gave no page to pay on")
         return HostedPage(reference=session.id, url=session.url)
 
-    def read_event(self, body: bytes, signature: str) -> Payment | NotAPayment | ProviderRefused:
+    def read_event(
+        self, body: bytes, signature: str
+    ) -> Payment | ReversedPayment | NotAPayment | ProviderRefused:
         """Read a webhook's body. Its signature is checked, and is at most five minutes old."""
         try:
             event = self._client.construct_event(
@@ -93,11 +101,14 @@ class StripeProvider:
             )
         except (stripe.SignatureVerificationError, ValueError) as error:
             return ProviderRefused(reason=f"not believed: {str(error)[:120]}")
-        if event.type != SUCCEEDED:
+        if event.type not in EVENTS:
             return NotAPayment(reason=f"{event.type} moves no money of ours")
         if event.livemode != self._live:
             return ProviderRefused(reason=f"{'live' if event.livemode else 'test'} money is not taken here")
-        return _payment(event.data.object.to_dict())
+        said = event.data.object.to_dict()
+        if event.type == SUCCEEDED:
+            return _payment(said)
+        return _refund(said) if event.type == REFUNDED else _dispute(said)
 
 
 def _not_cents(amount_micros: int) -> ProviderRefused | None:
@@ -121,4 +132,34 @@ def _payment(intent: dict[str, Any]) -> Payment | NotAPayment | ProviderRefused:
         amount_micros=received * MICROS_PER_CENT,
         key=f"stripe:{intent['id']}",
         note="Stripe",
+    )
+
+
+def _refund(charge: dict[str, Any]) -> ReversedPayment | NotAPayment | ProviderRefused:
+    if not (charge.get("metadata") or {}).get(BUYER_KEY):
+        return NotAPayment(reason=f"{charge['id']} is not a top-up of ours")
+    return _reversed(charge, Reversal.REFUNDED, charge["amount_refunded"])
+
+
+def _dispute(dispute: dict[str, Any]) -> ReversedPayment | NotAPayment | ProviderRefused:
+    status = str(dispute["status"])
+    if status.startswith("warning"):
+        return NotAPayment(reason=f"{dispute['id']} is an inquiry: no money was taken")
+    closed = {"won": Reversal.WON, "lost": Reversal.LOST}
+    return _reversed(dispute, closed.get(status, Reversal.CHARGEBACK), dispute["amount"])
+
+
+def _reversed(
+    said: dict[str, Any], reversal: Reversal, cents: int
+) -> ReversedPayment | NotAPayment | ProviderRefused:
+    intent = said.get("payment_intent")
+    if not isinstance(intent, str) or not intent:
+        return NotAPayment(reason=f"{said['id']} is of no payment intent")
+    if said["currency"] != "usd" or cents <= 0:
+        return ProviderRefused(reason=f"{said['id']} is not an amount of usd; the books are in usd")
+    return ReversedPayment(
+        reversal=reversal,
+        payment_key=f"stripe:{intent}",
+        amount_micros=cents * MICROS_PER_CENT,
+        key=f"stripe:{said['id']}",
     )

@@ -19,6 +19,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from rules.condition import facts_of
+from rules.money import MICROS_PER_CENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rounding:
-    """An amount is rounded once, to whole multiples of `to_micros`, when it is posted."""
+    """An amount is rounded once, to whole multiples of `to_micros`, when it is posted: cents, or dollars."""
 
-    to_micros: int = 1
+    to_micros: int = MICROS_PER_CENT
     mode: RoundingMode = RoundingMode.HALF_UP
 
     def apply(self, amount: Fraction | int) -> int:
@@ -131,12 +132,20 @@ class Override:
     bonuses: tuple[Rule, ...]
 
 
+MAXIMUM_SALE_MICROS = 10_000_000_000
+"""What a sale may be reported as bringing, where the buyer's terms name no other maximum: ten thousand dollars."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sale:
     """What is paid on top when a sale is reported later."""
 
     within_days: int
     price: Fixed | RevenueShare
+    per_call: int = 1
+    """Buyers: how many sales of one call may be reported, each with an id of its own."""
+    maximum_micros: int = MAXIMUM_SALE_MICROS
+    """Buyers: the most that may be reported as the amount of one sale."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -44,6 +44,38 @@ async def has_version(
     return bool(await connection.scalar(select(query)))
 
 
+async def sells_at_loss(connection: AsyncConnection, campaign_id: int) -> bool:
+    """Return whether a campaign sells at a loss rather than not at all."""
+    query = select(campaigns.c.sells_at_loss).where(campaigns.c.id == campaign_id)
+    return bool(await connection.scalar(query))
+
+
+async def versions_beside(
+    connection: AsyncConnection, party: Party, campaign_id: int, at: dt.datetime
+) -> Sequence[Any]:
+    """Return the versions of all parties of a side that are live `at` a moment or go live later, with party's name."""
+    table, column, owners = _TERMS[party]
+    newest = table.alias("newest")
+    live = (
+        select(func.max(newest.c.goes_live_at))
+        .where(
+            newest.c.campaign_id == campaign_id,
+            newest.c[column] == table.c[column],
+            newest.c.goes_live_at <= at,
+        )
+        .correlate(table)
+        .scalar_subquery()
+    )
+    query = (
+        select(table, owners.c.id.label("party_id"), owners.c.name.label("party"))
+        .join(owners, owners.c.id == table.c[column])
+        .where(table.c.campaign_id == campaign_id)
+        .where((table.c.goes_live_at > at) | (table.c.goes_live_at == live))
+        .order_by(owners.c.name, table.c.goes_live_at)
+    )
+    return (await connection.execute(query)).all()
+
+
 async def insert_terms(connection: AsyncConnection, party: Party, party_id: int, said: dict[str, Any]) -> int:
     table, column, _ = _TERMS[party]
     query = insert(table).values({column: party_id, **said}).returning(table.c.id)

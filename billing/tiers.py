@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from billing.terms_document import Period, TermsDocument
+from billing.terms_document import Party, Period, TermsDocument
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +17,11 @@ class TierCounter:
     key: str
     period: Period
     period_start: dt.date
+
+
+def tier_key(party: Party, party_id: int, campaign_id: int, period: Period) -> str:
+    """Return the name of the count of one party's calls of a campaign by a period."""
+    return f"{party.value}:{party_id}:campaign:{campaign_id}:{period.value}"
 
 
 def period_start(period: Period, at: dt.datetime, time_zone: str) -> dt.date:
@@ -33,7 +38,7 @@ def counters_of(
     """Return the counters that the contract's tiers go by, in the order in which they are locked."""
     return tuple(
         TierCounter(
-            key=f"{contract.party.value}:{party_id}:campaign:{campaign_id}:{period.value}",
+            key=tier_key(contract.party, party_id, campaign_id, period),
             period=period,
             period_start=period_start(period, at, contract.time_zone),
         )

@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.seal_evidence import CHANGED_EVIDENCE
+from billing.seal_queries import Chain
 from store.tables import ledger_postings
 
 
@@ -42,14 +44,12 @@ async def _first(connection: AsyncConnection, query: str, limit: int) -> Sequenc
     return found.all()
 
 
-async def unsealed_count(connection: AsyncConnection, *, older_than_seconds: int) -> int:
+async def unsealed_count(connection: AsyncConnection, chain: Chain, *, older_than_seconds: int) -> int:
+    """Return how many rows are in no batch: the list of what waits is not believed."""
     found = await connection.execute(
         text(
-            """
-            SELECT count(*) FROM ledger_transactions t
-            WHERE posted_at <= now() - :seconds * interval '1 second'
-                AND NOT EXISTS (SELECT FROM ledger_sealed_transactions s WHERE s.transaction_id = t.id)
-            """
+            f"SELECT count(*) FROM {chain.table} t WHERE {chain.time} <= now() - :seconds * interval '1 second'"  # noqa: S608
+            f" AND NOT EXISTS (SELECT FROM {chain.members} s WHERE s.{chain.key} = t.id)"
         ),
         {"seconds": older_than_seconds},
     )
@@ -99,6 +99,11 @@ async def calls_not_as_settled(connection: AsyncConnection, limit: int) -> Seque
         """,
         limit,
     )
+
+
+async def calls_of_changed_evidence(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return call_id of settled calls whose conversion, legs, decisions or Asterisk's rows are not what was sealed."""
+    return await _first(connection, CHANGED_EVIDENCE, limit)
 
 
 async def charges_without_leg(connection: AsyncConnection, limit: int) -> Sequence[Any]:
@@ -154,6 +159,31 @@ async def wallets_out_of_step(connection: AsyncConnection, limit: int) -> Sequen
             LEFT JOIN held h ON h.buyer_id = coalesce(w.buyer_id, p.buyer_id)
             WHERE coalesce(w.owed_micros, 0) <> coalesce(p.amount, 0)
                 OR coalesce(w.held_micros, 0) <> coalesce(h.amount, 0)
+        """,
+        limit,
+    )
+
+
+async def exposures_out_of_step(connection: AsyncConnection, limit: int) -> Sequence[Any]:
+    """Return buyers whose exposure is not the sum of their open disputes: kept, posted and open, in micros."""
+    return await _first(
+        connection,
+        """
+            WITH posted AS (
+                SELECT split_part(account, ':', 2)::bigint AS buyer_id, amount
+                FROM (SELECT account, sum(amount_micros) AS amount
+                      FROM ledger_postings WHERE account LIKE 'buyer:%' GROUP BY account) accounts
+                WHERE account ~ '^buyer:[0-9]{1,18}:(disputed)$'
+            ), live AS (
+                SELECT buyer_id, sum(price_micros) AS amount FROM disputes
+                WHERE state = 'open' AND opening_id IS NOT NULL GROUP BY 1
+            )
+            SELECT b.id AS buyer_id, coalesce(w.disputed_micros, 0) AS kept, coalesce(p.amount, 0) AS posted,
+                coalesce(l.amount, 0) AS live
+            FROM buyers b LEFT JOIN wallets w ON w.buyer_id = b.id LEFT JOIN posted p ON p.buyer_id = b.id
+            LEFT JOIN live l ON l.buyer_id = b.id
+            WHERE coalesce(w.disputed_micros, 0) <> coalesce(p.amount, 0)
+                OR coalesce(p.amount, 0) <> coalesce(l.amount, 0)
         """,
         limit,
     )

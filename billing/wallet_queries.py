@@ -16,14 +16,15 @@ from store.tables import buyers, wallet_notices
 _COLUMNS = """
     b.id, b.name, b.prepaid, b.credit_limit_micros, b.low_balance_micros,
     coalesce(w.owed_micros, 0) AS owed_micros, coalesce(w.held_micros, 0) AS held_micros,
-    w.low_since, w.paused_since
+    coalesce(w.disputed_micros, 0) AS disputed_micros, b.disputes_lower_credit_percent, w.low_since, w.paused_since
 """
+_LINE = "credit_line(b.credit_limit_micros, w.disputed_micros, b.disputes_lower_credit_percent)"
 # Only wallets whose state is not what their money says.
 _CHANGED = text(
     f"""
     SELECT {_COLUMNS} FROM wallets w JOIN buyers b ON b.id = w.buyer_id
-    WHERE coalesce(b.credit_limit_micros - w.owed_micros <= 0, false) <> (w.paused_since IS NOT NULL)
-        OR coalesce(b.credit_limit_micros - w.owed_micros < b.low_balance_micros, false)
+    WHERE coalesce({_LINE} - w.owed_micros <= 0, false) <> (w.paused_since IS NOT NULL)
+        OR coalesce({_LINE} - w.owed_micros < b.low_balance_micros, false)
             <> (w.low_since IS NOT NULL)
     ORDER BY b.id LIMIT 500 FOR UPDATE OF w SKIP LOCKED
     """  # noqa: S608 (constants of this file)
@@ -99,6 +100,8 @@ def _wallet(row: Any) -> Wallet:
         held_micros=row.held_micros,
         credit_limit_micros=row.credit_limit_micros,
         low_balance_micros=row.low_balance_micros,
+        disputed_micros=row.disputed_micros,
+        disputes_lower_credit_percent=row.disputes_lower_credit_percent,
         is_low=row.low_since is not None,
         is_paused=row.paused_since is not None,
     )

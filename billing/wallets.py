@@ -24,6 +24,9 @@ class WalletState:
     credit_limit_micros: int | None
     """None: the buyer pays by invoice and nothing is looked at."""
     low_balance_micros: int | None
+    disputed_micros: int = 0
+    """What the buyer disputes and nobody has decided: it is owed, and lowers the credit."""
+    disputes_lower_credit_percent: int = 100
     is_low: bool = False
     is_paused: bool = False
 
@@ -33,16 +36,27 @@ class WalletState:
         return -self.owed_micros
 
     @property
-    def available_micros(self) -> int | None:
-        """What new calls may cost: balance and credit, less what calls under way may cost."""
+    def credit_micros(self) -> int | None:
+        """What may be owed beyond the wallet while disputes are open, never below nothing (SQL: credit_line)."""
         if self.credit_limit_micros is None:
             return None
-        return self.credit_limit_micros - self.owed_micros - self.held_micros
+        lowered = -(-self.disputed_micros * self.disputes_lower_credit_percent // 100)
+        return max(self.credit_limit_micros - lowered, 0)
+
+    @property
+    def credit_lowered_micros(self) -> int:
+        """What open disputes take off the credit."""
+        return (self.credit_limit_micros or 0) - (self.credit_micros or 0)
+
+    @property
+    def available_micros(self) -> int | None:
+        """What new calls may cost: balance and credit, less what calls under way may cost."""
+        return None if self.credit_micros is None else self.left_micros - self.held_micros
 
     @property
     def left_micros(self) -> int:
         """Balance and credit, whatever is held."""
-        return (self.credit_limit_micros or 0) - self.owed_micros
+        return (self.credit_micros or 0) - self.owed_micros
 
     @property
     def should_pause(self) -> bool:

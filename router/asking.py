@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,8 @@ class Asking:
     """When the auction began, on the monotonic clock."""
     sent_at: datetime
     probe: bool = False
+    hides_caller: bool = False
+    """It refuses as a habit: it is not told who calls, whatever its contract says."""
     request: HttpRequest | None = None
     answer: HttpAnswer | None = None
     bid: Bid | None = None
@@ -50,8 +52,9 @@ class Asking:
 
     def question(self, *, sold: bool = False) -> Question:
         """Return what this bidder is told."""
+        known = replace(self.known, caller=None) if self.hides_caller else self.known
         return question_for(
-            self.bidder.endpoint, self.known, deadline_ms=self.deadline_ms, now=self.sent_at, sold=sold
+            self.bidder.endpoint, known, deadline_ms=self.deadline_ms, now=self.sent_at, sold=sold
         )
 
     def without_answer(self, outcome: BidOutcome, detail: str, arrived_us: int | None = None) -> Bid:
@@ -155,6 +158,7 @@ def row_of(
         "outcome": bid.outcome.value,
         "bid_micros": bid.bid_micros,
         "minimum_connected_ms": bid.minimum_connected_ms,
+        "worth_micros": bid.worth_micros,
         "reference": bid.reference,
         "sent_at": asking.sent_at,
         "arrived_us": bid.arrived_us,

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from router.asking import LATE_SECONDS, Asking, ask, hand_over, row_of
+from router.bidder_records import BidderRecords
 from router.buyers.ping_client import PingClient
 from router.buyers.question import asked_as_of, attempt_of, hops_before, known_of
 from router.domain.auction import (
@@ -27,14 +28,17 @@ from router.domain.auction import (
     PostAnswer,
     judged,
 )
+from router.domain.bidder_record import rest_words
 from router.domain.decision import RouteRequest
 from router.domain.hops import hops_problem
+from router.domain.worth import worth_micros
 from router.ping_endpoints import Bidder, CurrentBidders
 from router.ping_gate import PingGate
 from router.ping_log import PingLog
 
 POST_DEADLINE_MS = 1_000
 GIVEN_UP = "given up: the auction's process ended"
+NO_POST = "winning is enough: its dialect has no post"
 
 Clock = Callable[[], datetime]
 
@@ -48,6 +52,7 @@ class AuctionParts:
     """What auctions work with; made once by the process that holds them."""
 
     bidders: CurrentBidders
+    records: BidderRecords
     client: PingClient
     gate: PingGate
     log: PingLog
@@ -106,17 +111,34 @@ class Auction:
             deadline_ms=POST_DEADLINE_MS,
             started_ns=time.monotonic_ns(),
             sent_at=now,
+            hides_caller=self._parts.records.of(bid.target_id).hides_caller,
         )
         posted = await hand_over(self._parts.client, asking, bid.reference)
         if posted is None:
+            won = replace(bid, arrived_us=None, detail=NO_POST)
+            self._store(asking, self._with_worth(won), request, stage_id, "post")
             return PostAnswer(accepted=True, dial=bid.dial)
         if posted.outcome is BidOutcome.REFUSED:
             posted = replace(posted, outcome=BidOutcome.POST_REFUSED)
         accepted = posted.outcome is BidOutcome.ACCEPTED
-        stored = replace(posted, bid_micros=bid.bid_micros, reference=bid.reference)
-        self._store(asking, stored, request, stage_id, "post")
+        stored = replace(
+            posted,
+            bid_micros=bid.bid_micros,
+            minimum_connected_ms=bid.minimum_connected_ms,
+            worth_micros=bid.worth_micros,
+            reference=bid.reference,
+        )
+        self._store(asking, self._with_worth(stored), request, stage_id, "post")
         self._parts.gate.note(bid.target_id, now, failed=posted.outcome in UNHEALTHY, probe=False)
         return PostAnswer(accepted=accepted, dial=posted.dial or bid.dial, detail=posted.detail)
+
+    def _with_worth(self, won: Bid) -> Bid:
+        """Return what won with its worth; of a publisher's reservation only the bid was kept."""
+        if won.worth_micros is not None or won.bid_micros is None:
+            return won
+        lasted = self._parts.records.of(won.target_id).lasted
+        worth = worth_micros(won.bid_micros, won.minimum_connected_ms or 0, lasted)
+        return replace(won, worth_micros=worth)
 
     async def close(self) -> None:
         """Give up every open question and store it as it stands."""
@@ -126,18 +148,24 @@ class Auction:
 
     def _found(self, targets: Iterable[int]) -> tuple[dict[int, Bidder], dict[int, Bid]]:
         """Return the targets that can be asked, and the bids of those that cannot."""
-        known = self._parts.bidders.current
+        known, records = self._parts.bidders.current, self._parts.records
+        now = self._parts.clock()
         bidders = {target: known.usable[target] for target in targets if target in known.usable}
+        resting = {target: record for target in bidders if (record := records.of(target)).is_resting(now)}
         bids = {
+            target: Bid(target_id=target, outcome=BidOutcome.RESTED, detail=rest_words(record))
+            for target, record in resting.items()
+        }
+        bidders = {target: bidder for target, bidder in bidders.items() if target not in resting}
+        return bidders, bids | {
             target: Bid(
                 target_id=target,
                 outcome=BidOutcome.NO_ENDPOINT,
                 detail=known.unusable.get(target, "the target has no endpoint"),
             )
             for target in targets
-            if target not in bidders
+            if target not in known.usable
         }
-        return bidders, bids
 
     async def _admitted(
         self, bidders: Mapping[int, Bidder], request: RouteRequest, deadline_ms: int, started_ns: int
@@ -160,6 +188,7 @@ class Auction:
                     started_ns=started_ns,
                     sent_at=now,
                     probe=given.probe,
+                    hides_caller=self._parts.records.of(target_id).hides_caller,
                 )
             )
         return askings, bids
@@ -191,11 +220,15 @@ class Auction:
                 bid = asking.without_answer(BidOutcome.LATE, f"no whole answer in {deadline_ms} ms")
             else:
                 in_time = (bid.arrived_us or 0) <= deadline_ms * 1000
-                bid = judged(bid, wanted, now) if in_time else _late(asking)
+                bid = self._judged(asking, bid, wanted, now) if in_time else _late(asking)
                 self._store(asking, bid, request, wanted.stage_id, "ping")
             gate.note(asking.target_id, now, failed=bid.outcome in UNHEALTHY, probe=asking.probe)
             bids[asking.target_id] = bid
         return bids
+
+    def _judged(self, asking: Asking, bid: Bid, wanted: AuctionWanted, now: datetime) -> Bid:
+        lasted = self._parts.records.of(asking.target_id).lasted
+        return judged(bid, wanted, now, ceilings=asking.bidder.endpoint.ceilings, lasted=lasted)
 
     def _wait_on_for(self, asked: Iterable[tuple[asyncio.Task[None], Asking]]) -> None:
         """Wait a while longer for who has not answered, to store it: with one timer for all of them."""

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.auction import Auction, AuctionParts
+from router.bidder_records import BidderRecords
 from router.buyers.addresses import AddressRules
 from router.buyers.ping_client import PingClient
 from router.ping_endpoints import CurrentBidders
@@ -31,15 +32,20 @@ async def open_auctions(
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(PingClient(rules))
         log = await stack.enter_async_context(PingLog(engine))
-        bidders, gate = CurrentBidders(engine, rules), PingGate(engine)
-        auction = Auction(AuctionParts(bidders=bidders, client=client, gate=gate, log=log, own_hop=own_hop))
+        bidders, gate, records = CurrentBidders(engine, rules), PingGate(engine), BidderRecords(engine)
+        parts = AuctionParts(
+            bidders=bidders, records=records, client=client, gate=gate, log=log, own_hop=own_hop
+        )
+        auction = Auction(parts)
         stack.push_async_callback(auction.close)
         with suppress(*DATABASE_FAULTS):  # keep_fresh says so, and tries again
             async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):
                 await bidders.refresh()
+                await records.refresh()
         stop = asyncio.Event()
         background = [
             asyncio.create_task(bidders.keep_fresh(stop)),
+            asyncio.create_task(records.keep_fresh(stop)),
             asyncio.create_task(gate.keep_exchanging(stop)),
         ]
         try:

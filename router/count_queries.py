@@ -56,7 +56,11 @@ _READ_CALLS = _READ.format(
     owed="""(SELECT json_agg(json_build_array(buyer_id, owed)) FROM (
             SELECT b.buyer_id, coalesce(w.owed_micros + w.held_micros, 0) - coalesce((
                 SELECT sum(h.amount_micros) FROM wallet_holds h
-                WHERE h.call_id = q.call_id AND h.buyer_id = b.buyer_id AND h.released_at IS NULL), 0) AS owed
+                WHERE h.call_id = q.call_id AND h.buyer_id = b.buyer_id AND h.released_at IS NULL), 0)
+                + CASE WHEN w.disputed_micros > 0 THEN (
+                    SELECT n.credit_limit_micros - credit_line(
+                        n.credit_limit_micros, w.disputed_micros, n.disputes_lower_credit_percent)
+                    FROM buyers n WHERE n.id = b.buyer_id) ELSE 0 END AS owed
             FROM unnest(q.buyers::bigint[]) AS b (buyer_id) LEFT JOIN wallets w ON w.buyer_id = b.buyer_id
         ) AS limited)""",
 )
@@ -145,7 +149,7 @@ async def read_counts(
             stages=plan.remember("turn_stages", lambda: _array(_turn_stages(campaign))),
             caller=request.caller,
             now=request.now,
-            since=request.now - timedelta(seconds=_window_seconds(campaign)),
+            since=request.now - timedelta(seconds=window_seconds(campaign)),
             call_id=request.call_id,
             buyers=plan.remember("limited", lambda: _array(limits)),
         )
@@ -199,7 +203,7 @@ async def lock_turn(connection: asyncpg.Connection, stage_ids: Sequence[int]) ->
         yield
 
 
-def _window_seconds(campaign: Campaign) -> int:
+def window_seconds(campaign: Campaign) -> int:
     policy = campaign.duplicate_policy
     return max(campaign.duplicate_window_seconds, policy.window_seconds if policy else 0)
 

@@ -15,12 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from router import endpoint_queries as queries
 from router.asking import Asking, ask
 from router.auction_house import PUBLIC_ONLY
+from router.bidder_record_queries import read_records
 from router.buyers.addresses import AddressRules
 from router.buyers.dialect import Endpoint, Problem
 from router.buyers.ping_client import PingClient
 from router.buyers.question import Known, answer_text, request_text
 from router.buyers.registry import DIALECTS, endpoint_problems
-from router.domain.auction import BidOutcome
+from router.domain.auction import AuctionWanted, BidOutcome, judged
+from router.domain.bidder_record import NO_RECORD
 from router.ping_endpoints import Bidder
 
 MADE_UP_CALLER = "+16145550100"
@@ -64,12 +66,14 @@ async def list_endpoints(
 
 
 def state_of(row: Mapping[str, Any], now: datetime, rules: AddressRules) -> dict[str, Any]:
-    """Return the state of an endpoint's row with its `rested_until`, and what keeps it from being asked."""
-    problems = endpoint_problems(Endpoint(**{name: row[name] for name in _FIELDS}), rules)
+    """Return the state of an endpoint's row with its rests, until when it rests, and what keeps it from being asked."""
+    problems: list[Problem] = endpoint_problems(Endpoint(**{name: row[name] for name in _FIELDS}), rules)
     if not row["enabled"]:
         state = "switched off"
     elif problems:
         state = "not usable"
+    elif (row["rested_for_wins_until"] or now) > now:
+        state, problems = "rested", [f"not asked for bids: {row['rested_for_wins_why']}"]
     elif row["rested_until"] is None:
         state = "well"
     else:
@@ -131,6 +135,7 @@ async def try_endpoint(
     """Ask an endpoint for a bid on a caller who is made up. The buyer sees a ping like any other; nothing is stored."""
     async with engine.connect() as connection:
         endpoint = await queries.read_endpoint(connection, target_id)
+        record, _ = (await read_records(connection)).get(target_id, (NO_RECORD, None))
     if endpoint is None:
         return Refused(problems=(f"target {target_id} has no endpoint",))
     problems = endpoint_problems(endpoint, rules)
@@ -157,6 +162,11 @@ async def try_endpoint(
         except TimeoutError:
             detail = f"no whole answer in {deadline_ms} ms"
             asking.bid = asking.without_answer(BidOutcome.LATE, detail)
+    if asking.bid is not None:
+        wanted = AuctionWanted(stage_id=0, deadline_ms=deadline_ms, floor_micros=0, offers=())
+        asking.bid = judged(
+            asking.bid, wanted, datetime.now(UTC), ceilings=endpoint.ceilings, lasted=record.lasted
+        )
     took_ms = (time.monotonic_ns() - asking.started_ns) / 1e6
     return _tried(endpoint, asking, took_ms)
 

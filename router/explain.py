@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -12,6 +12,8 @@ def explain(decision: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[s
     yield f"decided at {inputs['now']} on market {inputs['snapshot_version']} ({inputs['snapshot_digest'][:12]})"
     told = ", ".join(f"{tag}={value}" for tag, value in sorted(inputs["tags"].items())) or "nothing"
     yield f"caller {inputs['caller'] or 'withheld'} to {inputs['dialled'] or 'no number'}; known: {told}"
+    if not_known := describe_not_known(inputs["counts"].get("not_known", ())):
+        yield not_known
     if decision["problem"]:
         yield f"problem: {decision['problem']}"
     chosen = decision["chosen"]
@@ -32,6 +34,37 @@ def explain(decision: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[s
     phases = decision.get("phases_us", {})
     if phases:
         yield "took " + ", ".join(f"{phase} {spent / 1000:.1f} ms" for phase, spent in phases.items())
+
+
+_WORDS = {
+    "suppression": "suppressed callers",
+    "wallets": "wallets",
+    "caps": "caps",
+    "earlier_calls": "earlier calls",
+    "turns": "whose turn it is",
+}
+
+
+def describe_not_known(not_known: Sequence[tuple[str, int | None]]) -> str:
+    """Say what a decision went by when the database did not answer, and how old it was; '' when it answered.
+
+    `not_known` is what the decision's counts hold of it: kind of fact and age in ms.
+    """
+    kinds = [(_WORDS.get(what, what), age_ms) for what, age_ms in not_known]
+    if not kinds:
+        return ""
+    read = [f"{what} {_age(age_ms)} old" for what, age_ms in kinds if age_ms is not None]
+    never = [what for what, age_ms in kinds if age_ms is None]
+    known = f"went by what was known last: {', '.join(read)}" if read else "nothing was known from before"
+    unknown = f"; not known: {', '.join(never)}" if never else ""
+    return f"the database did not answer; {known}{unknown}"
+
+
+def _age(age_ms: int) -> str:
+    seconds = age_ms / 1000
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _named(target_id: int, names: Mapping[int, str]) -> str:

@@ -61,7 +61,7 @@ class AskingPublishers:
             log.warning("who may ask for bids is not known anew: %s", str(error) or type(error).__name__)
 
     async def keep_fresh(self) -> None:
-        """Refresh each second until cancelled. A key's first second is repaired at settlement."""
+        """Refresh each second until cancelled. A call in a key's first second comes on no reservation."""
         while True:
             await self.refresh()
             await asyncio.sleep(REFRESH_SECONDS)

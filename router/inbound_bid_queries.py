@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Row, Uuid, bindparam, delete, select, text, update
+from sqlalchemy import CursorResult, Row, Uuid, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
@@ -75,8 +75,16 @@ async def begin(
     number_id: int,
     now: datetime,
     until: datetime,
+    open_most: int,
 ) -> bool:
-    """Write that this ping is being decided. False when the caller has a live reservation already."""
+    """Write that this ping is being decided.
+
+    False when the caller has a live reservation already, or the publisher has `open_most` of them with all its keys.
+    Of pings at once each waits for the one before: counted first and written then, more would get in.
+    """
+    await connection.execute(_LOCK_PUBLISHER, {"publisher_id": key.publisher_id})
+    if await count_open(connection, key) >= open_most:
+        return False
     statement = (
         upsert(rtb_reservations)
         .values(
@@ -96,6 +104,15 @@ async def begin(
         )
     )
     return _changed(await connection.execute(statement))
+
+
+_LOCK_PUBLISHER = text("SELECT pg_advisory_xact_lock(hashtextextended('publisher pings', :publisher_id))")
+
+
+async def count_open(connection: AsyncConnection, key: PublisherKey) -> int:
+    """Return how many reservations of this publisher no call has come on yet."""
+    statement = select(func.count()).where(_TABLE.publisher_id == key.publisher_id, _LIVE)
+    return int(await connection.scalar(statement) or 0)
 
 
 async def live(connection: AsyncConnection, key: PublisherKey, caller: str) -> Row[Any] | None:
@@ -160,6 +177,7 @@ async def promise(
             payout_micros=found.payout_micros,
             dial=found.dial,
             state=state,
+            held_room=state == CONFIRMED,
             expires_at=expires_at,
             detail=_TABLE.detail.op("||")(dict(detail)),
         )
@@ -205,7 +223,7 @@ async def confirm(connection: AsyncConnection, reservation_id: UUID) -> bool:
     statement = (
         update(rtb_reservations)
         .where(_TABLE.id == reservation_id, _TABLE.state == DECIDING)
-        .values(state=CONFIRMED)
+        .values(state=CONFIRMED, held_room=True)
     )
     return _changed(await connection.execute(statement))
 
@@ -342,8 +360,10 @@ _GIVE_BACK = text("""
 
 async def give_back_room(connection: AsyncConnection, reservation_ids: Sequence[UUID]) -> int:
     """Give back whatever these reservations hold. Returns how many leases there were."""
+    leases = int(await connection.scalar(_GIVE_BACK, {"reservation_ids": list(reservation_ids)}) or 0)
+    # Last, as everywhere: who takes room locks a wallet after the counters.
     await release_reservations(connection, reservation_ids)
-    return int(await connection.scalar(_GIVE_BACK, {"reservation_ids": list(reservation_ids)}) or 0)
+    return leases
 
 
 async def hand_over_leases(

@@ -33,8 +33,10 @@ from router.domain.inbound_bid import (
     refusal_of,
 )
 from router.domain.market import Snapshot, TrackingNumber
+from router.domain.ping_limits import notice_of, open_most, open_refusal, share_refusal
 from router.inbound_arrival import claim_of, expire_reservations
 from router.reservations import confirm_lease
+from router.reserved_share import ReservedShare
 from router.route_call import Router
 from router.snapshot import DATABASE_FAULTS, CurrentSnapshot
 
@@ -77,14 +79,16 @@ class InboundBids:
             refusal = BidRefusal.DISABLED
         if refusal is not None or number is None:
             return NoBid(ping_id=reservation_id, reason=refusal or BidRefusal.DISABLED)
-        earlier = await self._begin(reservation_id, key, ping, number, now)
-        if earlier is not None:
-            return earlier
-        try:
-            return await self._decide(reservation_id, key, ping, number, holds_room=holds_room, now=now)
-        except BaseException:
-            await asyncio.shield(self._give_up(reservation_id))
-            raise
+        answer = await self._begin(reservation_id, key, ping, number, now)
+        if answer is None:
+            try:
+                answer = await self._decide(reservation_id, key, ping, number, holds_room=holds_room, now=now)
+            except BaseException:
+                await asyncio.shield(self._give_up(reservation_id))
+                raise
+        if isinstance(answer, NoBid):
+            return answer
+        return replace(answer, notice=notice_of(key.limits, key.record, now))
 
     async def confirm(
         self, key: PublisherKey, reservation_id: UUID, now: datetime, caller: str = ""
@@ -116,7 +120,9 @@ class InboundBids:
             if row.state == queries.DECIDING:
                 return row
             if row.state not in queries.PROMISED or (row.state != queries.USED and row.expires_at <= now):
-                return NoBid(ping_id=reservation_id, reason=BidRefusal.EXPIRED)
+                yielded = row.detail.get("reason") == BidRefusal.CAPACITY_LOST.value
+                reason = BidRefusal.CAPACITY_LOST if yielded else BidRefusal.EXPIRED
+                return NoBid(ping_id=reservation_id, reason=reason)
             refusal = await self._name_caller(connection, row, caller)
             if refusal is not None:
                 return refusal
@@ -153,14 +159,28 @@ class InboundBids:
         """Take this caller's place, or return what the one who has it was answered."""
         deadline = asyncio.get_running_loop().time() + WAIT_FOR_FIRST_SECONDS
         until = now + timedelta(seconds=DECIDING_SECONDS)
+        most = open_most(key.limits, key.record, now)
         while True:
             async with self._engine.begin() as connection:
                 await expire_reservations(connection, now)
                 if await queries.begin(
-                    connection, reservation_id, key, ping, number_id=number.id, now=now, until=until
+                    connection,
+                    reservation_id,
+                    key,
+                    ping,
+                    number_id=number.id,
+                    now=now,
+                    until=until,
+                    open_most=most,
                 ):
                     return None
                 row = await queries.live(connection, key, ping.caller)
+                if row is None and await queries.count_open(connection, key) >= most:
+                    return NoBid(
+                        ping_id=reservation_id,
+                        reason=BidRefusal.PUBLISHER_CAPPED,
+                        detail=open_refusal(key.limits, key.record, now),
+                    )
             if row is not None and row.state != queries.DECIDING:
                 return queries.bid_of(row, repeated=True)
             if asyncio.get_running_loop().time() >= deadline:
@@ -178,9 +198,13 @@ class InboundBids:
         now: datetime,
     ) -> InboundBid | NoBid:
         request = self._request(reservation_id, key, ping, number, now)
-        routed = await self._router.route_call(request, attempt=ATTEMPT)
+        routed = await self._router.route_call(request, attempt=ATTEMPT, share=_share_of(key))
         offer = routed.decision.chosen
         if offer is None:
+            if routed.share_lost:
+                return await self._refuse(
+                    reservation_id, BidRefusal.PUBLISHER_CAPPED, share_refusal(key.limits)
+                )
             return await self._refuse(reservation_id, refusal_of(routed.decision))
         if not routed.leased:
             # Decided without the database: nobody knows whether there is room.
@@ -228,8 +252,10 @@ class InboundBids:
         claim = claim_of(row)
         ping = InboundPing(caller=row.caller, tags=claim.tags, hops=claim.hops)
         request = replace(self._request(row.id, key, ping, number, now), reserved=claim.reserved)
-        routed = await self._router.route_call(request, attempt=ATTEMPT)
+        routed = await self._router.route_call(request, attempt=ATTEMPT, share=_share_of(key))
         chosen = routed.decision.chosen
+        if chosen is None and routed.share_lost:
+            return await self._refuse(row.id, BidRefusal.PUBLISHER_CAPPED, share_refusal(key.limits))
         if chosen is None or not routed.leased or chosen.target_id != row.target_id:
             return await self._refuse(row.id, BidRefusal.CAPACITY_LOST)
         async with self._engine.begin() as connection:
@@ -321,11 +347,11 @@ class InboundBids:
             confirmed=holds_room,
         )
 
-    async def _refuse(self, reservation_id: UUID, reason: BidRefusal) -> NoBid:
+    async def _refuse(self, reservation_id: UUID, reason: BidRefusal, detail: str = "") -> NoBid:
         async with self._engine.begin() as connection:
             await queries.give_back_room(connection, [reservation_id])
             await queries.end(connection, reservation_id, queries.REFUSED, {"reason": reason.value})
-        return NoBid(ping_id=reservation_id, reason=reason)
+        return NoBid(ping_id=reservation_id, reason=reason, detail=detail)
 
     async def _give_up(self, reservation_id: UUID) -> None:
         try:
@@ -362,6 +388,10 @@ def winning_bid(decision: Decision) -> Bid | None:
         return None
     results = [result for result in decision.auctions if result.stage_id == decision.stage_id]
     return next((bid for one in results for bid in one.bids if bid.target_id == chosen.target_id), None)
+
+
+def _share_of(key: PublisherKey) -> ReservedShare:
+    return ReservedShare(publisher_id=key.publisher_id, percent=key.limits.room_share_percent)
 
 
 def _lease_end(expires_at: datetime) -> datetime:

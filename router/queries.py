@@ -62,6 +62,7 @@ _CAMPAIGNS = select(
     campaigns.c.exclusive,
     campaigns.c.recording,
     campaigns.c.sells_at_loss,
+    campaigns.c.pings_yield_after_seconds,
 ).order_by(campaigns.c.id)
 _PLANS = (
     select(
@@ -75,6 +76,8 @@ _PLANS = (
         plan_stages.c.deadline_ms,
         plan_stages.c.floor_micros,
         plan_stages.c.margin_micros,
+        plan_stages.c.highest_bid_micros,
+        plan_stages.c.longest_minimum_seconds,
         plan_entries.c.target_id,
         plan_entries.c.priority,
         plan_entries.c.weight,

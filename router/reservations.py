@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import BigInteger, Integer, Text, Uuid, bindparam, text
+from sqlalchemy import BigInteger, DateTime, Integer, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.domain.caps import Claim, Moment, caps_of, claims_of
 from router.domain.market import Target
+from router.live_attempts import is_live
 
 _TAKE = """
     SELECT take_leases($1, $2, $3, $4, $5, $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[],
@@ -75,20 +76,12 @@ _THAT_HOLD = text(
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)), bindparam("attempts", type_=ARRAY(Integer)))
 
-# An attempt is live while its call is in progress, its leg has not ended and no later attempt was made.
-_EXPIRE = text(
-    _RELEASE.format(
-        which="""
-        SELECT l.id FROM leases l
-        WHERE l.released_at IS NULL AND l.expires_at <= :now AND NOT EXISTS (
-            SELECT FROM calls c
-            WHERE c.id = l.call_id AND c.state = 'in_progress'
-            AND NOT EXISTS (SELECT FROM legs g WHERE g.call_id = l.call_id AND g.attempt = l.attempt)
-            AND NOT EXISTS (SELECT FROM leases n WHERE n.call_id = l.call_id AND n.attempt > l.attempt)
-        )
-        ORDER BY l.id LIMIT 1000 FOR UPDATE OF l SKIP LOCKED
-    """
-    )
+_DEAD = """
+    SELECT l.id FROM leases l WHERE l.released_at IS NULL AND l.expires_at <= :now AND NOT {live}
+    ORDER BY l.id LIMIT 1000 FOR UPDATE OF l SKIP LOCKED
+"""
+_EXPIRE = text(_RELEASE.format(which=_DEAD.format(live=is_live("l")))).bindparams(
+    bindparam("now", type_=DateTime(timezone=True))
 )
 
 _CONFIRM = text("""
@@ -96,30 +89,8 @@ _CONFIRM = text("""
     WHERE call_id = :call_id AND attempt = :attempt AND released_at IS NULL
 """)
 
-# Of leases that several attempts hold of one counter, each is settled by its own leg.
-_COUNT_OUTCOME = text("""
-    WITH settled AS (
-        SELECT id, counter_key, period_start, CASE WHEN released_at IS NULL THEN amount ELSE 0 END AS held,
-            CASE kind WHEN 'connections' THEN :connections WHEN 'conversions' THEN :conversions
-                ELSE :revenue END::bigint AS happened
-        FROM leases
-        WHERE call_id = :call_id AND attempt = :attempt AND kind IN ('connections', 'conversions', 'revenue')
-        ORDER BY id FOR UPDATE
-    ), locked AS (
-        SELECT key FROM cap_counters WHERE key IN (SELECT counter_key FROM settled) ORDER BY key COLLATE "C" FOR UPDATE
-    ), counted AS (
-        UPDATE cap_counters c SET used = greatest(c.used + s.happened - s.held, 0)
-        FROM settled s JOIN locked ON locked.key = s.counter_key
-        WHERE c.key = s.counter_key AND c.period_start = s.period_start
-    )
-    UPDATE leases l SET released_at = coalesce(l.released_at, now()) FROM settled s WHERE l.id = s.id
-""").bindparams(
-    bindparam("connections", type_=BigInteger),
-    bindparam("conversions", type_=BigInteger),
-    bindparam("revenue", type_=BigInteger),
-)
-
-# The same of many legs at once: what each counter is owed is added up, so that no row is moved twice.
+# Of leases that several attempts hold of one counter, each is settled by its own leg. What each counter is owed is
+# added up, so that no row is moved twice.
 _COUNT_OUTCOMES = text("""
     WITH said AS (
         SELECT * FROM unnest(:ids, :attempts, :connections, :conversions, :revenues)
@@ -180,12 +151,6 @@ RELEASE_CALLS_VALUES = (
     bindparam("targets", type_=ARRAY(BigInteger)),
     bindparam("target_converted", type_=ARRAY(BigInteger)),
 )
-
-
-_COUNT_HISTORY = text("""
-    INSERT INTO target_history AS h (target_id, connected, converted) VALUES (:target_id, 1, :converted)
-    ON CONFLICT (target_id) DO UPDATE SET connected = h.connected + 1, converted = h.converted + excluded.converted
-""")
 
 _NOTHING = text("SELECT")
 
@@ -331,29 +296,12 @@ class LegOutcome:
     """What the buyer owes for it; 0 when it did not convert."""
 
 
-async def count_outcome(connection: AsyncConnection, call_id: UUID, legs: Sequence[LegOutcome]) -> None:
-    """Settle what the call's attempts held of connections, conversions and revenue by what happened.
-
-    In the settlement's transaction, once a call, before release_leases. What was given back meanwhile is counted all
-    the same; a period that is over is not touched.
-    """
-    for leg in sorted(legs, key=lambda one: one.attempt):
-        values = {
-            "call_id": call_id,
-            "attempt": leg.attempt,
-            "connections": int(leg.connected),
-            "conversions": int(leg.converted),
-            "revenue": leg.price_micros,
-        }
-        await connection.execute(_COUNT_OUTCOME, values)
-        if leg.connected:
-            await connection.execute(
-                _COUNT_HISTORY, {"target_id": leg.target_id, "converted": int(leg.converted)}
-            )
-
-
 async def count_outcomes(connection: AsyncConnection, legs: Sequence[tuple[UUID, LegOutcome]]) -> None:
-    """As count_outcome, of the legs of many calls, without the targets' histories (RELEASE_CALLS)."""
+    """Settle what attempts held of connections, conversions and revenue by what happened.
+
+    In the settlement's transaction, once a call, before its leases are given back. What was given back meanwhile is
+    counted all the same; a period that is over is not touched. Histories of targets: RELEASE_CALLS.
+    """
     values = {
         "ids": [call_id for call_id, _ in legs],
         "attempts": [leg.attempt for _, leg in legs],

@@ -1,4 +1,4 @@
-"""The room of those who were to ring together, after some of them would not have the call."""
+"""The room and money of those who were to ring together, after some of them would not have the call."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.reservations import release_leases
+from router.wallet_holds import release_holds
 
-_FORGET = text(
-    "DELETE FROM leases WHERE call_id = :call_id AND attempt = :attempt AND released_at IS NOT NULL"
+_FORGET = (
+    text("DELETE FROM leases WHERE call_id = :call_id AND attempt = :attempt AND released_at IS NOT NULL"),
+    text(
+        "DELETE FROM wallet_holds WHERE call_id = :call_id AND attempt = :attempt AND released_at IS NOT NULL"
+    ),
 )
-_MOVE = text("UPDATE leases SET attempt = :to WHERE call_id = :call_id AND attempt = :attempt")
+_MOVE = (
+    text("UPDATE leases SET attempt = :to WHERE call_id = :call_id AND attempt = :attempt"),
+    text("UPDATE wallet_holds SET attempt = :to WHERE call_id = :call_id AND attempt = :attempt"),
+)
 
 
 async def close_ranks(engine: AsyncEngine, call_id: UUID, first: int, stays: Sequence[bool]) -> None:
@@ -28,8 +35,11 @@ async def close_ranks(engine: AsyncEngine, call_id: UUID, first: int, stays: Seq
             values = {"call_id": call_id, "attempt": attempt}
             if not stay:
                 await release_leases(connection, call_id, attempt)
-                await connection.execute(_FORGET, values)
+                await release_holds(connection, call_id, attempt)
+                for forget in _FORGET:
+                    await connection.execute(forget, values)
                 continue
             if number != attempt:
-                await connection.execute(_MOVE, {**values, "to": number})
+                for move in _MOVE:
+                    await connection.execute(move, {**values, "to": number})
             number += 1

@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,10 +22,12 @@ from router.domain.auction import AuctionResult, AuctionWanted
 from router.domain.counts import Counts
 from router.domain.decide import decide_unasked
 from router.domain.decision import Decision, Offer, RouteRequest
+from router.domain.last_known import Rung
 from router.domain.market import Snapshot
 from router.domain.plan import make_plans
 from router.plain_connections import is_gone
 from router.posting import Bidding, post_to_those_beside
+from router.reserved_share import ReservedShare
 from router.ring_queries import close_ranks
 from router.routing import Routing, RoutingDatabase
 from router.snapshot import DATABASE_FAULTS, CurrentSnapshot
@@ -57,6 +60,8 @@ class Routed:
     """What was wrong with the database, for people; empty when nothing was."""
     phases_us: Mapping[str, int] = field(default_factory=dict)
     """Where the time went: read, decide, lease, auction, post."""
+    share_lost: bool = False
+    """Whether a publisher's reservations hold their share already of somebody who would have taken this one."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the decision as it is stored, with the time each phase took."""
@@ -101,28 +106,58 @@ class Router:
                 self._database.shared.live.make_reading(snapshot, campaign, datetime.now(UTC))
                 await asyncio.sleep(0)
 
+    async def keep_last_known(self, snapshot_file: Path, journal_dir: Path, maximum_age_hours: int) -> None:
+        """Begin with what the files say was known last, and read what there is now, for calls without the database.
+
+        Lists of suppressed callers count for so many hours. Never raises for outside faults.
+        """
+        last_known = self._database.last_known
+        last_known.keep_in(snapshot_file, journal_dir, maximum_age_hours)
+        await last_known.refresh(self._snapshot.current)
+
+    async def keep_fresh(self) -> None:
+        """Read what calls without the database go by again and again, until cancelled."""
+        await self._database.last_known.keep_fresh(lambda: self._snapshot.current)
+
     async def route_call(
-        self, request: RouteRequest, attempt: int, fallback_counts: Counts = NOTHING_IN_USE
+        self,
+        request: RouteRequest,
+        attempt: int,
+        fallback_counts: Counts = NOTHING_IN_USE,
+        share: ReservedShare | None = None,
     ) -> Routed:
         """Decide who is rung at `attempt` (from 1) and take room for the call there.
 
-        When PostgreSQL is down, or slower than 300 ms, the decision is made on `fallback_counts` and nothing is
-        leased. Never raises for outside faults; raises NoSnapshot when there has never been a market.
+        `share` is what a publisher's reservations may hold, when this is a ping for one.
+
+        When PostgreSQL is down, or slower than 300 ms, the decision is made on what was known last and on Asterisk's
+        calls in progress (`fallback_counts`); nothing is leased until it answers. Never raises for outside faults;
+        raises NoSnapshot when there has never been a market.
         """
         started_ns = time.monotonic_ns()
-        routing = Routing(self._snapshot.current, request, attempt, self._auctions_of(request.call_id))
+        snapshot, last_known = self._snapshot.current, self._database.last_known
+        routing = Routing(snapshot, request, attempt, self._auctions_of(request.call_id), share)
         problem = ""
+        rung: Sequence[Rung] = ()
         while True:
             answer: Answer | None = None
             if not problem:
                 answer, problem = await self._within_budget(self._decide_and_lease(routing))
             if answer is None:
-                answer = routing.decide_on(fallback_counts)
+                counts = last_known.counts(snapshot, routing.request, fallback_counts.concurrency)
+                answer = routing.decide_on(counts)
+                rung = last_known.note_rung(routing.rung(answer))
             if isinstance(answer, AuctionWanted):
                 await self._ask(routing, answer)
             elif not await self._refused_at_post(routing, answer, leased=not problem):
                 break
+            rung = last_known.forget_rung(rung)
         ringing = await self._told(routing, answer, attempt, leased=not problem)
+        if problem:
+            last_known.forget_rung(rung)
+            last_known.file_rung(last_known.note_rung(routing.rung_by(ringing)))
+        else:
+            last_known.remember(request, ringing)
         decision = routing.handed_over(answer)
         return Routed(
             decision=decision,
@@ -131,6 +166,7 @@ class Router:
             duration_us=(time.monotonic_ns() - started_ns) // 1000,
             problem=problem,
             phases_us=routing.phases_us,
+            share_lost=routing.share_lost,
         )
 
     async def would_route(self, request: RouteRequest, fallback_counts: Counts = NOTHING_IN_USE) -> Decision:
@@ -144,7 +180,7 @@ class Router:
     async def in_use(
         self, snapshot: Snapshot, request: RouteRequest, fallback_counts: Counts = NOTHING_IN_USE
     ) -> Counts:
-        """Return what a decision on `request` finds in use now; `fallback_counts` when the database does not answer.
+        """Return what a decision on `request` finds in use now: what was known last when the database does not answer.
 
         Never raises for outside faults.
         """
@@ -155,7 +191,7 @@ class Router:
                 return await read_counts(
                     lambda question: database.ask(question, None), database.shared.live, snapshot, request
                 )
-        return fallback_counts
+        return database.last_known.counts(snapshot, request, fallback_counts.concurrency)
 
     async def _decide_and_lease(self, routing: Routing) -> Answer:
         """Do so again, once, when the connection turns out to have died before it was used: taking twice takes once."""

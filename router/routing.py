@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -13,15 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from router.batches import Batches
 from router.count_queries import CallAnswer, CallQuestion, ask_about_calls, lock_turn, read_counts
 from router.domain.auction import AuctionResult, AuctionWanted, Bid, BidOutcome, PostAnswer
-from router.domain.caps import Moment, all_caps, claims_of, concurrency_key, highest_of, with_full
+from router.domain.caps import Moment, concurrency_key, highest_of, with_full
 from router.domain.counts import Counts
 from router.domain.decide import decide
 from router.domain.decision import Decision, Offer, RouteRequest
 from router.domain.distribution import NO_TURN, ROUND_ROBIN, TURN_METHODS, pass_after, pass_before
+from router.domain.last_known import Rung, claims_for, has_limit, price_of, rung_of
 from router.domain.market import Entry, Snapshot, Stage
 from router.domain.own_room import without_own_room
 from router.domain.wallets import with_empty_wallets
 from router.inbound_bid_queries import read_own_room
+from router.last_known_keeper import LastKnownKeeper
+from router.pings_yield import take_over_oldest
 from router.plain_connections import PlainConnections
 from router.reservations import (
     TURN_LOST,
@@ -31,8 +35,11 @@ from router.reservations import (
     release_leases,
     take_leases_together,
 )
+from router.reserved_share import ReservedShare
 from router.shared_counts import SharedCounts
 from router.wallet_holds import (
+    SHARE_OF_MONEY,
+    SHARE_OF_ROOM,
     Hold,
     release_earlier_holds,
     release_holds,
@@ -55,6 +62,7 @@ class RoutingDatabase:
         """For what few calls need."""
         self.connections = PlainConnections(engine)
         self.shared = SharedCounts(self.connections)
+        self.last_known = LastKnownKeeper(self.connections, self.shared)
         self._questions = Batches(self.connections, ask_about_calls, batch_seconds)
         self._attempts = Batches(self.connections, take_leases_together, batch_seconds)
 
@@ -64,17 +72,23 @@ class RoutingDatabase:
             return await self._questions.answer(question)
         return (await ask_about_calls(alone, (question,)))[0]
 
-    async def take(self, attempt: Attempt, hold: Hold | None, alone: asyncpg.Connection | None) -> str:
+    async def take(
+        self,
+        attempt: Attempt,
+        hold: Hold | None,
+        alone: asyncpg.Connection | None,
+        share: ReservedShare | None = None,
+    ) -> str:
         """Take room as take_leases_with_hold does, by the connection the call has to itself, else together with others.
 
         Who takes a turn or money may have to wait for others who do: nobody else is to wait with it.
         """
         if alone is not None:
-            return await take_leases_with_hold(alone, attempt, hold)
-        if attempt.turn is None and hold is None:
+            return await take_leases_with_hold(alone, attempt, hold, share)
+        if attempt.turn is None and hold is None and share is None:
             return await self._attempts.answer(attempt)
         async with self.connections.one() as connection:
-            return await take_leases_with_hold(connection, attempt, hold)
+            return await take_leases_with_hold(connection, attempt, hold, share)
 
 
 class _Timed:
@@ -97,8 +111,17 @@ class Routing:
     """What is known of one call while it is routed."""
 
     def __init__(
-        self, snapshot: Snapshot, request: RouteRequest, attempt: int, auctions: dict[int, AuctionResult]
+        self,
+        snapshot: Snapshot,
+        request: RouteRequest,
+        attempt: int,
+        auctions: dict[int, AuctionResult],
+        share: ReservedShare | None = None,
     ) -> None:
+        """`share`: what the publisher's reservations may hold together, when this is a ping."""
+        self._share = share
+        self.share_lost = False
+        """Whether they hold that much already of somebody who would have taken this one."""
         self.request = request
         self.auctions = auctions
         self.phases_us: dict[str, int] = {}
@@ -110,7 +133,7 @@ class Routing:
         """Caps that were found full after all, when the lease was taken."""
         self._empty_wallets: set[int] = set()
         """Buyers whose wallet did not cover the call after all."""
-        self._promise_given_up = self._gave_back = False
+        self._promise_given_up = self._gave_back = self._took_over = False
 
     @property
     def _call_id(self) -> UUID:
@@ -143,10 +166,30 @@ class Routing:
         while True:
             read_at = shared.read_at
             answer = await self._decide_on_reading(database)
-            if isinstance(answer, AuctionWanted) or not answer.hangs_on_counters or read_at >= asked_at:
+            if isinstance(answer, AuctionWanted) or not answer.hangs_on_counters:
                 return answer
+            if read_at >= asked_at:
+                if not await self._takes_over(database.engine, answer):
+                    return answer
+                asked_at = time.monotonic()
             with self.timed("read"):
                 await shared.read_since(asked_at)
+
+    async def _takes_over(self, engine: AsyncEngine, decision: Decision) -> bool:
+        """Make room for a call that has come, once, by a ping whose call has not."""
+        if decision.chosen is not None or self._share is not None or self._took_over:
+            return False
+        with self.timed("take_over"):
+            self._took_over = await take_over_oldest(
+                engine, self._snapshot, self.request, decision, self._finds_room
+            )
+        if self._took_over:
+            self._lost, self._empty_wallets = Counts(), set()
+        return self._took_over
+
+    def _finds_room(self, counts: Counts) -> bool:
+        answer = decide(self._snapshot, self.request, counts, self.auctions)
+        return isinstance(answer, AuctionWanted) or answer.chosen is not None
 
     async def _decide_on_reading(self, database: RoutingDatabase) -> Decision | AuctionWanted:
         # Each statement is a transaction of its own: nothing stays locked while we think.
@@ -217,7 +260,7 @@ class Routing:
         with self.timed("lease"):
             moment = live.moment(self.request.now)
             chosen = self._attempt_at(decision.chosen, decision, self._attempt, moment)
-            full = await database.take(chosen, self._hold(decision.chosen), alone)
+            full = await database.take(chosen, self._hold(decision.chosen), alone, self._share)
             if full and full != TURN_LOST:
                 self._note_lost(decision.chosen, chosen, full)
             if full:
@@ -226,43 +269,42 @@ class Routing:
             self.ringing = [decision.chosen]
             for offer in decision.together:
                 beside = self._attempt_at(offer, decision, self._attempt + len(self.ringing), moment)
-                if not await database.take(beside, self._hold(offer), alone):
+                if not await database.take(beside, self._hold(offer), alone, self._share):
                     live.note_taken(beside.claims, beside.target_id, beside.now_ms)
                     self.ringing.append(offer)
         return ""
 
     def _attempt_at(self, offer: Offer, decision: Decision, number: int, moment: Moment) -> Attempt:
         request = self.request
-        target = self._snapshot.targets[offer.target_id]
-        campaign = self._snapshot.campaigns[request.campaign_id]
-        caps = all_caps(self._snapshot, campaign, request.publisher_id, target)
         return Attempt(
-            call_id=self.request.call_id,
+            call_id=request.call_id,
             attempt=number,
-            target_id=target.id,
-            claims=claims_of(caps, target, moment, self._price_micros(offer)),
+            target_id=offer.target_id,
+            claims=claims_for(self._snapshot, request, offer, moment),
             now_ms=moment.now_ms,
             expires_at=request.now + timedelta(seconds=offer.ring_timeout_seconds + LEASE_MARGIN_SECONDS),
             turn=self._turn(decision) if offer is decision.chosen else None,
         )
 
-    def _price_micros(self, offer: Offer) -> int:
-        if not offer.billed:
-            return 0
-        if offer.bid_micros is not None:
-            return offer.bid_micros
-        price = self._snapshot.price_micros(offer.buyer_id, self.request.campaign_id, self.request.now)
-        return price or 0
+    def rung(self, answer: Decision | AuctionWanted) -> list[Rung]:
+        """Return what those who are to ring would have leased, if the database had answered."""
+        if isinstance(answer, AuctionWanted) or answer.chosen is None:
+            return []
+        return self.rung_by((answer.chosen, *answer.together))
+
+    def rung_by(self, ringing: Sequence[Offer]) -> list[Rung]:
+        """As `rung`, of those who do ring."""
+        now_ms = time.time_ns() // 1_000_000
+        return rung_of(self._snapshot, self.request, ringing, self._attempt, now_ms)
 
     def _hold(self, offer: Offer) -> Hold | None:
         """Return what is set aside of the buyer's wallet; None when it has no limit, or the call goes for nothing."""
-        buyer = self._snapshot.buyers.get(offer.buyer_id)
-        if buyer is None or buyer.credit_limit_micros is None or not offer.billed:
+        if not has_limit(self._snapshot, offer):
             return None
         return Hold(
             buyer_id=offer.buyer_id,
             campaign_id=self.request.campaign_id,
-            amount_micros=self._price_micros(offer),
+            amount_micros=price_of(self._snapshot, self.request, offer),
         )
 
     def _turn(self, decision: Decision) -> TurnTaken | None:
@@ -285,12 +327,16 @@ class Routing:
         return () if campaign is None else campaign.stages
 
     def _note_lost(self, offer: Offer, attempt: Attempt, key: str) -> None:
-        if key == wallet_key(offer.buyer_id):
+        self.share_lost = self.share_lost or key in (SHARE_OF_ROOM, SHARE_OF_MONEY)
+        if key in (wallet_key(offer.buyer_id), SHARE_OF_MONEY):
             self._empty_wallets.add(offer.buyer_id)
             return
         target = self._snapshot.targets[offer.target_id]
+        if key in (concurrency_key(target.id), SHARE_OF_ROOM):
+            self._lost = with_full(self._lost, target)
+            return
         claim = next(claim for claim in attempt.claims if claim.key == key)
-        self._lost = with_full(self._lost, target, None if key == concurrency_key(target.id) else claim)
+        self._lost = with_full(self._lost, target, claim)
 
     async def give_back(self, engine: AsyncEngine) -> None:
         """Give back what this attempt holds: the bidder would not have the call."""

@@ -33,6 +33,8 @@ class SharedCounts:
         self._since: int | None = None
         self._began = self._whole_began = float("-inf")
         """When the last reading, and the last one of everything, was asked for; on the monotonic clock."""
+        self.read_ms: int | None = None
+        """When the last reading was asked for, in epoch ms; None before the first."""
         self._took_seconds = 0.0
         self._reading: asyncio.Task[None] | None = None
         self._reading_began = 0.0
@@ -84,7 +86,7 @@ class SharedCounts:
             await self._read_by(connection)
 
     async def _read_by(self, connection: asyncpg.Connection) -> None:
-        began = time.monotonic()
+        began, began_ms = time.monotonic(), time.time_ns() // 1_000_000
         whole = began - min(self._began, self._whole_began) > WHOLE_AGAIN_SECONDS
         number = self.live.begin_reading()
         since, changes = await read_changes(connection, None if whole else self._since)
@@ -94,7 +96,7 @@ class SharedCounts:
             self._whole_began = began
         else:
             self.live.apply(changes, number)
-        self._since, self._began = since, began
+        self._since, self._began, self.read_ms = since, began, began_ms
 
 
 def _looked_at(task: asyncio.Task[None]) -> None:

@@ -5,8 +5,10 @@ The wallet's row is locked after the caps' counters, in settlements too, so that
 
 from __future__ import annotations
 
-from sqlalchemy import Uuid, bindparam, text
+from sqlalchemy import DateTime, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
+
+from router.live_attempts import is_live
 
 TAKE = "SELECT take_wallet_hold($1, $2, $3, $4, $5, $6)"
 
@@ -35,14 +37,14 @@ GIVE_BACK_CALL = text(
     )
 )
 
-GIVE_BACK_RESERVATIONS = text(
+GIVE_BACK_CALLS = text(
     _GIVE_BACK.format(
         which="""
-        SELECT call_id, attempt FROM wallet_holds WHERE call_id = ANY (:reservation_ids) AND released_at IS NULL
+        SELECT call_id, attempt FROM wallet_holds WHERE call_id = ANY (:call_ids) AND released_at IS NULL
         ORDER BY call_id, attempt FOR UPDATE
     """
     )
-).bindparams(bindparam("reservation_ids", type_=ARRAY(Uuid)))
+).bindparams(bindparam("call_ids", type_=ARRAY(Uuid)))
 
 # Of an attempt that nobody answered: a call that was answered keeps its hold until what it costs is posted.
 GIVE_BACK_UNANSWERED = text(
@@ -57,21 +59,16 @@ GIVE_BACK_UNANSWERED = text(
     )
 )
 
-# As with leases: an attempt is live while its call is in progress, its leg has not ended and no later one was made.
-GIVE_BACK_EXPIRED = text(
-    _GIVE_BACK.format(
-        which="""
-        SELECT h.call_id, h.attempt FROM wallet_holds h
-        WHERE h.released_at IS NULL AND h.expires_at <= :now AND NOT EXISTS (
-            SELECT FROM calls c
-            WHERE c.id = h.call_id AND c.state <> 'settled'
-            AND NOT EXISTS (
-                SELECT FROM legs g WHERE g.call_id = h.call_id AND g.attempt = h.attempt AND g.answered_ms IS NULL)
-            AND NOT EXISTS (SELECT FROM wallet_holds n WHERE n.call_id = h.call_id AND n.attempt > h.attempt)
-        )
-        ORDER BY h.expires_at LIMIT 1000 FOR UPDATE OF h SKIP LOCKED
-    """
-    )
+# What was answered is held until it is billed, though its leg has ended.
+_DEAD = """
+    SELECT h.call_id, h.attempt FROM wallet_holds h
+    WHERE h.released_at IS NULL AND h.expires_at <= :now AND NOT {live} AND NOT EXISTS (
+        SELECT FROM calls c JOIN legs g ON g.call_id = c.id
+        WHERE c.id = h.call_id AND c.state <> 'settled' AND g.attempt = h.attempt AND g.answered_ms IS NOT NULL)
+    ORDER BY h.expires_at LIMIT 1000 FOR UPDATE OF h SKIP LOCKED
+"""
+GIVE_BACK_EXPIRED = text(_GIVE_BACK.format(which=_DEAD.format(live=is_live("h")))).bindparams(
+    bindparam("now", type_=DateTime(timezone=True))
 )
 
 HAND_OVER = text(

@@ -15,7 +15,9 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router import wallet_hold_queries as queries
+from router.domain.caps import concurrency_key
 from router.reservations import Attempt, take_leases
+from router.reserved_share import ReservedShare, is_beyond_money, is_beyond_room
 
 _ANY_ATTEMPT = (0, 2**31 - 1)
 
@@ -39,25 +41,51 @@ class _NoRoom(Exception):
     """Takes the transaction back."""
 
 
-async def take_leases_with_hold(connection: asyncpg.Connection, attempt: Attempt, hold: Hold | None) -> str:
+SHARE_OF_ROOM, SHARE_OF_MONEY = "share:room", "share:money"
+"""What `take_leases_with_hold` answers when a publisher's reservations would hold more than their share."""
+
+
+async def take_leases_with_hold(
+    connection: asyncpg.Connection, attempt: Attempt, hold: Hold | None, share: ReservedShare | None = None
+) -> str:
     """Take the attempt's caps and set aside what it may cost: both or neither. Answers as `take_leases` does.
 
-    Both are committed at once, unless the caller has a transaction open. Raises what the driver raises.
+    Both are committed at once, unless the caller has a transaction open. `share` is what a publisher's reservations
+    may hold, for an attempt that is one. Raises what the driver raises.
     """
-    if hold is None:
+    if hold is None and share is None:
         return await take_leases(connection, attempt)
     full = ""
     try:
         async with connection.transaction():
             full = await take_leases(connection, attempt)
-            if not full and not await take_hold(
-                connection, attempt.call_id, attempt.attempt, hold, attempt.expires_at
+            if (
+                not full
+                and hold is not None
+                and not await take_hold(
+                    connection, attempt.call_id, attempt.attempt, hold, attempt.expires_at
+                )
             ):
                 full = wallet_key(hold.buyer_id)
+            if not full and share is not None:
+                full = await _share_lost(connection, attempt, hold, share)
             if full:
                 raise _NoRoom
     except _NoRoom:
         return full
+    return ""
+
+
+async def _share_lost(
+    connection: asyncpg.Connection, attempt: Attempt, hold: Hold | None, share: ReservedShare
+) -> str:
+    """Return of what the publisher's reservations hold too much now; "" when of nothing."""
+    own = concurrency_key(attempt.target_id)
+    for claim in attempt.claims:
+        if claim.key == own and await is_beyond_room(connection, share, own, claim.at_most):
+            return SHARE_OF_ROOM
+    if hold is not None and await is_beyond_money(connection, share, hold.buyer_id):
+        return SHARE_OF_MONEY
     return ""
 
 
@@ -86,9 +114,14 @@ async def release_unanswered(connection: AsyncConnection, call_id: UUID, attempt
     await connection.execute(queries.GIVE_BACK_UNANSWERED, {"call_id": call_id, "attempt": attempt})
 
 
+async def release_holds_of(connection: AsyncConnection, call_ids: Sequence[UUID]) -> None:
+    """Give back whatever these calls hold."""
+    await connection.execute(queries.GIVE_BACK_CALLS, {"call_ids": list(call_ids)})
+
+
 async def release_reservations(connection: AsyncConnection, reservation_ids: Sequence[UUID]) -> None:
     """Give back what these reservations of publishers hold."""
-    await connection.execute(queries.GIVE_BACK_RESERVATIONS, {"reservation_ids": list(reservation_ids)})
+    await release_holds_of(connection, reservation_ids)
 
 
 async def release_earlier_holds(connection: AsyncConnection, call_id: UUID, attempt: int) -> int:

@@ -26,12 +26,19 @@ def is_fault_of_data(error: BaseException) -> bool:
     if isinstance(error, StatementError):
         # A value that could not even be put into the statement.
         return True
+    if isinstance(error, asyncpg.PostgresError | asyncpg.DataError):
+        return _data_class(error)
     return not isinstance(error, OUTSIDE_ERRORS)
 
 
-def is_deadlock(error: DBAPIError) -> bool:
+def is_deadlock(error: BaseException) -> bool:
     """Return whether PostgreSQL stopped a transaction because two waited for each other."""
-    return getattr(error.orig, "sqlstate", None) == "40P01"
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == "40P01"
+
+
+def is_lock_timeout(error: DBAPIError) -> bool:
+    """Return whether PostgreSQL gave up waiting for a lock, by its time-out or because two waited for each other."""
+    return getattr(error.orig, "sqlstate", None) == "55P03" or is_deadlock(error)
 
 
 def _data_class(error: BaseException | None) -> bool:

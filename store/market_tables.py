@@ -50,9 +50,18 @@ buyers = Table(
     Column("low_balance_micros", BigInteger),
     # How long after a call it may be returned.
     Column("return_window_hours", Integer, nullable=False, server_default=text("168")),
+    # How many of its disputes may be open at once.
+    Column("open_disputes_maximum", Integer, nullable=False, server_default=text("50")),
+    # How many of its paid calls of 30 days may be disputed without success (billing.disputes.Allowance).
+    Column("disputes_percent", Integer, nullable=False, server_default=text("20")),
+    # How much of what it disputes is taken off its credit limit until that is decided (credit_line: migration 0023).
+    Column("disputes_lower_credit_percent", Integer, nullable=False, server_default=text("100")),
     enabled(),
     CheckConstraint("credit_limit_micros is not null or not prepaid", name="prepaid"),
     CheckConstraint("return_window_hours between 0 and 8784", name="return_window"),
+    CheckConstraint("open_disputes_maximum between 0 and 100000", name="open_disputes"),
+    CheckConstraint("disputes_percent between 0 and 100", name="disputes_percent"),
+    CheckConstraint("disputes_lower_credit_percent between 0 and 100", name="disputes_lower_credit"),
 )
 
 campaigns = Table(
@@ -79,7 +88,10 @@ campaigns = Table(
     Column("platform_fee_ppm", Integer, nullable=False, server_default=text("0")),
     # Whether a call may go to who pays less than its publisher's ping was promised, when nobody else takes it.
     Column("sells_at_loss", Boolean, nullable=False, server_default=text("false")),
+    # After so long without its call, a ping's room goes to a call that finds none; null: never.
+    Column("pings_yield_after_seconds", Integer, server_default=text("10")),
     enabled(),
+    CheckConstraint("pings_yield_after_seconds between 0 and 900", name="pings_yield"),
     CheckConstraint(
         "platform_fee_micros >= 0 and platform_fee_ppm between 0 and 1000000", name="platform_fee"
     ),
@@ -169,10 +181,13 @@ plan_stages = Table(
     Column("attempts", Integer),
     # Targets that ring at once; the first to answer wins.
     Column("simultaneous", Integer, nullable=False, server_default=text("1")),
-    # Of a ping_post stage: how long bidders have, the least bid, and what must remain above the payout.
+    # Of a ping_post stage: how long bidders have, what a bid is worth at least, and what must remain above the payout.
     Column("deadline_ms", Integer, nullable=False, server_default=text("500")),
     Column("floor_micros", BigInteger, nullable=False, server_default=text("0")),
     Column("margin_micros", BigInteger, nullable=False, server_default=text("0")),
+    # Ceilings of bids, where they are lower than the endpoint's; null: none.
+    Column("highest_bid_micros", BigInteger),
+    Column("longest_minimum_seconds", Integer),
     UniqueConstraint("campaign_id", "position"),
     CheckConstraint("ring_timeout_seconds between 3 and 120", name="ring_timeout_seconds"),
     CheckConstraint("attempts > 0", name="attempts"),
@@ -180,6 +195,8 @@ plan_stages = Table(
     CheckConstraint("deadline_ms between 50 and 2000", name="deadline_ms"),
     CheckConstraint("floor_micros >= 0", name="floor"),
     CheckConstraint("margin_micros >= 0", name="margin"),
+    CheckConstraint("highest_bid_micros > 0", name="highest_bid"),
+    CheckConstraint("longest_minimum_seconds >= 0", name="longest_minimum"),
 )
 
 plan_entries = Table(
@@ -270,8 +287,18 @@ ping_endpoints = Table(
     Column("budget_per_minute", Integer),
     Column("cost_micros", BigInteger, nullable=False, server_default=text("0")),
     enabled(),
+    # Ceilings of its bids: a higher bid, or a longer minimum, is invalid.
+    Column("highest_bid_micros", BigInteger, nullable=False, server_default=text("1000000000")),
+    Column("longest_minimum_seconds", Integer, nullable=False, server_default=text("600")),
+    # It rests when it refuses more than this share of its wins at the post, or pays less than that of their worth.
+    Column("most_refused_percent", Integer, nullable=False, server_default=text("60")),
+    Column("least_paid_percent", Integer, nullable=False, server_default=text("25")),
     CheckConstraint("budget_per_minute >= 0", name="budget_per_minute"),
     CheckConstraint("cost_micros >= 0", name="cost"),
+    CheckConstraint("highest_bid_micros > 0", name="highest_bid"),
+    CheckConstraint("longest_minimum_seconds >= 0", name="longest_minimum"),
+    CheckConstraint("most_refused_percent between 0 and 100", name="most_refused"),
+    CheckConstraint("least_paid_percent between 0 and 100", name="least_paid"),
 )
 
 buyer_terms = Table(

@@ -47,6 +47,8 @@ wallets = Table(
     Column("buyer_id", BigInteger, primary_key=True, autoincrement=False),
     Column("owed_micros", BigInteger, nullable=False, server_default=text("0")),
     Column("held_micros", BigInteger, nullable=False, server_default=text("0")),
+    # The sum of the buyer's account of exposure, kept by a trigger as well.
+    Column("disputed_micros", BigInteger, nullable=False, server_default=text("0")),
     # Set while less than buyers.low_balance_micros is left, and while nothing is.
     Column("low_since", Instant),
     Column("paused_since", Instant),
@@ -137,6 +139,8 @@ invoices = Table(
     Column("made_at", Instant, nullable=False, server_default=func.now()),
     Column("issued_at", Instant),
     Column("closed_at", Instant),
+    # The payment that paid it, each once; null when nothing was due in cash.
+    Column("paid_by_id", BigInteger, ForeignKey("ledger_transactions.id"), unique=True),
     # The invoice that a credit note takes back.
     Column("corrects_id", BigInteger, ForeignKey("invoices.id")),
     CheckConstraint("state in ('draft', 'issued', 'paid', 'void')", name="state"),
@@ -195,8 +199,12 @@ disputes = Table(
     Column("decided_at", Instant),
     Column("opening_id", BigInteger, ForeignKey("ledger_transactions.id")),
     Column("decision_id", BigInteger, ForeignKey("ledger_transactions.id")),
+    # The refused one that the house opened again with this one.
+    Column("reopens_id", BigInteger, ForeignKey("disputes.id"), unique=True),
     CheckConstraint("state in ('open', 'accepted', 'partly', 'refused')", name="state"),
     Index("uq_disputes_live", "call_id", unique=True, postgresql_where=text("state <> 'refused'")),
+    Index("uq_disputes_first", "call_id", unique=True, postgresql_where=text("reopens_id is null")),
+    Index("ix_disputes_buyer_state", "buyer_id", "state"),
 )
 
 # A sale that came of a call, reported later; each correction is a new version.

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, Index, SmallInteger, Table, Text, Uui
 from store.columns import Instant, metadata
 
 MONEY = ("revenue_micros", "payout_micros", "carrier_cost_micros", "ping_cost_micros", "platform_fee_micros")
-COUNTS = ("calls", "connected", "converted", "duplicates", "refused", "connected_ms")
+COUNTS = ("calls", "connected", "converted", "credited", "duplicates", "refused", "connected_ms")
 
 report_pending = Table(
     "report_pending", metadata, Column("transaction_id", BigInteger, primary_key=True, autoincrement=False)
@@ -19,7 +19,10 @@ report_pending = Table(
 
 
 def _measures() -> list[Column[int]]:
-    return [Column(name, BigInteger, nullable=False) for name in (*COUNTS, *MONEY)]
+    return [
+        Column(name, BigInteger, nullable=False, server_default=text("0") if name == "credited" else None)
+        for name in (*COUNTS, *MONEY)
+    ]
 
 
 # What each ledger transaction adds to which call's dimensions; 0 and '' where there is none.

@@ -18,7 +18,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from store.columns import Instant, enabled, identity, metadata, reference
 
@@ -142,6 +142,8 @@ pings = Table(
     Column("outcome", Text, nullable=False),
     Column("bid_micros", BigInteger),
     Column("minimum_connected_ms", Integer),
+    # What the bid counted for (router.domain.worth); of a post, what it won by.
+    Column("worth_micros", BigInteger),
     Column("reference", Text, nullable=False, server_default=text("''")),
     Column("sent_at", Instant, nullable=False),
     # After sent_at; null when nothing came.
@@ -155,6 +157,7 @@ pings = Table(
     Column("cost_transaction_id", BigInteger),
     Index(None, "call_id"),
     Index(None, "target_id", "sent_at"),
+    Index("ix_pings_posts", "target_id", "sent_at", postgresql_where=text("kind = 'post'")),
     Index(
         "ix_pings_cost_open", "id", postgresql_where=text("cost_micros > 0 and cost_transaction_id is null")
     ),
@@ -175,6 +178,25 @@ endpoint_health = Table(
     Column("changed_at", Instant, nullable=False, server_default=func.now()),
 )
 
+# What a bidder's wins came to: counted by the worker (router.bidder_records), for all nodes.
+bidder_records = Table(
+    "bidder_records",
+    metadata,
+    Column("target_id", BigInteger, ForeignKey("targets.id", ondelete="CASCADE"), primary_key=True),
+    # Of the newest calls: how many connected, and how many reached each of router.domain.worth.THRESHOLDS_SECONDS.
+    Column("lasted", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
+    Column("since", Instant),
+    Column("won", Integer, nullable=False, server_default=text("0")),
+    Column("refused", Integer, nullable=False, server_default=text("0")),
+    Column("unpaid", Integer, nullable=False, server_default=text("0")),
+    Column("worth_micros", BigInteger, nullable=False, server_default=text("0")),
+    Column("paid_micros", BigInteger, nullable=False, server_default=text("0")),
+    Column("rested_until", Instant),
+    Column("rest_seconds", Integer, nullable=False, server_default=text("0")),
+    Column("why", Text, nullable=False, server_default=text("''")),
+    Column("hides_caller", Boolean, nullable=False, server_default=text("false")),
+)
+
 # --- publishers who ask before they send a call --------------------------------------------------------------
 
 rtb_keys = Table(
@@ -192,6 +214,11 @@ rtb_keys = Table(
     Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     enabled(),
+    # Of the last days: pings that held room and ended, and those of them on which a call came. Kept by the worker.
+    Column("pings_won", BigInteger, nullable=False, server_default=text("0")),
+    Column("pings_called", BigInteger, nullable=False, server_default=text("0")),
+    # Since when there are too many pings for each call; null: there are not.
+    Column("warned_at", Instant),
     CheckConstraint("rate_per_minute >= 0", name="rate_per_minute"),
 )
 
@@ -216,9 +243,11 @@ rtb_reservations = Table(
     Column("dial", Text),
     # The offer, the answers told, the decision: what the arriving call goes on with.
     Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    Column("created_at", Instant, nullable=False, server_default=func.now(), index=True),
     Column("expires_at", Instant, nullable=False),
     Column("call_id", Uuid),
+    # Whether it ever held room: a bid alone keeps nobody out.
+    Column("held_room", Boolean, nullable=False, server_default=text("false")),
     Index("ix_rtb_reservations_arrival", "tracking_number_id", "caller", "expires_at"),
     Index("ix_rtb_reservations_repeat", "rtb_key_id", "caller", "expires_at"),
     # One live reservation a caller: the second of two pings at once waits for the first.

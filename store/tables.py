@@ -1,7 +1,7 @@
 """Every table of Tollbridge, by room of the house. Shapes only; the rules live in the rooms above.
 
 The market is in market_tables, what the router keeps in routing_tables, people in
-web_tables; here is what happened, and money.
+web_tables, money in ledger_tables and money_tables; here is what happened.
 Units stand last in names. Money is an integer of millionths of a dollar (`_micros`). `_ms` is epoch or
 elapsed milliseconds; `_at` is a timestamp with time zone.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
     Float,
     ForeignKey,
@@ -29,6 +28,17 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from store.columns import Instant, identity, metadata, reference
 from store.flow_tables import flow_drafts
+from store.ledger_tables import (
+    audit_sealed_notes,
+    audit_seals,
+    ledger_evidence,
+    ledger_postings,
+    ledger_sealed_transactions,
+    ledger_seals,
+    ledger_transactions,
+    unsealed_notes,
+    unsealed_transactions,
+)
 from store.market_tables import (
     blocked_callers,
     buyer_terms,
@@ -105,6 +115,8 @@ __all__ = [
     "api_tokens",
     "asterisk_boots",
     "audit_log",
+    "audit_sealed_notes",
+    "audit_seals",
     "bid_limits",
     "blocked_callers",
     "buyer_suppressions",
@@ -132,6 +144,7 @@ __all__ = [
     "invoice_numbers",
     "invoices",
     "leases",
+    "ledger_evidence",
     "ledger_postings",
     "ledger_sealed_transactions",
     "ledger_seals",
@@ -173,6 +186,8 @@ __all__ = [
     "tracking_numbers",
     "trunk_states",
     "trunks",
+    "unsealed_notes",
+    "unsealed_transactions",
     "user_links",
     "users",
     "wallet_holds",
@@ -342,59 +357,4 @@ counters = Table(
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
     Column("last_at", Instant, nullable=False, server_default=func.now()),
-)
-
-# --- money ---------------------------------------------------------------------------------------------------
-
-ledger_transactions = Table(
-    "ledger_transactions",
-    metadata,
-    identity(),
-    Column("call_id", Uuid, ForeignKey("calls.id")),
-    Column("kind", Text, nullable=False),
-    Column("posted_at", Instant, nullable=False, server_default=func.now()),
-    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("corrects_id", BigInteger, ForeignKey("ledger_transactions.id")),
-    UniqueConstraint("call_id", "kind"),
-    Index(None, "posted_at"),
-    # What belongs to no call bears its own key after a colon, and happens once as well.
-    Index(
-        "uq_ledger_transactions_keyed",
-        "kind",
-        unique=True,
-        postgresql_where=text("call_id is null and strpos(kind, ':') > 0"),
-    ),
-    Index(
-        "ix_ledger_transactions_corrects_id", "corrects_id", postgresql_where=text("corrects_id is not null")
-    ),
-)
-
-ledger_postings = Table(
-    "ledger_postings",
-    metadata,
-    Column("transaction_id", BigInteger, ForeignKey("ledger_transactions.id"), primary_key=True),
-    Column("account", Text, primary_key=True),
-    Column("amount_micros", BigInteger, nullable=False),
-    CheckConstraint("amount_micros <> 0", name="amount"),
-    Index(None, "account"),
-)
-
-# Each batch names the root before it: a change, a gap or a reordering breaks the chain (DESIGN 6).
-ledger_seals = Table(
-    "ledger_seals",
-    metadata,
-    Column("batch", BigInteger, primary_key=True, autoincrement=False),
-    Column("previous_root", LargeBinary, nullable=False),
-    Column("root", LargeBinary, nullable=False),
-    Column("transaction_count", Integer, nullable=False),
-    Column("sealed_at", Instant, nullable=False, server_default=func.now()),
-)
-
-ledger_sealed_transactions = Table(
-    "ledger_sealed_transactions",
-    metadata,
-    Column("transaction_id", BigInteger, ForeignKey("ledger_transactions.id"), primary_key=True),
-    Column("batch", BigInteger, ForeignKey("ledger_seals.batch"), nullable=False),
-    Column("position", Integer, nullable=False),
-    UniqueConstraint("batch", "position"),
 )

@@ -49,7 +49,7 @@ def database_url(postgres_url: str) -> Iterator[str]:
 
 @pytest_asyncio.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """An engine on `database_url`, as a process of a node opens it."""
+    """An engine on `database_url`, as a process of a node opens it, with a process's rights."""
     engine = open_engine(database_url, application_name="test")
     yield engine
     await engine.dispose()

@@ -7,9 +7,9 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,11 @@ from typing import Any
 import asyncpg
 import psutil
 from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store.migrate import upgrade
+from store.roles import application_url
+from store.session import open_engine
 from tollbridge.postgres import start_embedded_postgres, stop_embedded_postgres
 
 _PREFIX = "tbpg-"
@@ -52,7 +55,7 @@ def server_for_tests(settings: Mapping[str, str] = _FAST, *, in_memory: bool = F
     try:
         server_url = start_embedded_postgres(data_dir, settings)
         execute(server_url, f"CREATE DATABASE {_TEMPLATE}")
-        upgrade(database_of(server_url, _TEMPLATE))
+        migrated(database_of(server_url, _TEMPLATE))
         yield server_url
     finally:
         stop_embedded_postgres(data_dir)
@@ -61,14 +64,17 @@ def server_for_tests(settings: Mapping[str, str] = _FAST, *, in_memory: bool = F
 
 @contextmanager
 def cloned_database(server_url: str) -> Iterator[str]:
-    """Clone the template; yield the clone's URL; drop it afterwards, whoever is still connected."""
+    """Clone the template; yield the URL by which a node's processes use it; drop it afterwards, whoever uses it still.
+
+    `owner_of` makes it the owner's.
+    """
     name = f"test_{uuid.uuid4().hex[:12]}"
     # Copied files are a third of the work in memory and several times as much on a disk, for their checkpoints.
     in_memory = str(make_url(server_url).query.get("host", "")).startswith(str(_MEMORY))
     strategy = "FILE_COPY" if in_memory else "WAL_LOG"
     execute(server_url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY {strategy}")
     try:
-        yield database_of(server_url, name)
+        yield application_url(database_of(server_url, name))
     finally:
         execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -78,11 +84,36 @@ def database_of(server_url: str, name: str) -> str:
     return make_url(server_url).set(database=name).render_as_string(hide_password=False)
 
 
+def migrated(owner_url: str) -> str:
+    """Bring a database to the newest schema; return the URL by which a node's processes use it. Blocks."""
+    url = application_url(owner_url)
+    upgrade(owner_url, url)
+    return url
+
+
+def owner_of(database_url: str) -> str:
+    """Return the URL of the same database as its owner, who may do everything."""
+    return make_url(database_url).set(username="postgres").render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def as_owner(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Begin a transaction of the owner on the engine's database: for what a process of a node may not do."""
+    owner = open_engine(
+        owner_of(engine.url.render_as_string(hide_password=False)), application_name="owner", pool_size=1
+    )
+    try:
+        async with owner.begin() as connection:
+            yield connection
+    finally:
+        await owner.dispose()
+
+
 def execute(database_url: str, statement: str) -> None:
-    """Run one statement on a connection of its own, outside any transaction. Blocks."""
+    """Run one statement as the owner, on a connection of its own, outside any transaction. Blocks."""
 
     async def run() -> None:
-        connection = await asyncpg.connect(database_url, timeout=10)
+        connection = await asyncpg.connect(owner_of(database_url), timeout=10)
         try:
             await connection.execute(statement)
         finally:

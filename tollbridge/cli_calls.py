@@ -1,4 +1,4 @@
-"""Commands about calls and the books."""
+"""Commands about calls."""
 
 from __future__ import annotations
 
@@ -114,26 +114,3 @@ def call(settings: Settings, call_id: str, as_json: bool) -> None:
             say(line)
 
     with_engine(settings, read)
-
-
-@cli.group()
-def ledger() -> None:
-    """The books."""
-
-
-@ledger.command()
-@json_option
-@pass_settings
-def verify(settings: Settings, as_json: bool) -> None:
-    """Find any change, gap or reordering in the ledger. Exit status 1 when there is one."""
-    from billing.verify import verify_ledger
-
-    result = with_engine(settings, verify_ledger, patient=True)
-    if as_json:
-        print_json({"holds": result.holds, "verification": result})
-    else:
-        for finding in result.findings:
-            say(f"{finding.problem}: {finding.detail}", colour="red")
-        looked = f"{result.transactions} transactions in {result.batches} batches, {result.unsealed} not sealed yet"
-        say(f"{'the ledger holds' if result.holds else 'THE LEDGER DOES NOT HOLD'}: {looked}")
-    sys.exit(0 if result.holds else 1)

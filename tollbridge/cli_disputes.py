@@ -32,7 +32,7 @@ def dispute() -> None:
 @json_option
 @pass_settings
 def dispute_open(settings: Settings, call: str, reason: str, note: str, as_json: bool) -> None:
-    """Take a call's price off what its buyer owes until the dispute is decided."""
+    """Return a call for its buyer, within the buyer's limits. Its price stays owed until the dispute is decided."""
     from billing.dispute_calls import open_dispute
     from billing.disputes import Reason
 
@@ -95,6 +95,49 @@ def dispute_decide(
         say(
             f"{done.state.value}: {format_dollars(done.credit_micros)} credited,"
             f" {format_dollars(done.claw_back_micros)} clawed back"
+        )
+
+
+@dispute.command("reopen")
+@click.argument("dispute_id", type=int, metavar="ID")
+@click.option("--note", required=True, help="Why it is looked at again.")
+@json_option
+@pass_settings
+def dispute_reopen(settings: Settings, dispute_id: int, note: str, as_json: bool) -> None:
+    """Open a refused dispute again. A buyer cannot: a refused call stays refused."""
+    from billing.dispute_calls import reopen_dispute
+
+    async def work(connection: AsyncConnection) -> Any:
+        return await reopen_dispute(connection, dispute_id, note=note, now=datetime.now(UTC))
+
+    done = _in_one_transaction(settings, work)
+    if as_json:
+        print_json(done)
+    else:
+        say(f"dispute {done.dispute_id} is open")
+
+
+@dispute.command("exposure")
+@json_option
+@pass_settings
+def dispute_exposure(settings: Settings, as_json: bool) -> None:
+    """List what each buyer disputes and nobody has decided, the largest first."""
+    from billing.dispute_queries import Exposure, read_exposures
+    from rules.money import format_dollars
+
+    async def read(engine: AsyncEngine) -> list[Exposure]:
+        async with engine.connect() as connection:
+            return await read_exposures(connection)
+
+    found = with_engine(settings, read)
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        lowered = format_dollars(one.lowers_credit_micros)
+        say(
+            f"{one.buyer}: {one.open_count} of {one.open_maximum} open, {format_dollars(one.disputed_micros)}"
+            f" disputed, credit lowered by {lowered}"
         )
 
 

@@ -47,6 +47,8 @@ def endpoints_list(settings: Settings, as_json: bool) -> None:
             f"{_dollars(row['cost_micros'])} each  {row['buyer']} / {row['target']}",
             colour=_COLOURS.get(row["state"]),
         )
+        if row["won"]:
+            say(f"      {_wins(row)}")
         for problem in row["problems"]:
             say(f"      {problem}", colour="red")
     if not found:
@@ -90,6 +92,22 @@ def endpoints_show(settings: Settings, target: int, as_json: bool) -> None:
 )
 @click.option("--budget", type=int, help="Most pings a minute; -1 takes the budget away.")
 @click.option("--cost", help="Dollars that one ping costs, e.g. 0.002.")
+@click.option("--highest-bid", help="Dollars: a higher bid is invalid. 1,000 unless you say otherwise.")
+@click.option(
+    "--longest-minimum",
+    type=int,
+    help="Seconds: a bid that pays only for longer calls is invalid. At first 600.",
+)
+@click.option(
+    "--most-refused",
+    type=int,
+    help="Percent of its wins that it may refuse at the post before it rests. At first 60.",
+)
+@click.option(
+    "--least-paid",
+    type=int,
+    help="Percent of what its winning bids were worth that it has to pay, or it rests. At first 25.",
+)
 @click.option("--expose-caller/--hide-caller", default=None, help="May losers see the caller's number?")
 @click.option("--enable/--disable", default=None, help="Is it asked at all?")
 @json_option
@@ -198,6 +216,10 @@ def _changes(
     settings_file: Path | None,
     budget: int | None,
     cost: str | None,
+    highest_bid: str | None,
+    longest_minimum: int | None,
+    most_refused: int | None,
+    least_paid: int | None,
     expose_caller: bool | None,
     enable: bool | None,
 ) -> dict[str, Any]:
@@ -207,7 +229,11 @@ def _changes(
         "url": url,
         "secret": None if secret_file is None else _secret(secret_file),
         "settings": None if settings_file is None else _settings(settings_file),
-        "cost_micros": None if cost is None else _micros(cost),
+        "cost_micros": None if cost is None else _micros("--cost", cost),
+        "highest_bid_micros": None if highest_bid is None else _micros("--highest-bid", highest_bid),
+        "longest_minimum_seconds": longest_minimum,
+        "most_refused_percent": most_refused,
+        "least_paid_percent": least_paid,
         "expose_caller": expose_caller,
         "enabled": enable,
     }
@@ -246,13 +272,13 @@ def _settings(file: Path) -> dict[str, Any]:
     return value
 
 
-def _micros(text: str) -> int:
+def _micros(option: str, text: str) -> int:
     from rules.money import MoneyError, parse_dollars
 
     try:
         return parse_dollars(text)
     except MoneyError as error:
-        raise click.ClickException(f"--cost: {error}") from None
+        raise click.ClickException(f"{option}: {error}") from None
 
 
 def _tags(given: tuple[str, ...]) -> dict[str, str]:
@@ -265,8 +291,17 @@ def _tags(given: tuple[str, ...]) -> dict[str, str]:
 
 def _state(row: dict[str, Any]) -> str:
     if row["state"] == "rested":
-        return f"rested until {row['rested_until']:%H:%M:%S} UTC"
+        until = max(filter(None, (row["rested_until"], row["rested_for_wins_until"])))
+        return f"rested until {until:%H:%M:%S} UTC"
     return str(row["state"])
+
+
+def _wins(row: dict[str, Any]) -> str:
+    hidden = "; the caller's number is not shown to it" if row["hides_caller"] else ""
+    return (
+        f"won {row['won']}, refused {row['refused']}, did not pay {row['unpaid']}; paid"
+        f" {_dollars(row['won_paid_micros'])} for bids worth {_dollars(row['won_worth_micros'])}{hidden}"
+    )
 
 
 def _dollars(micros: int) -> str:

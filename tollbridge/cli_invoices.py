@@ -73,13 +73,20 @@ def invoice_issue(settings: Settings, invoice_name: str, as_json: bool) -> None:
 
 @invoice.command("pay")
 @_named
+@click.option("--key", default="", help="The reference of the wire, check or payout; each is recorded once.")
+@click.option("--from-wallet", is_flag=True, help="Pay with what the buyer paid in advance.")
 @json_option
 @pass_settings
-def invoice_pay(settings: Settings, invoice_name: str, as_json: bool) -> None:
-    """Record that an invoice was paid, or a statement paid out."""
-    from billing.make_invoice import pay_invoice
+def invoice_pay(settings: Settings, invoice_name: str, key: str, from_wallet: bool, as_json: bool) -> None:
+    """Record that an invoice was paid, or a statement paid out.
 
-    _change(settings, invoice_name, pay_invoice, as_json)
+    Example: tollbridge invoice pay INV-2026-000042 --key wire-8812
+    """
+    from functools import partial
+
+    from billing.pay_invoice import pay_invoice
+
+    _change(settings, invoice_name, partial(pay_invoice, key=key, from_wallet=from_wallet), as_json)
 
 
 @invoice.command("void")
@@ -123,12 +130,12 @@ def invoice_list(settings: Settings, as_json: bool) -> None:
 @pass_settings
 def invoice_show(settings: Settings, invoice_name: str, as_json: bool) -> None:
     """Show an invoice. With --json it holds everything to check it by (`tollbridge invoice check`)."""
-    from billing.export_invoice import to_json
+    from billing.invoice_document import invoice_document
 
-    made, terms = _read(settings, invoice_name)
     if as_json:
-        print_json(to_json(made, terms))
+        print_json(_read(settings, invoice_name, invoice_document))
         return
+    made = _read(settings, invoice_name)
     _tell(made, as_json=False)
     from rules.money import format_dollars
 
@@ -144,7 +151,7 @@ def invoice_csv(settings: Settings, invoice_name: str, out: Path | None) -> None
     """Write an invoice's lines for a spreadsheet."""
     from billing.export_invoice import to_csv
 
-    text = to_csv(_read(settings, invoice_name)[0])
+    text = to_csv(_read(settings, invoice_name))
     if out is None:
         click.echo(text, nl=False)
     else:
@@ -159,20 +166,22 @@ def invoice_pdf(settings: Settings, invoice_name: str, out: Path) -> None:
     """Write an invoice as a PDF. Example: tollbridge invoice pdf INV-2026-000042 --out november.pdf"""
     from billing.export_invoice import to_pdf
 
-    out.write_bytes(to_pdf(_read(settings, invoice_name)[0]))
+    out.write_bytes(to_pdf(_read(settings, invoice_name)))
     say(f"{out} is written")
 
 
 @invoice.command("check")
 @click.argument("file", type=FILE)
-def invoice_check(file: Path) -> None:
+@click.argument("public_keys", nargs=-1)
+def invoice_check(file: Path, public_keys: tuple[str, ...]) -> None:
     """Recompute an invoice (`invoice show --json`) from its lines and terms. Exit status 1 when something differs.
 
+    With public keys (`ledger key`) each line must be proved by a root that one of them signed.
     `tollbridge invoice script` prints the program that does it: one file that a buyer runs without Tollbridge.
     """
     from billing.check_invoice import main
 
-    sys.exit(main([str(file)]))
+    sys.exit(main([str(file), *public_keys]))
 
 
 @invoice.command("script")
@@ -213,16 +222,15 @@ async def _id_of(connection: AsyncConnection, name: str) -> int:
     return found
 
 
-def _read(settings: Settings, name: str) -> Any:
-    """Return an invoice and the terms it stands on."""
-    from billing.export_invoice import terms_ids
-    from billing.invoice_queries import read_invoice, terms_used
+def _read(settings: Settings, name: str, make: Any = None) -> Any:
+    """Return an invoice, or what `make` makes of it."""
+    from billing.invoice_queries import read_invoice
 
     async def read(engine: AsyncEngine) -> Any:
         async with engine.connect() as connection:
             made = await read_invoice(connection, await _id_of(connection, name))
             assert made is not None
-            return made, await terms_used(connection, made.party, terms_ids(made))
+            return made if make is None else await make(connection, made)
 
     return with_engine(settings, read)
 

@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _BY = ("publisher", "campaign", "buyer", "target", "number", "state", "loan_type", "source", "hour", "day")
 _MONEY = ("revenue", "payout", "carrier_cost", "ping_cost", "platform_fee", "profit")
-_FIGURES = ("calls", "connected", "converted", "billable_rate", "average_seconds", "duplicates", "refused")
+_FIGURES = (
+    *("calls", "connected", "converted", "credited", "billable_rate", "average_seconds", "duplicates"),
+    "refused",
+)
 _SHOWN = (
-    *("calls", "connected", "converted", "billable_rate", "average_seconds", "revenue", "payout"),
+    *("calls", "connected", "converted", "credited", "billable_rate", "average_seconds", "revenue", "payout"),
     *("carrier_cost", "ping_cost", "profit", "margin"),
 )
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tollbridge.cli_base import cli, json_option, pass_settings, with_engine
 from tollbridge.cli_money import FILE, Dollars, call_id_of, party_id_of, read_bytes, refuse
-from tollbridge.output import print_json, say
+from tollbridge.output import print_json, progress, say
 from tollbridge.settings import Settings
 
 # ruff: noqa: PLC0415  a command imports what it needs: `tollbridge --help` and small processes stay quick
@@ -89,15 +89,15 @@ def wallet_limits(
 
 
 def _payment(settings: Settings, direction: str, name: str, amount: int, key: str, note: str) -> None:
-    from billing.money_import import record_payment
     from billing.payments import Direction, Payment, party_of
-    from billing.post_once import KeyTaken, Posted
+    from billing.post_once import Posted
+    from billing.record_payment import PaymentRefused, record_payment
 
     if amount <= 0:
         raise click.ClickException("an amount is above zero")
     way = Direction(direction)
 
-    async def record(engine: AsyncEngine) -> Posted | KeyTaken:
+    async def record(engine: AsyncEngine) -> Posted | PaymentRefused:
         async with engine.begin() as connection:
             party_id = await party_id_of(connection, party_of(way).value, name)
             payment = Payment(direction=way, party_id=party_id, amount_micros=amount, key=key, note=note)
@@ -107,8 +107,12 @@ def _payment(settings: Settings, direction: str, name: str, amount: int, key: st
 
 
 def _tell(posted: Any, key: str) -> None:
+    from billing.post_adjustment import AdjustmentRefused
     from billing.post_once import KeyTaken
+    from billing.record_payment import PaymentRefused
 
+    if isinstance(posted, PaymentRefused | AdjustmentRefused):
+        raise click.ClickException(posted.reason)
     if isinstance(posted, KeyTaken):
         raise click.ClickException(
             f"{key!r} was posted before with other amounts (transaction {posted.transaction_id}); use another key"
@@ -196,18 +200,22 @@ def wallet_ask(settings: Settings, buyer: str, amount: int, key: str, as_json: b
 @click.option("--signature", required=True, help="The Stripe-Signature header that came with it.")
 @pass_settings
 def wallet_event(settings: Settings, file: Path, signature: str) -> None:
-    """Record what Stripe sent, exactly as it came. A payment is recorded once, however often it is told."""
-    from billing.money_import import record_payment
-    from billing.payments import Payment
-    from billing.post_once import KeyTaken, Posted
+    """Record what Stripe sent, exactly as it came: payments, refunds and chargebacks, each once."""
+    from billing.payments import Payment, ReversedPayment
+    from billing.post_once import Posted
+    from billing.record_payment import PaymentRefused, record_payment
+    from billing.reverse_payment import reverse_payment
 
     said = _stripe(settings).read_event(read_bytes(file), signature)
-    if not isinstance(said, Payment):
+    if not isinstance(said, Payment | ReversedPayment):
         raise click.ClickException(said.reason)
 
-    async def record(engine: AsyncEngine) -> Posted | KeyTaken:
+    async def record(engine: AsyncEngine) -> Posted | PaymentRefused:
         async with engine.begin() as connection:
-            return await record_payment(connection, said)
+            if isinstance(said, Payment):
+                return await record_payment(connection, said)
+            done = await reverse_payment(connection, said)
+            return done if isinstance(done, PaymentRefused) else done[0]
 
     _tell(with_engine(settings, record), said.key)
 
@@ -218,24 +226,30 @@ def wallet_event(settings: Settings, file: Path, signature: str) -> None:
 @json_option
 @pass_settings
 def wallet_import(settings: Settings, file: Path, write: bool, as_json: bool) -> None:
-    """Record a CSV file of payments: all of it or, when one row is wrong, nothing.
+    """Record a CSV file of payments, up to 100,000 rows; when one is wrong, nothing is recorded.
 
     Columns: party (buyer: paid us; publisher: was paid), name, amount, key; and, if you like, note. Without --write
-    it only says what would be done.
+    it only says what would be done. Rows are posted some hundred at a time: an import that breaks off goes on when it
+    is run again, for a key is posted once.
     """
     _import(settings, file, "payments", write, as_json)
 
 
 def _import(settings: Settings, file: Path, kind: str, write: bool, as_json: bool) -> None:
-    from billing.money_import import FileKind, ImportRefused, import_money
+    from billing.money_import import FileKind, Imported, ImportRefused, import_money
     from rules.money import format_dollars
 
-    data = read_bytes(file)
-    done = with_engine(settings, lambda engine: import_money(engine, data, FileKind(kind), write=write))
+    async def work(engine: AsyncEngine) -> Imported | ImportRefused:
+        return await import_money(engine, opened, FileKind(kind), write=write, progress=progress)
+
+    try:
+        with file.open("rb") as opened:
+            done = with_engine(settings, work)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be read: {error.strerror or error}") from error
     if isinstance(done, ImportRefused):
-        refuse(
-            done.problems, f"{len(done.problems)} problems; nothing was taken from {file}", as_json=as_json
-        )
+        taken = f"the first {done.posted} rows were" if done.posted else "nothing was"
+        refuse(done.problems, f"{len(done.problems)} problems; {taken} taken from {file}", as_json=as_json)
     if as_json:
         print_json(done)
         return
@@ -268,15 +282,15 @@ def adjust_post(
     amount comes after --, as in: tollbridge adjust post --key t-72 --reason fraud -- publisher Ads -30
     """
     from billing.adjustments import Adjustment
-    from billing.money_import import post_adjustment
     from billing.money_queries import is_prepaid
+    from billing.post_adjustment import AdjustmentRefused, post_adjustment
     from billing.post_once import KeyTaken, Posted
     from billing.terms_document import Party
 
     if amount == 0:
         raise click.ClickException("an adjustment of nothing")
 
-    async def post(engine: AsyncEngine) -> Posted | KeyTaken:
+    async def post(engine: AsyncEngine) -> Posted | KeyTaken | AdjustmentRefused:
         async with engine.begin() as connection:
             party_id = await party_id_of(connection, party, name)
             adjustment = Adjustment(
@@ -299,7 +313,7 @@ def adjust_post(
 @json_option
 @pass_settings
 def adjust_import(settings: Settings, file: Path, write: bool, as_json: bool) -> None:
-    """Post a CSV file of adjustments: all of it or, when one row is wrong, nothing.
+    """Post a CSV file of adjustments, up to 100,000 rows; when one is wrong, nothing is posted.
 
     Columns: party, name, amount (negative takes back), key; and, if you like, note, call. Without --write it only says
     what would be done.

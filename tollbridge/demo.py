@@ -29,7 +29,7 @@ from tollbridge.phone.sipp_buyer import SCENARIOS, SippBuyer, SippUnavailable
 from tollbridge.phone.sipp_log import BuyerLeg
 from tollbridge.phone.voice import VoiceUnavailable, clips
 from tollbridge.postgres import stop_embedded_postgres
-from tollbridge.run import database_url_of
+from tollbridge.run import database_url_of, owner_url_of
 from tollbridge.sample_market.queries import seed_market
 from tollbridge.settings import Settings
 from tollbridge.testcall import TestCallPlan, TestCallResult, place_test_call
@@ -104,7 +104,7 @@ async def _prepare(settings: Settings, desks: Desks) -> str:
     progress("making the demo market")
     try:
         url = await asyncio.to_thread(database_url_of, settings)
-        await asyncio.to_thread(upgrade, url)
+        await asyncio.to_thread(upgrade, owner_url_of(settings), url)
         engine = open_engine(url, application_name="tollbridge-demo", pool_size=2)
         try:
             uris = DemoDesks(answering=desks.answering.sip_uri, busy=desks.busy.sip_uri)

@@ -32,7 +32,13 @@ from tollbridge.node_config import layout_of
 from tollbridge.node_state import NodeState, read_state
 from tollbridge.ports import clashes, ports_of, speech_ports, why_not
 from tollbridge.prompts import missing_prompts, texts_in
-from tollbridge.queries import database_facts, market_counts, node_counters, published_flows
+from tollbridge.queries import (
+    database_facts,
+    market_counts,
+    may_rewrite_ledger,
+    node_counters,
+    published_flows,
+)
 from tollbridge.run import data_secret_of, vosk_model_dir
 from tollbridge.settings import PREFIX, Settings
 from web.resources.trunk_lines import Health, line_in_words, lines_of_trunks
@@ -213,6 +219,20 @@ async def _schema_and_clock(connection: AsyncConnection, settings: Settings) -> 
     ]
 
 
+async def _owner(connection: AsyncConnection, settings: Settings) -> list[Finding]:
+    part = "owner of the ledger"
+    if not await may_rewrite_ledger(connection):
+        return [_fine(part, "not the processes' user: they add to it and change nothing")]
+    return [
+        _note(
+            part,
+            f"the processes' own user: whoever has {PREFIX}DATABASE_URL can rewrite what is posted. Name a second user"
+            f" there, leave this one in {PREFIX}DATABASE_OWNER_URL and run `tollbridge prepare`: it makes the user and"
+            " gives it its rights",
+        )
+    ]
+
+
 async def _market(connection: AsyncConnection, settings: Settings) -> list[Finding]:
     counts = await market_counts(connection)
     findings = [
@@ -296,6 +316,7 @@ def _front_door(settings: Settings, state: NodeState | None) -> list[Finding]:
 _Look = Callable[[AsyncConnection, Settings], Awaitable[list[Finding]]]
 _LOOKS: tuple[_Look, ...] = (
     _schema_and_clock,
+    _owner,
     _market,
     _trunks,
     _licences,
@@ -310,9 +331,9 @@ def settings_table(settings: Settings) -> list[tuple[str, str, str]]:
     rows = []
     for name, field in type(settings).model_fields.items():
         value = str(getattr(settings, name))
-        if name == "database_url" and "@" in value:
+        if name in ("database_url", "database_owner_url") and "@" in value:
             value = f"{value.split('://', maxsplit=1)[0]}://…@{value.rsplit('@', 1)[1]}"
-        if name == "database_url":
+        if name in ("database_url", "database_owner_url"):
             value = value.partition("?")[0]  # a password may stand there, too
         rows.append((f"{PREFIX}{name.upper()}", value, field.description or ""))
     return rows

@@ -58,6 +58,16 @@ class Layout:
         return self.data_dir / "secret"
 
     @property
+    def ledger_key_file(self) -> Path:
+        """Signs the roots of the ledger and the audit log (tollbridge.sealing)."""
+        return self.data_dir / "ledger-key.pem"
+
+    @property
+    def roots_dir(self) -> Path:
+        """The signed roots, as they are made."""
+        return self.data_dir / "roots"
+
+    @property
     def state_file(self) -> Path:
         """Process ids of a running node (`tollbridge up`)."""
         return self.data_dir / "node.json"

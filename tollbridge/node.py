@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agi.speech.prompts import PromptError
 from asterisk_conf.queries import load_market_version
-from store.migrate import upgrade
+from store.migrate import StillLocked, upgrade
+from store.roles import RoleMissing
 from store.session import open_engine
 from tollbridge import health
 from tollbridge.asterisk_keeper import AsteriskKeeper
@@ -31,7 +32,7 @@ from tollbridge.node_state import NodeState, is_locked, locked, read_state, writ
 from tollbridge.ports import clashes, ports_of, speech_ports, why_not
 from tollbridge.postgres import postgres_process, stop_embedded_postgres
 from tollbridge.prompts import install_system_prompts, render_flow_prompts
-from tollbridge.run import data_secret_of, database_url_of, worker_heartbeat
+from tollbridge.run import data_secret_of, database_url_of, owner_url_of, worker_heartbeat
 from tollbridge.secret import node_secret
 from tollbridge.settings import PREFIX, Settings
 from web.second_factor.sealing import seal_bare_factors
@@ -100,7 +101,7 @@ async def prepare(settings: Settings, progress: Progress) -> str:
     secret = node_secret(settings.secret.get_secret_value(), layout.secret_file)
     progress("database")
     database_url = await asyncio.to_thread(database_url_of, settings)
-    await _migrate(database_url, layout)
+    await _migrate(owner_url_of(settings), database_url, layout, progress)
     await _seal_factors(database_url, data_secret_of(settings, secret))
     progress("prompts")
     await _render_prompts(settings, layout, database_url)
@@ -122,9 +123,11 @@ async def _prepare(settings: Settings, layout: Layout, progress: Progress) -> No
     )
 
 
-async def _migrate(database_url: str, layout: Layout) -> None:
+async def _migrate(owner_url: str, database_url: str, layout: Layout, progress: Progress) -> None:
     try:
-        await asyncio.to_thread(upgrade, database_url)
+        await asyncio.to_thread(upgrade, owner_url, database_url, progress)
+    except (RoleMissing, StillLocked) as problem:
+        raise CannotRun(str(problem)) from problem
     except DATABASE_FAULTS as fault:
         if layout.snapshot_file.exists():
             # A node that has run before sells calls from its snapshot until the database is back.
@@ -162,6 +165,8 @@ async def _render_prompts(settings: Settings, layout: Layout, database_url: str)
 def _specs(settings: Settings, layout: Layout, database_url: str, secret: str) -> list[ChildSpec]:
     environment = {
         f"{PREFIX}DATABASE_URL": database_url,
+        # Only who brings the schema needs the owner's rights.
+        f"{PREFIX}DATABASE_OWNER_URL": "",
         f"{PREFIX}SECRET": secret,
         f"{PREFIX}DATA_DIR": str(layout.data_dir),
         "PYTHONPATH": str(PROGRAM_DIR),

@@ -94,6 +94,17 @@ class CallLine:
     converted: bool | None
 
 
+async def may_rewrite_ledger(connection: AsyncConnection) -> bool:
+    """Return whether this user could change what is posted: its tables are its own, or it may do everything."""
+    found = await connection.execute(
+        text(
+            "SELECT has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER')"
+            " OR pg_has_role(relowner, 'MEMBER') AS may FROM pg_class WHERE oid = 'ledger_postings'::regclass"
+        )
+    )
+    return bool(found.scalar_one())
+
+
 async def latest_calls(connection: AsyncConnection, limit: int) -> list[CallLine]:
     """Return the newest calls first."""
     rows = await connection.execute(

@@ -15,6 +15,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from store.roles import application_url
 from tollbridge.faults import CannotRun
 from tollbridge.layout import Layout
 from tollbridge.node_config import layout_of, softphone_url
@@ -47,9 +48,16 @@ def configure_log(level: str, file: Path | None = None) -> None:
 
 
 def database_url_of(settings: Settings) -> str:
-    """Return the database's URL; an embedded one must be running. Raises CannotRun when it is not there."""
-    if settings.database_url:
-        return settings.database_url
+    """Return the URL by which the processes use the database. Starts an embedded one. Raises CannotRun."""
+    return settings.database_url or application_url(_embedded_url(settings))
+
+
+def owner_url_of(settings: Settings) -> str:
+    """Return the URL of the database's owner, who brings the schema. Starts an embedded one. Raises CannotRun."""
+    return settings.database_owner_url or settings.database_url or _embedded_url(settings)
+
+
+def _embedded_url(settings: Settings) -> str:
     from tollbridge.postgres import PostgresDidNotStart, start_embedded_postgres
 
     try:
@@ -101,6 +109,7 @@ def run_agi(settings: Settings, layout: Layout, secret: str) -> None:
         speech_ports=speech_ports(settings),
         house=settings.house,
         web_hook_rules=web_hook_rules(settings),
+        lists_last_hours=settings.lists_last_hours,
     )
     uvloop.run(serve(config))
 
@@ -212,6 +221,7 @@ def payments_of(settings: Settings) -> PaymentProvider | None:
 
 def run_worker(settings: Settings, layout: Layout) -> None:
     """Bring what happened to the database and settle calls."""
+    from tollbridge.sealing import sealer_of
     from tollbridge.testcall_queue import Telephone
     from tollbridge.worker import WorkerConfig
     from tollbridge.worker import run_worker as work
@@ -227,6 +237,7 @@ def run_worker(settings: Settings, layout: Layout) -> None:
         ),
         alive_file=worker_heartbeat(layout),
         mail=mail_of(settings),
+        sealer=sealer_of(settings, layout),
     )
     run_until_signal(work(config), many_messages=True)
 

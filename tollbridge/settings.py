@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +22,15 @@ def _default_cache_dir() -> Path:
 def networks_of(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """Read 10.1.2.0/24,fd00::/8,10.0.0.5. Raises ValueError that says what is none."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def public_keys_of(text: str) -> frozenset[bytes]:
+    """Read Ed25519 public keys, 64 hexadecimal digits each, comma between. Raises ValueError that says what is none."""
+    keys = [part.strip() for part in text.split(",") if part.strip()]
+    for key in keys:
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", key):
+            raise ValueError(f"{key!r} is not a public key of 64 hexadecimal digits")
+    return frozenset(bytes.fromhex(key) for key in keys)
 
 
 class Settings(BaseSettings):
@@ -42,13 +52,26 @@ class Settings(BaseSettings):
         "", description="postgresql://… ; empty starts the embedded PostgreSQL in the data directory"
     )
 
-    @field_validator("database_url")
+    database_owner_url: str = Field(
+        "",
+        description="the same database as its owner, for `up` and `prepare` only: the user of database_url can then"
+        " not change what is posted; empty: the embedded one does so by itself, another has one user for all",
+    )
+
+    @field_validator("database_url", "database_owner_url")
     @classmethod
     def _is_postgresql(cls, value: str) -> str:
         """The message must not hold the value: a password may be in it."""
         if value and not value.startswith(("postgresql://", "postgresql+asyncpg://")):
             raise ValueError("must begin with postgresql://, or be empty for the embedded PostgreSQL")
         return value
+
+    lists_last_hours: int = Field(
+        24,
+        ge=1,
+        le=168,
+        description="hours buyers' lists of suppressed callers count while the database is away; then nobody is sold",
+    )
 
     sip_address: str = Field("127.0.0.1", description="address Asterisk listens on for SIP and media")
     sip_port: int = Field(5060, ge=1, le=65535)
@@ -162,6 +185,25 @@ class Settings(BaseSettings):
     def _is_long_enough(cls, value: SecretStr) -> SecretStr:
         if 0 < len(value.get_secret_value()) < DATA_SECRET_LENGTH_MINIMUM:
             raise ValueError(f"must have at least {DATA_SECRET_LENGTH_MINIMUM} characters")
+        return value
+
+    ledger_key_file: Path | None = Field(
+        None,
+        description="Ed25519 key (PEM) that signs the ledger's roots; empty: one in data_dir, made when missing",
+    )
+    ledger_roots_dir: Path | None = Field(
+        None,
+        description="folder that signed roots are appended to, best on another disk; empty: data_dir/roots",
+    )
+    ledger_public_keys: str = Field(
+        "",
+        description="public keys of the other nodes (`tollbridge ledger key` prints a node's), comma between",
+    )
+
+    @field_validator("ledger_public_keys")
+    @classmethod
+    def _are_public_keys(cls, value: str) -> str:
+        public_keys_of(value)
         return value
 
     # Money through a payment provider; empty: payments are recorded by hand and by file only.

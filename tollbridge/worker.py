@@ -11,7 +11,6 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agi import cel_queries
@@ -34,12 +32,16 @@ from billing.number_costs import post_number_costs
 from billing.ping_costs import post_ping_costs
 from billing.rollups_queries import AT_ONCE as FOLD_TRANSACTIONS
 from billing.rollups_queries import fold_pending
-from billing.seal import BATCH_TRANSACTIONS, seal_next_batch
-from billing.settle_batch import settle_batch
-from billing.settle_call import NotSettled, Settlement, settle_call
+from billing.seal import ChainForked, Sealer, seal_next_batch
+from billing.seal_queries import CHAINS, Chain
+from billing.settle_call import NotSettled, Settlement, settle_calls
 from billing.wallet_watch import watch_wallets
+from router.bidder_records import count_records
 from router.inbound_arrival import expire_reservations, forget_reservations
+from router.last_known_file import rung_path
+from router.ping_judgement import judge_pings
 from router.reservations import attempts_that_hold, expire_leases, release_leases
+from router.rung_without_database import set_aside, take_room
 from router.wallet_holds import expire_holds, release_unanswered
 from store.faults import is_deadlock, is_fault_of_data
 from store.session import open_engine
@@ -54,6 +56,7 @@ POLL_SECONDS = 0.05
 SWEEP_SECONDS = 1.0
 RECORDINGS_SECONDS = 1.0
 TIDY_SECONDS = 60.0
+COUNT_BIDDERS_SECONDS = 15.0
 MAIL_SECONDS = 2.0
 RETRY_SECONDS = 0.5
 RETRY_AT_MOST_SECONDS = 5.0
@@ -61,8 +64,6 @@ SETTLE_AT_ONCE = 4
 SETTLE_BATCH = 200
 SETTLE_TOGETHER = 40
 """Calls in one transaction of the database when many wait: what is locked is not locked for long."""
-ROUNDS = 3
-"""How often a call is tried together with others."""
 UNMATCHED_WAIT = dt.timedelta(seconds=2)
 """How long an ended call without a matched number waits for a late journal line."""
 STALE_AFTER_MS = 24 * 3_600_000
@@ -84,6 +85,8 @@ class WorkerConfig:
     alive_file: Path
     mail: MailConfig | None = None
     """How people are told of wallets; None: they see it on their pages."""
+    sealer: Sealer | None = None
+    """How it seals and signs; None: it does not."""
 
 
 async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) -> None:
@@ -99,6 +102,7 @@ async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) ->
             tasks.create_task(_repeat(worker.recordings.tend, RECORDINGS_SECONDS, stop))
             tasks.create_task(_repeat(worker.fold, SWEEP_SECONDS, stop))
             tasks.create_task(_repeat(worker.tidy, TIDY_SECONDS, stop))
+            tasks.create_task(_repeat(worker.count_bidders, COUNT_BIDDERS_SECONDS, stop))
             if config.mail is not None:
                 tasks.create_task(_repeat(_mails_of(engine, config.mail), MAIL_SECONDS, stop))
             if config.telephone is not None:
@@ -119,9 +123,12 @@ class Worker:
     def __init__(self, engine: AsyncEngine, config: WorkerConfig) -> None:
         self._engine = engine
         self._node = config.node
+        self._sealer = config.sealer
+        self._forks: set[str] = set()
         self._cel = CelReader(engine, node=config.node, file=config.cel_file, release=_release_attempts)
         self._journal = JournalReader(engine, node=config.node, directory=config.journal_dir)
         self.recordings = Recordings(engine, node=config.node, directory=config.recordings_dir)
+        self._rung_file = rung_path(config.journal_dir)
         self._next_sweep = 0.0
 
     async def read_and_settle(self) -> None:
@@ -129,11 +136,14 @@ class Worker:
 
         The journal is read after Asterisk's file: whatever our services wrote of a call was written before its end.
         """
+        set_aside(self._rung_file)
         sweep = time.monotonic() >= self._next_sweep
         boot_ms = await self._newest_boot() if sweep else None
         before = self._cel.stored + self._journal.stored
         cel_read = await self._cel.read()
         journal_read = await self._journal.read()
+        # Before anything is settled: what a call came to is counted by its leases.
+        await take_room(self._engine, self._rung_file)
         if sweep:
             await self._sweep(boot_ms, files_read=cel_read and journal_read)
             self._next_sweep = time.monotonic() + SWEEP_SECONDS
@@ -158,11 +168,23 @@ class Worker:
         return len(ready)
 
     async def seal(self) -> None:
-        """Chain what was posted since the last time."""
-        sealed = BATCH_TRANSACTIONS
-        while sealed == BATCH_TRANSACTIONS:
+        """Chain what was posted and noted since the last time; what one chain meets does not stop the other."""
+        if self._sealer is None:
+            return
+        for chain in CHAINS:
+            try:
+                await self._seal_chain(self._sealer, chain)
+            except ChainForked as forked:
+                if str(forked) not in self._forks:
+                    self._forks.add(str(forked))
+                    log.error("%s", forked)
+
+    async def _seal_chain(self, sealer: Sealer, chain: Chain) -> None:
+        sealed = 1
+        # Once more than there is something: what was committed last is written down, too.
+        while sealed:
             async with self._engine.begin() as connection:
-                sealed = await seal_next_batch(connection)
+                sealed = await seal_next_batch(connection, sealer, chain=chain)
 
     async def fold(self) -> None:
         """Add what was posted since the last time to the sums that reports read."""
@@ -180,7 +202,14 @@ class Worker:
             await post_number_costs(connection, dt.datetime.now(dt.UTC))
         async with self._engine.begin() as connection:
             await forget_reservations(connection, dt.datetime.now(dt.UTC))
+        async with self._engine.begin() as connection:
+            await judge_pings(connection, dt.datetime.now(dt.UTC))
         await self._journal.tidy(time.time_ns() // 1_000_000)
+
+    async def count_bidders(self) -> None:
+        """Count how long bidders' calls lasted and what their wins came to; rest those it is too much of."""
+        async with self._engine.begin() as connection:
+            await count_records(connection, dt.datetime.now(dt.UTC))
 
     async def _newest_boot(self) -> int | None:
         async with self._engine.connect() as connection:
@@ -208,52 +237,35 @@ class Worker:
             await watch_wallets(connection, dt.datetime.now(dt.UTC))
 
     async def _settle_lane(self, waiting: Iterator[Any]) -> None:
-        """Settle on one connection, several calls in a transaction; what does not go together is settled singly."""
-        tried: Counter[UUID] = Counter()
-        left: list[Any] = []
+        """Settle on one connection, several calls in a transaction; where one cannot be settled, each by itself."""
         async with self._engine.connect() as connection:
-            while calls := left + list(islice(waiting, SETTLE_TOGETHER - len(left))):
-                again = await self._settle_together(connection, calls) if len(calls) > 1 else calls
-                # One caller's calls go one with each round; what is left again and again goes alone.
-                alone = [call for call in again if tried[call.id] == ROUNDS - 1 or len(calls) == 1]
-                for call in alone:
-                    await self._settle_singly(connection, call)
-                left = [call for call in again if call not in alone]
-                tried.update(call.id for call in left)
-
-    async def _settle_together(self, connection: AsyncConnection, calls: Sequence[Any]) -> Sequence[Any]:
-        """Settle the ordinary ones of these calls at once; return the others."""
-        try:
-            async with connection.begin():
-                rows = await cel_queries.rows_of_all(connection, [call.linkedid for call in calls])
-                records = [_record(rows.get(call.linkedid, []), call) for call in calls]
-                done = await settle_batch(connection, records)
-        except DBAPIError as error:
-            # One call's data must not hold up the others, and batches that met in a deadlock go on one by one.
-            if not (is_fault_of_data(error) or is_deadlock(error)):
-                raise
-            log.warning("%d calls cannot be settled together: %s", len(calls), str(error)[:200])
-            return calls
-        except ValueError as error:
-            log.warning("%d calls cannot be settled together: %s", len(calls), error)
-            return calls
-        for settled in done.settled:
-            _log(settled)
-        left = {record.linkedid for record in done.left}
-        return [call for call in calls if call.linkedid in left]
+            while calls := list(islice(waiting, SETTLE_TOGETHER)):
+                try:
+                    await self._settle(connection, calls)
+                except Exception as error:
+                    # One call's data must not hold up the others, and batches that met in a deadlock go on one by one.
+                    if not (is_fault_of_data(error) or is_deadlock(error)):
+                        raise
+                    log.warning("%d calls cannot be settled together: %s", len(calls), str(error)[:200])
+                    for call in calls:
+                        await self._settle_singly(connection, call)
 
     async def _settle_singly(self, connection: AsyncConnection, call: Any) -> None:
         try:
-            async with connection.begin():
-                rows = await cel_queries.rows_of(connection, call.linkedid)
-                settled = await settle_call(connection, _record(rows, call))
+            await self._settle(connection, [call])
         except Exception as error:
             if not is_fault_of_data(error):
                 raise
             log.exception("call %s cannot be settled", call.linkedid)
             async with connection.begin():
                 await billing_queries.push_back(connection, call.id)
-        else:
+
+    async def _settle(self, connection: AsyncConnection, calls: Sequence[Any]) -> None:
+        async with connection.begin():
+            rows = await cel_queries.rows_of_all(connection, [call.linkedid for call in calls])
+            records = [_record(rows.get(call.linkedid, []), call) for call in calls]
+            done = await settle_calls(connection, records)
+        for settled in done:
             _log(settled)
 
 

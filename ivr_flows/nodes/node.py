@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,9 +14,8 @@ from ivr_flows.events import Event, FlowFault, Source, TagSet, Wait
 from ivr_flows.nodes.fields import Field, PromptField, TagField
 from ivr_flows.resumes import Resume
 from ivr_flows.spoken_text import fixed_pieces, prompts_of, tags_in
+from rules.call_tags import FLOW_TAGS_BYTES_MAXIMUM, bytes_of
 
-TAGS_BYTES_MAXIMUM = 1_200
-"""Of all tags together as JSON: they have to fit into one channel variable, with what the router adds."""
 TAG_VALUE_MAXIMUM = 200
 
 
@@ -68,9 +66,9 @@ class Session:
 
     def has_room_for(self, tag: str, value: str) -> bool:
         """Say whether the tag still fits: all of them travel with the call."""
-        # In ASCII: never shorter than the UTF-8 they travel in.
-        taken = len(json.dumps({**self.tags, tag: value}))
-        return len(value) <= TAG_VALUE_MAXIMUM and taken <= TAGS_BYTES_MAXIMUM
+        return (
+            len(value) <= TAG_VALUE_MAXIMUM and bytes_of({**self.tags, tag: value}) <= FLOW_TAGS_BYTES_MAXIMUM
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

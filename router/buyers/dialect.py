@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from router.domain.bidder_record import DEFAULT_LEAST_PAID_PERCENT, DEFAULT_MOST_REFUSED_PERCENT, Allowed
+from router.domain.worth import DEFAULT_HIGHEST_BID_MICROS, DEFAULT_LONGEST_MINIMUM_SECONDS, Ceilings
+
 JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
@@ -37,6 +40,24 @@ class Endpoint:
     cost_micros: int = 0
     """What one ping costs us."""
     enabled: bool = True
+    highest_bid_micros: int = DEFAULT_HIGHEST_BID_MICROS
+    longest_minimum_seconds: int = DEFAULT_LONGEST_MINIMUM_SECONDS
+    """Ceilings of its bids; a stage may have lower ones."""
+    most_refused_percent: int = DEFAULT_MOST_REFUSED_PERCENT
+    least_paid_percent: int = DEFAULT_LEAST_PAID_PERCENT
+    """When it rests for refusing, or not paying for, what it wins (router.domain.bidder_record.Allowed)."""
+
+    @property
+    def ceilings(self) -> Ceilings:
+        return Ceilings(
+            highest_bid_micros=self.highest_bid_micros, longest_minimum_seconds=self.longest_minimum_seconds
+        )
+
+    @property
+    def allowed(self) -> Allowed:
+        return Allowed(
+            most_refused_percent=self.most_refused_percent, least_paid_percent=self.least_paid_percent
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +68,8 @@ class Question:
     """Of this question alone: the same call has another for each bidder. The post has the ping's."""
     campaign: str
     caller: str | None
-    """E.164; None unless the contract shows it. After the sale always given, when the caller did not withhold it."""
+    """E.164; None unless the contract shows it. After the sale always given, unless the caller withheld it
+    or the bidder refuses as a habit."""
     caller_hash: str | None
     """HMAC-SHA256 of the number under the bidder's own secret, for its duplicate check; None without one."""
     state: str | None

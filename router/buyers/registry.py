@@ -11,6 +11,8 @@ from router.buyers.retreaver.dialect import DIALECT as RETREAVER
 from router.buyers.ringba.dialect import DIALECT as RINGBA
 from router.buyers.template.dialect import DIALECT as TEMPLATE
 from router.buyers.tollbridge.dialect import DIALECT as TOLLBRIDGE
+from router.domain.auction import MAXIMUM_BID_MICROS, MAXIMUM_MINIMUM_CONNECTED_MS
+from rules.money import format_dollars
 
 DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect for dialect in (TOLLBRIDGE, RINGBA, RETREAVER, LEADSPEDIA_LIKE, TEMPLATE)
@@ -28,7 +30,22 @@ def endpoint_problems(endpoint: Endpoint, rules: AddressRules) -> list[Problem]:
         found.append("budget_per_minute: negative")
     if endpoint.cost_micros < 0:
         found.append("cost_micros: negative")
-    return found + dialect.problems(endpoint)
+    return found + _limit_problems(endpoint) + dialect.problems(endpoint)
+
+
+def _limit_problems(endpoint: Endpoint) -> list[Problem]:
+    found = []
+    if not 0 < endpoint.highest_bid_micros <= MAXIMUM_BID_MICROS:
+        found.append(f"highest_bid_micros: not above $0 and at most {format_dollars(MAXIMUM_BID_MICROS)}")
+    longest = MAXIMUM_MINIMUM_CONNECTED_MS // 1000
+    if not 0 <= endpoint.longest_minimum_seconds <= longest:
+        found.append(f"longest_minimum_seconds: not in 0..{longest}")
+    found += [
+        f"{name}: not in 0..100"
+        for name in ("most_refused_percent", "least_paid_percent")
+        if not 0 <= getattr(endpoint, name) <= 100
+    ]
+    return found
 
 
 def _urls(endpoint: Endpoint) -> Iterator[tuple[str, str]]:

@@ -7,11 +7,12 @@ knows how buyers are reached: router/auction.py does that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from router.domain.distribution import tie_breaker
+from router.domain.worth import NO_CEILINGS, NOTHING_KNOWN, Ceilings, Lasted, worth_micros, worth_words
 from rules.money import format_dollars
 
 TYPE_CHECKING = False
@@ -47,7 +48,7 @@ class BidOutcome(StrEnum):
     EXPIRED = "expired"
     """The bid's own time was over before the call could be handed to it."""
     RESTED = "rested"
-    """Not asked: too many of its answers were late or invalid."""
+    """Not asked: too many of its answers were late or invalid, or of its wins refused or not paid."""
     BUDGET = "budget"
     """Not asked: its pings of this minute are used up, or too many of them are still unanswered."""
     NO_ENDPOINT = "no_endpoint"
@@ -70,17 +71,21 @@ class AuctionWanted:
     stage_id: int
     deadline_ms: int
     floor_micros: int
-    """The least a call of this stage is sold for."""
+    """The least a bid has to be worth."""
     margin_micros: int = 0
     """What has to be left of a bid after the publisher's payout."""
     payout_micros: int = 0
     """What the publisher gets for this call, where it is known beforehand."""
     offers: tuple[Offer, ...]
     """Of the targets that may take the call: only they are asked."""
+    ceilings: Ceilings = NO_CEILINGS
+    """Of the stage."""
+    standing_minimums_ms: Mapping[int, int] = field(default_factory=dict)
+    """What a bid without a minimum is held to, by target id; one that is not named pays for any connected call."""
 
     @property
     def least_bid_micros(self) -> int:
-        """Return the lowest bid that may win."""
+        """Return the lowest bid that may win. The payout is due only when the bid is: that does not go by its worth."""
         return max(self.floor_micros, self.payout_micros + self.margin_micros)
 
 
@@ -94,6 +99,8 @@ class Bid:
     """None when the answer held no amount that can be read."""
     minimum_connected_ms: int | None = None
     """How long the call must last before the buyer pays; None = the buyer's standing terms."""
+    worth_micros: int | None = None
+    """What the bid counts for (router.domain.worth); None when it did not come to that."""
     expires_at: datetime | None = None
     dial: str | None = None
     """+E.164 or sip:user@host, already checked; None = the target's own address."""
@@ -104,8 +111,15 @@ class Bid:
     reference: str = ""
     """The buyer's own name for its bid; the post gives it back."""
 
+    @property
+    def ranked_micros(self) -> int:
+        """What the bid is ranked by; of a decision that was stored before there was a worth, the bid itself."""
+        return (self.bid_micros or 0) if self.worth_micros is None else self.worth_micros
+
     def to_json(self) -> dict[str, Any]:
+        worth = {} if self.worth_micros is None else {"worth_micros": self.worth_micros}
         return {
+            **worth,
             "target_id": self.target_id,
             "outcome": self.outcome.value,
             "bid_micros": self.bid_micros,
@@ -167,20 +181,48 @@ class PostAnswer:
     detail: str = ""
 
 
-def judged(bid: Bid, wanted: AuctionWanted, now: datetime) -> Bid:
-    """Return the bid as the stage's terms see it: one that is too low, absurd or over already cannot win."""
+def judged(
+    bid: Bid,
+    wanted: AuctionWanted,
+    now: datetime,
+    *,
+    ceilings: Ceilings = NO_CEILINGS,
+    lasted: Lasted = NOTHING_KNOWN,
+) -> Bid:
+    """Return the bid with its worth, as the stage's terms see it: one that is too low, absurd or over cannot win.
+
+    `ceilings` are the endpoint's; `lasted` is how long the target's calls lasted.
+    """
     if bid.outcome is not BidOutcome.ACCEPTED:
         return bid
     amount = bid.bid_micros
     if amount is None or not 0 < amount <= MAXIMUM_BID_MICROS:
         return replace(bid, outcome=BidOutcome.INVALID, detail=_absurd(amount))
-    if amount < wanted.least_bid_micros:
-        least = format_dollars(wanted.least_bid_micros)
-        detail = f"{format_dollars(amount)} is below {least}"
-        return replace(bid, outcome=BidOutcome.BELOW_FLOOR, detail=detail)
+    own_minimum = bid.minimum_connected_ms
+    too_high = wanted.ceilings.problem(amount, own_minimum) or ceilings.problem(amount, own_minimum)
+    if too_high:
+        return replace(bid, outcome=BidOutcome.INVALID, detail=too_high)
+    minimum_ms = wanted.standing_minimums_ms.get(bid.target_id, 0) if own_minimum is None else own_minimum
+    worth = worth_micros(amount, minimum_ms, lasted)
+    words = worth_words(worth, minimum_ms, lasted)
+    if amount < wanted.least_bid_micros or worth < wanted.floor_micros:
+        detail = _below(amount, words, wanted)
+        return replace(bid, outcome=BidOutcome.BELOW_FLOOR, worth_micros=worth, detail=detail)
     if bid.expires_at is not None and bid.expires_at <= now:
         return replace(bid, outcome=BidOutcome.EXPIRED, detail="expired before the auction was over")
-    return bid
+    # Spelled out: dataclasses.replace takes many times as long.
+    return Bid(
+        target_id=bid.target_id,
+        outcome=bid.outcome,
+        bid_micros=amount,
+        minimum_connected_ms=own_minimum,
+        worth_micros=worth,
+        expires_at=bid.expires_at,
+        dial=bid.dial,
+        arrived_us=bid.arrived_us,
+        detail=f"{words}; {bid.detail}" if words and bid.detail else words or bid.detail,
+        reference=bid.reference,
+    )
 
 
 def ranked(
@@ -188,14 +230,14 @@ def ranked(
 ) -> tuple[Bid, ...]:
     """Return the bids that may win, best first.
 
-    Ties: the highest bid, then whoever was offered a call longest ago (epoch ms by target id; never counts as
+    Ties: what is worth most, then whoever was offered a call longest ago (epoch ms by target id; never counts as
     longest), then a stable hash of call and target.
     """
     offered = last_offered_ms or {}
 
     def rank(bid: Bid) -> tuple[int, int, bytes, int]:
         last = offered.get(bid.target_id, 0)
-        return -(bid.bid_micros or 0), last, tie_breaker(call_id, bid.target_id), bid.target_id
+        return -bid.ranked_micros, last, tie_breaker(call_id, bid.target_id), bid.target_id
 
     return tuple(sorted((bid for bid in bids if bid.outcome is BidOutcome.ACCEPTED), key=rank))
 
@@ -205,6 +247,12 @@ def deadline_problem(deadline_ms: int) -> str | None:
     if LEAST_DEADLINE_MS <= deadline_ms <= LONGEST_DEADLINE_MS:
         return None
     return f"a deadline of {deadline_ms} ms is not in {LEAST_DEADLINE_MS}..{LONGEST_DEADLINE_MS}"
+
+
+def _below(amount: int, words: str, wanted: AuctionWanted) -> str:
+    if amount < wanted.least_bid_micros:
+        return f"{format_dollars(amount)} is below {format_dollars(wanted.least_bid_micros)}"
+    return f"{format_dollars(amount)}, {words}: below the floor of {format_dollars(wanted.floor_micros)}"
 
 
 def _absurd(amount: int | None) -> str:

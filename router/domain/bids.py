@@ -1,12 +1,15 @@
-"""Why a bid does not win, as a rejection."""
+"""What a stage asks of its bidders, and why a bid does not win."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 
-from router.domain.auction import Bid, BidOutcome
-from router.domain.decision import Rejection, RejectionCode
+from router.domain.auction import AuctionWanted, Bid, BidOutcome
+from router.domain.decision import Offer, Rejection, RejectionCode
+from router.domain.market import Stage
+from router.domain.worth import Ceilings
+from rules.money import format_dollars
 
 CODES: Mapping[BidOutcome, RejectionCode] = {
     BidOutcome.REFUSED: RejectionCode.NO_BID,
@@ -23,6 +26,24 @@ CODES: Mapping[BidOutcome, RejectionCode] = {
 }
 
 
+def wanted_of(
+    stage: Stage, offers: tuple[Offer, ...], standing_minimums_ms: Mapping[int, int], payout_micros: int
+) -> AuctionWanted:
+    """Return what is asked of those who may take the call, by the stage's terms."""
+    return AuctionWanted(
+        stage_id=stage.id,
+        deadline_ms=stage.deadline_ms,
+        floor_micros=stage.floor_micros,
+        margin_micros=stage.margin_micros,
+        payout_micros=payout_micros,
+        offers=offers,
+        ceilings=Ceilings(
+            highest_bid_micros=stage.highest_bid_micros, longest_minimum_seconds=stage.longest_minimum_seconds
+        ),
+        standing_minimums_ms=standing_minimums_ms,
+    )
+
+
 def rejection_of(target_id: int, bid: Bid | None, now: datetime) -> Rejection | None:
     """Return why a target's bid cannot win; None when it can."""
     if bid is None:
@@ -32,3 +53,10 @@ def rejection_of(target_id: int, bid: Bid | None, now: datetime) -> Rejection | 
     if bid.expires_at is not None and bid.expires_at <= now:
         return Rejection(target_id=target_id, code=RejectionCode.EXPIRED_BID, detail=f"at {bid.expires_at}")
     return None
+
+
+def bid_words(bid: Bid) -> str:
+    """Say what was bid and what it counts for; empty of a decision that was stored before bids had a worth."""
+    if bid.worth_micros is None:
+        return ""
+    return ", ".join(filter(None, (f": bid {format_dollars(bid.bid_micros or 0)}", bid.detail)))

@@ -66,6 +66,16 @@ class FullCaps:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NotKnown:
+    """What the database was not asked, because it did not answer: the decision went by the last reading."""
+
+    what: str
+    """suppression, wallets, caps, earlier_calls or turns (last_known)."""
+    age_ms: int | None
+    """How old that reading was; None: there was none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
     """What is in use while the decision is made, as the database saw it. What is not named is nought."""
 
@@ -78,6 +88,10 @@ class Counts:
     history: Mapping[int, History] = field(default_factory=dict)
     """By target id."""
     facts: Facts = Facts()
+    not_known: tuple[NotKnown, ...] = ()
+    """Empty when the database answered."""
+    not_sold: str = ""
+    """Why nobody may have the call, because what binds is not known; for people, empty when it is."""
     full: FullCaps | None = field(default=None, init=False, compare=False, repr=False)
     """What these very numbers fill, where whoever made them keeps that at hand (live_counts). Not copied by replace."""
 
@@ -108,6 +122,9 @@ class Counts:
                 ]
                 for call in facts.earlier_calls
             ],
+            # Decisions that were stored before there was such a thing stay as they are.
+            **({"not_known": [[one.what, one.age_ms] for one in self.not_known]} if self.not_known else {}),
+            **({"not_sold": self.not_sold} if self.not_sold else {}),
         }
 
     @classmethod
@@ -129,6 +146,10 @@ class Counts:
                 wallet_micros=_by_number(value["wallet_micros"]),
                 earlier_calls=tuple(_earlier_call(row) for row in value["earlier_calls"]),
             ),
+            not_known=tuple(
+                NotKnown(what=what, age_ms=age_ms) for what, age_ms in value.get("not_known", ())
+            ),
+            not_sold=value.get("not_sold", ""),
         )
 
 

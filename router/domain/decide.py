@@ -233,17 +233,16 @@ class _Deciding:
         )
 
     def _wanted(self, stage: PlannedStage, willing: Sequence[Entry]) -> AuctionWanted:
-        from router.domain.auction import AuctionWanted  # noqa: PLC0415 (few markets need it)
+        from router.domain.bids import wanted_of  # noqa: PLC0415 (few markets need it)
 
-        offers = (self._offer(_Place(stage=stage, entry=entry)) for entry in willing)
-        return AuctionWanted(
-            stage_id=stage.stage.id,
-            deadline_ms=stage.stage.deadline_ms,
-            floor_micros=stage.stage.floor_micros,
-            margin_micros=stage.stage.margin_micros,
-            payout_micros=self._payout(),
-            offers=tuple(offer for offer in offers if offer is not None),
+        there = tuple(filter(None, (self._offer(_Place(stage=stage, entry=entry)) for entry in willing)))
+        minimum_of, campaign_id, now = (
+            self._snapshot.standing_minimum_ms,
+            self._campaign.id,
+            self._request.now,
         )
+        minimums = {one.target_id: minimum_of(one.buyer_id, campaign_id, now) for one in there}
+        return wanted_of(stage.stage, there, minimums, self._payout())
 
     def _payout(self) -> int:
         """Return what the publisher earns: what its ping was promised, else by its terms."""
@@ -380,7 +379,12 @@ class _Deciding:
         rank = ranks.get(target.id)
         if rank is not None:
             code = RejectionCode.LOWER_BID if target.id in bidders else RejectionCode.LOWER_RANK
-            return Rejection(target_id=target.id, code=code, detail=f"rank {rank} of {len(ranks)}")
+            detail = f"rank {rank} of {len(ranks)}"
+            if (bid := self._ranked[rank - 1].bid) is not None:
+                from router.domain.bids import bid_words  # noqa: PLC0415 (few markets need it)
+
+                detail += bid_words(bid)
+            return Rejection(target_id=target.id, code=code, detail=detail)
         verdict = judge(target, self._situation)
         if isinstance(verdict, Offer):  # the sets were wrong about it; nobody is passed over without a reason
             detail = self._verdicts.code_of(bit)

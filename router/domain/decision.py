@@ -33,6 +33,8 @@ class RejectionCode(StrEnum):
     ATTEMPTS_USED = "attempts_used"
     STAGE_ATTEMPTS_USED = "stage_attempts_used"
     BLOCKED_CALLER = "blocked_caller"
+    NOT_KNOWN = "not_known"
+    """What binds is not known, because the database does not answer: nobody is sold the call."""
     SUPPRESSED = "suppressed"
     DUPLICATE = "duplicate"
     SOLD_ELSEWHERE = "sold_elsewhere"

@@ -214,7 +214,10 @@ def _switched_off(target: Target, situation: Situation) -> Refusal | None:
 
 
 def _not_this_caller(situation: Situation) -> Refusal | None:
-    return None if situation.blocked is None else (RejectionCode.BLOCKED_CALLER, situation.blocked)
+    if situation.blocked is not None:
+        return RejectionCode.BLOCKED_CALLER, situation.blocked
+    not_sold = situation.counts.not_sold
+    return (RejectionCode.NOT_KNOWN, not_sold) if not_sold else None
 
 
 def _had_its_chance(target: Target, situation: Situation) -> Refusal | None:

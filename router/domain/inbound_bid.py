@@ -12,6 +12,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from router.domain.decision import Decision, Rejection
+from router.domain.ping_limits import NO_RECORD, USUAL_LIMITS, PingLimits, PingRecord
+from rules.money import MICROS_PER_CENT
 
 RESERVATION_SECONDS = 60
 """How long a bid stands unless its key says otherwise."""
@@ -135,6 +137,8 @@ class PublisherKey:
     share_ppm: int | None
     """Millionths of the revenue that are bid; None: what the publisher's terms pay."""
     reservation_seconds: int
+    limits: PingLimits = USUAL_LIMITS
+    record: PingRecord = NO_RECORD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,6 +167,8 @@ class InboundBid:
     """Whether room is held for the call; otherwise it is only looked for when the call comes."""
     repeated: bool = False
     """The answer to an earlier ping of the same caller, which still stands."""
+    notice: str = ""
+    """What the publisher should know before it binds; '' when there is nothing."""
 
     def remaining_seconds(self, now: datetime) -> int:
         """Return how many whole seconds the bid still stands."""
@@ -208,7 +214,8 @@ def payout_of(
     """Return what is bid for a call that earns `revenue_micros`; 0 when nothing can be.
 
     A share of the revenue where the key names one, else what the publisher's terms pay; never more than leaves
-    `margin_micros` to us.
+    `margin_micros` to us. Rounded down to whole cents: no other promise can be paid.
     """
     wanted = terms_micros or 0 if share_ppm is None else revenue_micros * share_ppm // PPM
-    return max(0, min(wanted, revenue_micros - margin_micros))
+    promised = max(0, min(wanted, revenue_micros - margin_micros))
+    return promised - promised % MICROS_PER_CENT

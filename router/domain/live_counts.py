@@ -115,6 +115,16 @@ class LiveCounts:
             reading.quarter = NEVER
         self.apply(changes, self._readings_begun)
 
+    def everything(self) -> Changes:
+        """Return all there is, as it is now; what changes while it is read on does not show."""
+        return Changes(
+            counters=((key, used, began) for key, (used, began) in self._counters.copy().items()),
+            histories=(
+                (target_id, one.last_offered_ms, one.connected, one.converted)
+                for target_id, one in self._histories.copy().items()
+            ),
+        )
+
     def apply(self, changes: Changes, reading: int) -> None:
         """Take over what was read; what was guessed before it began and was not read has not changed after all."""
         for key, used, began in changes.counters:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # typing itself takes 2 ms to import, on a caller's time in t
 LOAN_TYPES = ("refinance", "purchase", "home_equity", "reverse")
 """What a caller may want; a licence's product is one of these."""
 
+PINGS_YIELD_AFTER_SECONDS = 10
+"""A transfer takes a few seconds: a ping keeps its room for so long in any case."""
+
 ACTIVE = "active"
 """The one status of a licence under which loans may be made."""
 
@@ -88,6 +91,9 @@ class Stage:
     deadline_ms: int = 500
     floor_micros: int = 0
     margin_micros: int = 0
+    highest_bid_micros: int | None = None
+    longest_minimum_seconds: int | None = None
+    """Of a bid, beside the endpoint's own ceilings; None: those alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +142,8 @@ class Campaign:
     """Whether a flow may record its calls."""
     sells_at_loss: bool = False
     """Whether a call goes to who pays less than its publisher was promised, when nobody else takes it."""
+    pings_yield_after_seconds: int | None = PINGS_YIELD_AFTER_SECONDS
+    """After so long without its call, a ping's room goes to another publisher's call that finds none; None: never."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -248,6 +256,13 @@ class Snapshot:
             if terms.goes_live_at <= now:
                 return terms.price_micros
         return None
+
+    def standing_minimum_ms(self, buyer_id: int, campaign_id: int, now: datetime) -> int:
+        """Return how long a call of the campaign must last at `now` before the buyer's terms pay; 0 without terms."""
+        for terms in self.terms.get((buyer_id, campaign_id), ()):
+            if terms.goes_live_at <= now:
+                return terms.minimum_connected_ms
+        return 0
 
     def payout_micros(self, publisher_id: int | None, campaign_id: int, now: datetime) -> int:
         """Return what the publisher earns with a converted call of the campaign at `now`; 0 without terms."""

@@ -85,6 +85,8 @@ def _about_the_caller(plan: Plan, situation: Situation, so_far: Verdicts) -> Ite
         yield RejectionCode.ATTEMPTS_USED, plan.everybody
     if situation.blocked is not None:
         yield RejectionCode.BLOCKED_CALLER, plan.everybody
+    if situation.counts.not_sold:
+        yield RejectionCode.NOT_KNOWN, plan.everybody
     for buyer_id in situation.counts.facts.suppressed_buyers:
         yield RejectionCode.SUPPRESSED, plan.by_buyer.get(buyer_id, 0)
     if situation.counts.facts.earlier_calls:

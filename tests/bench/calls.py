@@ -24,11 +24,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr_flows.library import load
 from rules.places import STATE_CODES
-from store.migrate import upgrade
 from tests.bench.bare_asterisk import BareAsterisk, bare_asterisk
 from tests.bench.report import Bar, at_most, finish, percentile, progress, told
 from tests.bench.traffic import SCENARIOS, place_calls, set_up_delays_ms
 from tests.calls.node import AGI, ASTERISK, SPEECH, WORKER, Node, settings_on_free_ports
+from tests.postgres import migrated
 from tollbridge.phone.sipp_buyer import SippBuyer
 from tollbridge.postgres import postgres_process, start_embedded_postgres, stop_embedded_postgres
 from tollbridge.sample_market.market import SampleBuyer, SampleMarket, SampleTarget
@@ -90,8 +90,7 @@ async def _start(stack: AsyncExitStack, folder: Path) -> Sides:
     data_dir.mkdir(mode=0o755)
     node = Node(settings=settings_on_free_ports(data_dir, rtp_ports=RTP_PORTS), database_url="")
     stack.callback(stop_embedded_postgres, node.layout.postgres_dir)
-    node.database_url = start_embedded_postgres(node.layout.postgres_dir)
-    upgrade(node.database_url)
+    node.database_url = migrated(start_embedded_postgres(node.layout.postgres_dir))
     node.settings = node.settings.model_copy(update={"database_url": node.database_url})
     buyer = await stack.enter_async_context(
         SippBuyer.playing(SCENARIOS / "buyer.xml", folder / "buyer", name="buyer", traced=False)

@@ -42,7 +42,7 @@ def main() -> int:
             urls = [database() for _ in range(RUNS * len(CLIENTS))]
             bars += settlement_bars(urls, Path(folder), CALLS, PGBENCH_SECONDS)
         if ONLY in ("", "verify"):
-            bars += verify_bars(database(), database(), TRANSACTIONS)
+            bars += verify_bars(database(), database(), Path(folder), TRANSACTIONS)
         if ONLY in ("", "reports"):
             bars += report_bars(database(), REPORTED_CALLS)
         if ONLY in ("", "calls"):

@@ -22,7 +22,7 @@ from store.session import open_engine
 from tests.bench.report import Bar, at_least, at_most, progress
 from tests.bench.router_leases import _pgbench as pgbench_program
 from tests.market import Market, make_market
-from tests.postgres import execute
+from tests.postgres import execute, owner_of
 from tollbridge.worker import SETTLE_TOGETHER, Worker, WorkerConfig, open_worker_engine
 
 PROCESSES = 2
@@ -186,7 +186,7 @@ def theirs_per_second(database_url: str, folder: Path, clients: int, calls: int,
     script.write_text(_SCRIPT.format(calls=calls, conversion=_CONVERSION, evidence=_EVIDENCE))
     words = ("-n", "-c", str(clients), "-j", str(PROCESSES), "-T", str(seconds), "-M", "prepared")
     done = subprocess.run(
-        [str(pgbench_program()), *words, "-f", str(script), database_url],
+        [str(pgbench_program()), *words, "-f", str(script), owner_of(database_url)],
         capture_output=True,
         text=True,
         check=False,

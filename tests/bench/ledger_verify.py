@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
+from pathlib import Path
 
-from billing.ledger import FIRST_ROOT, leaf_of, seal_root
-from billing.ledger_queries import entries, insert_seal
-from billing.seal import BATCH_TRANSACTIONS
+from billing.seal import Sealer
 from billing.verify import verify_ledger
 from store.session import open_engine
 from tests.bench.report import Bar, at_most, progress, told
 from tests.market import make_market
 from tests.postgres import execute
+from tests.sealing import seal_all, sealer_at, trust_in
 
 # What a settled call leaves, by the million: the triggers would ask each row by itself what is plain here.
 _FILL = (
@@ -31,46 +31,40 @@ _FILL = (
     " ('publisher:1:payable', -30000000)) AS p(account, amount)",
     "INSERT INTO wallets (buyer_id, owed_micros) SELECT 1, sum(amount_micros) FROM ledger_postings"
     " WHERE account = 'buyer:1:receivable'",
+    "INSERT INTO unsealed_transactions SELECT id FROM ledger_transactions",
     "ANALYZE",
 )
 
 
-async def _fill(database_url: str, count: int) -> None:
+async def _fill(database_url: str, sealer: Sealer, count: int) -> None:
     engine = open_engine(database_url, application_name="bench")
     await make_market(engine)
     for statement in _FILL:
         quick = "SET session_replication_role = replica; SET statement_timeout = 0; "
         execute(database_url, quick + statement.format(count=count))
-    previous, batch = FIRST_ROOT, 0
-    for first in range(1, count + 1, BATCH_TRANSACTIONS):
-        async with engine.begin() as connection:
-            ids = list(range(first, min(first + BATCH_TRANSACTIONS, count + 1)))
-            leaves = [leaf_of(entry) for entry in await entries(connection, ids)]
-            batch += 1
-            root = seal_root(batch, previous, leaves)
-            await insert_seal(connection, batch=batch, previous_root=previous, root=root, ids=ids)
-            previous = root
+    await seal_all(engine, sealer)
     await engine.dispose()
 
 
-async def _verify_seconds(database_url: str) -> float:
+async def _verify_seconds(database_url: str, sealer: Sealer) -> float:
     engine = open_engine(database_url, application_name="bench")
     began = time.perf_counter()
-    found = await verify_ledger(engine)
+    found = await verify_ledger(engine, trust_in(sealer))
     spent = time.perf_counter() - began
     await engine.dispose()
     assert found.holds, found.findings[:3]
     return spent
 
 
-def verify_bars(small_url: str, large_url: str, count: int) -> list[Bar]:
+def verify_bars(small_url: str, large_url: str, folder: Path, count: int) -> list[Bar]:
     """Measure a tenth, then all: time goes by the number, memory must not."""
-    asyncio.run(_fill(small_url, count // 10))
-    asyncio.run(_fill(large_url, count))
+    few, many = sealer_at(folder / "few"), sealer_at(folder / "many")
+    asyncio.run(_fill(small_url, few, count // 10))
+    asyncio.run(_fill(large_url, many, count))
     progress(f"verifying {count // 10} and {count} transactions")
-    small = asyncio.run(_verify_seconds(small_url))
+    small = asyncio.run(_verify_seconds(small_url, few))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    large = asyncio.run(_verify_seconds(large_url))
+    large = asyncio.run(_verify_seconds(large_url, many))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     name = "ledger verify, for a million transactions"
     return [

@@ -26,9 +26,9 @@ from agi.fastagi import Connection, FastAgiServer
 from agi.speech.client import SpeechClient, SpeechLost, SpeechUnavailable, pinged
 from agi.speech.question import Heard, Question
 from ivr_flows.library import load
-from store.migrate import upgrade
 from tests.bench.speech_line import Frames, Line
 from tests.calls.node import ASTERISK, Node, environment_of, settings_on_free_ports
+from tests.postgres import migrated
 from tollbridge.layout import Layout
 from tollbridge.phone import ports
 from tollbridge.phone.caller import Caller
@@ -239,8 +239,7 @@ async def station(folder: Path, *, engine: str, model: Path | None) -> AsyncIter
         settings = _settings(folder / "node", engine, model)
         node = Node(settings=settings, database_url="")
         stack.callback(stop_embedded_postgres, node.layout.postgres_dir)
-        node.database_url = start_embedded_postgres(node.layout.postgres_dir)
-        upgrade(node.database_url)
+        node.database_url = migrated(start_embedded_postgres(node.layout.postgres_dir))
         await _seed(node)
         node.settings = settings.model_copy(update={"database_url": node.database_url})
         secret = node_secret(

@@ -66,8 +66,8 @@ _LEDGER = (
 )
 # As the worker would have done long ago, in batches of its size; no page looks at the roots.
 _SEALED = (
-    "INSERT INTO ledger_seals (batch, previous_root, root, transaction_count)"
-    " SELECT 1 + id / 2000, '', '', count(*) FROM ledger_transactions GROUP BY 1",
+    "INSERT INTO ledger_seals (batch, previous_root, root, entry_count, sealed_at, salt, public_key, signature)"
+    " SELECT 1 + id / 2000, '', '', count(*), now(), '', '', '' FROM ledger_transactions GROUP BY 1",
     "INSERT INTO ledger_sealed_transactions (transaction_id, batch, position)"
     " SELECT id, 1 + id / 2000, id % 2000 FROM ledger_transactions",
     "INSERT INTO sealed_balances SELECT account, sum(amount_micros) FROM ledger_postings GROUP BY account",

@@ -6,7 +6,8 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing import check_invoice
@@ -113,3 +114,34 @@ def test_two_reckonings_agree(case: tuple[Party, dict[str, Any], Situation]) -> 
     read = json.loads(json.dumps(terms), parse_float=Decimal)
     theirs = check_invoice.worth(read, situation.to_json(), invoice)
     assert theirs == (ours.amount_micros if ours.paid else None)
+
+
+SIGNED = st.tuples(st.binary(min_size=32, max_size=32), st.binary(max_size=200))
+
+
+@settings(max_examples=25)
+@given(SIGNED, st.integers(0, 511), st.integers(0, 255))
+def test_two_readings_of_ed25519_agree(signed: tuple[bytes, bytes], at: int, bit: int) -> None:
+    key = Ed25519PrivateKey.from_private_bytes(signed[0])
+    public, signature = key.public_key().public_bytes_raw(), key.sign(signed[1])
+    assert check_invoice.is_signed(public, signed[1], signature)
+    assert not check_invoice.is_signed(public, signed[1] + b"x", signature)
+    changed = bytearray(signature)
+    changed[at // 8] ^= 1 << at % 8
+    assert not check_invoice.is_signed(public, signed[1], bytes(changed))
+    other = bytearray(public)
+    other[bit // 8] ^= 1 << bit % 8
+    assert not check_invoice.is_signed(bytes(other), signed[1], signature)
+
+
+def test_a_signature_of_rfc_8032() -> None:
+    """Section 7.1, test 2; and its scalar raised by the order, which is no other signature of the same."""
+    public = bytes.fromhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
+    signature = bytes.fromhex(
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+    )
+    assert check_invoice.is_signed(public, b"\x72", signature)
+    raised = int.from_bytes(signature[32:], "little") + check_invoice.ORDER
+    assert not check_invoice.is_signed(public, b"\x72", signature[:32] + raised.to_bytes(32, "little"))
+    assert not check_invoice.is_signed(public, b"\x72", signature[:63])

@@ -48,6 +48,7 @@ def tiers(*firsts: int) -> dict[str, Any]:
         ({"rules": [rule(minimum_connected_seconds=90.0001)]}, "finer than a millisecond"),
         ({"rounding": {"to": "0.05", "mode": "half_up"}}, "rounding.to: '0.05' is not one of"),
         ({"rounding": None}, "rounding: not like"),
+        ({"rounding": {"to": "0.001", "mode": "half_up"}}, "rounding.to: '0.001' is finer than a cent"),
         ({"time_zone": "Mars/Olympus"}, "time_zone: 'Mars/Olympus' is not a time zone"),
         ({"surprise": 1}, "terms.surprise: not known"),
         (

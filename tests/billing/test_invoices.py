@@ -9,23 +9,28 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing import check_invoice as checker
-from billing.export_invoice import harmless_cell, terms_ids, to_csv, to_json, to_pdf
+from billing.export_invoice import harmless_cell, to_csv, to_pdf
 from billing.invoice import Invoice, InvoiceState, period_of_month
-from billing.invoice_queries import terms_used
-from billing.make_invoice import InvoiceRefused, issue_invoice, make_invoice, pay_invoice, void_invoice
+from billing.invoice_document import invoice_document
+from billing.make_invoice import InvoiceRefused, issue_invoice, make_invoice, void_invoice
+from billing.pay_invoice import pay_invoice
+from billing.seal_signatures import public_key_of
 from billing.terms_document import Party
-from tests.billing.contracts import contract
+from store import tables
+from tests.billing.contracts import contract, payout
 from tests.billing.test_settle_call import a_call, settled
 from tests.billing.test_settle_contracts import agree
 from tests.market import Market, make_market
+from tests.sealing import seal_all, sealer_at
 from tollbridge.output import plain
 
 FEBRUARY = (dt.date(2026, 2, 1), dt.date(2026, 2, 28))
@@ -64,8 +69,8 @@ async def step(
 
 async def exported(engine: AsyncEngine, invoice: Invoice) -> dict[str, Any]:
     async with engine.connect() as connection:
-        terms = await terms_used(connection, invoice.party, terms_ids(invoice))
-    return json.loads(json.dumps(plain(to_json(invoice, terms))))  # type: ignore[no-any-return]
+        document = await invoice_document(connection, invoice)
+    return json.loads(json.dumps(plain(document)))  # type: ignore[no-any-return]
 
 
 async def test_an_invoice_from_draft_to_paid(engine: AsyncEngine, market: Market, tmp_path: Path) -> None:
@@ -78,7 +83,7 @@ async def test_an_invoice_from_draft_to_paid(engine: AsyncEngine, market: Market
     assert again == InvoiceRefused(reason="there is nothing to invoice up to the end of that period")
     issued = await step(engine, issue_invoice, draft)
     assert (issued.number, issued.state) == ("INV-2026-000001", InvoiceState.ISSUED)
-    paid = await step(engine, pay_invoice, issued)
+    paid = await step(engine, partial(pay_invoice, key="wire-1"), issued)
     assert paid.state is InvoiceState.PAID
     assert isinstance(await step(engine, void_invoice, paid), InvoiceRefused)
     query = text("SELECT sum(amount_micros) FROM ledger_postings WHERE account LIKE 'buyer:%'")
@@ -94,12 +99,13 @@ async def test_an_invoice_from_draft_to_paid(engine: AsyncEngine, market: Market
     ran = await asyncio.to_thread(run_alone, script, file)
     assert (ran.returncode, ran.stdout) == (
         0,
-        "invoice INV-2026-000001: 3 lines, 136.5 USD: everything holds\n",
+        "invoice INV-2026-000001: 3 lines, 136.5 USD: everything holds\n"
+        "0 of 3 lines are proved by signed roots\n",
     )
 
 
-def run_alone(script: Path, file: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-I", str(script), str(file)]
+def run_alone(script: Path, file: Path, *keys: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", str(script), str(file), *keys]
     return subprocess.run(command, cwd=script.parent, capture_output=True, text=True, check=False)
 
 
@@ -137,6 +143,77 @@ async def test_the_checker_finds_what_was_changed(
     assert "is billed twice" in " / ".join(checker.check(document))
 
 
+async def test_each_line_is_proved_to_its_party_and_shows_nothing_of_others(
+    engine: AsyncEngine, market: Market, tmp_path: Path
+) -> None:
+    """Two batches; a fourth call is not sealed yet."""
+    sealer = sealer_at(tmp_path / "roots")
+    key = public_key_of(sealer.key).hex()
+    await three_calls(engine, market)
+    await seal_all(engine, sealer, 2)
+    invoice = await step(engine, issue_invoice, await make(engine, market))
+    statement = await make(engine, market, Party.PUBLISHER)
+    note = await step(engine, void_invoice, invoice)
+    for one in (invoice, statement, note):
+        document = await exported(engine, one)
+        assert checker.check_proofs(document, [key]) == ([], 3)
+        assert checker.check_proofs(document, ["ab" * 32])[0][0].startswith(
+            "line 1: the root is signed by another key"
+        )
+        shown = json.dumps([line["proof"] for line in document["lines"]])
+        own, other = ("publisher:", "buyer:") if one is statement else ("buyer:", "publisher:")
+        assert own in shown and other not in shown and "revenue" not in shown and "carrier" not in shown
+    await settled(engine, a_call(market, serial=9, start_ms=1_770_000_000_000 + 9 * DAY_MS))
+    document = await exported(engine, await make(engine, market))
+    assert checker.check_proofs(document, []) == ([], 3)
+    assert checker.check_proofs(document, [key]) == (
+        ["line 4: it is not proved: not sealed yet, or held back"],
+        3,
+    )
+    file, script = tmp_path / "invoice.json", tmp_path / "check.py"
+    file.write_text(json.dumps(document))
+    script.write_text(SCRIPT.read_text())
+    assert "3 of 4 lines are proved" in (await asyncio.to_thread(run_alone, script, file)).stdout
+    assert (await asyncio.to_thread(run_alone, script, file, key)).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "finding"),
+    [
+        (("lines", 0, "amount_micros"), 90_000_000, "45 USD was posted, 90 USD is billed"),
+        (("lines", 0, "transaction_id"), 7, "its proof is of transaction 1"),
+        (("lines", 0, "call_id"), None, "its proof is of transaction 1, settlement of call"),
+        (
+            ("lines", 0, "proof", "parts", 2, "text"),
+            '["buyer:1:receivable", 90000000]',
+            "does not lead to the signed",
+        ),
+        (("lines", 0, "proof", "parts", 2, "blind"), "00" * 16, "does not lead to the signed root"),
+        (
+            ("lines", 0, "proof", "head"),
+            '[1, null, "settlement", 5, null]',
+            "does not lead to the signed root",
+        ),
+        (("lines", 0, "proof", "path"), [], "does not lead to the signed root"),
+        (("roots", "1", "entry_count"), 4, "does not lead to the signed root"),
+        (("roots", "1", "sealed_at_us"), 1, "the signature of the root is not right"),
+        (("roots", "1", "signature"), "00" * 64, "the signature of the root is not right"),
+        (("roots", "1", "chain"), "audit", "the root is of another chain"),
+    ],
+)
+async def test_a_proof_that_was_changed_is_found(
+    engine: AsyncEngine, market: Market, tmp_path: Path, path: tuple[Any, ...], value: Any, finding: str
+) -> None:
+    await three_calls(engine, market)
+    await seal_all(engine, sealer_at(tmp_path))
+    document = await exported(engine, await make(engine, market))
+    place = document
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    assert finding in " / ".join(checker.check_proofs(document, [])[0])
+
+
 async def test_a_voided_invoice_leaves_a_credit_note_and_its_calls_to_the_next(
     engine: AsyncEngine, market: Market
 ) -> None:
@@ -167,7 +244,7 @@ async def test_a_statement_and_what_came_too_late_for_its_own_period(
         late = await make_invoice(connection, Party.PUBLISHER, market.publisher, *march)
     assert isinstance(late, Invoice)
     assert {line.description.partition(" (")[2] for line in late.lines} == {"of an earlier period)"}
-    await step(engine, pay_invoice, issued)
+    await step(engine, partial(pay_invoice, key="ach-1"), issued)
     query = text("SELECT sum(amount_micros) FROM ledger_postings WHERE account = 'cash'")
     async with engine.connect() as connection:
         assert await connection.scalar(query) == -90_000_000
@@ -214,3 +291,33 @@ def test_a_month_ends_on_the_wall_clock(month: str, zone: str, start: str, end: 
 )
 def test_no_cell_is_a_formula(cell: str, written: str) -> None:
     assert harmless_cell(cell) == written
+
+
+@pytest.mark.parametrize(("rounding", "cents"), [("half_up", 2_251), ("up", 2_251), ("down", 2_250)])
+async def test_an_invoice_and_a_statement_have_whole_cents(
+    engine: AsyncEngine, market: Market, rounding: str, cents: int
+) -> None:
+    """Half of 45.01 dollars is rounded once, as the terms say, and each line adds up."""
+    said: dict[str, Any] = {"rounding": {"to": "0.01", "mode": rounding}}
+    await agree(engine, market, contract(rules=[{"name": "base", "price": "45.0149"}]))
+    await agree(engine, market, payout({"percent_of_revenue": "50"}, **said), publisher=True)
+    await three_calls(engine, market)
+    for party, price in ((Party.BUYER, 4_501), (Party.PUBLISHER, cents)):
+        made = await make(engine, market, party)
+        assert [line.amount_micros for line in made.lines] == [price * 10_000] * 3
+        assert made.total_micros == 3 * price * 10_000
+        assert checker.check(await exported(engine, made)) == []
+
+
+async def test_terms_of_one_price_and_old_roundings_come_to_whole_cents(
+    engine: AsyncEngine, market: Market
+) -> None:
+    old = contract(rules=[{"name": "base", "price": "45.0149"}], rounding={"to": "0.000001", "mode": "up"})
+    async with engine.begin() as connection:
+        await connection.execute(update(tables.publisher_terms).values(payout_micros=30_004_999))
+        await connection.execute(update(tables.buyer_terms).values(document=old))
+    await three_calls(engine, market)
+    for party, price in ((Party.BUYER, 4_502), (Party.PUBLISHER, 3_000)):
+        made = await make(engine, market, party)
+        assert {line.amount_micros for line in made.lines} == {price * 10_000}
+        assert checker.check(await exported(engine, made)) == []

@@ -1,4 +1,4 @@
-"""A publisher that asked for a bid earns what it was promised, also when nobody saw the call come."""
+"""A publisher that asked for a bid earns what it was promised for the call that came on it, and for no other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from billing.settle_call import Settlement
 from store.call_id import call_id_of
 from store.tables import rtb_keys, rtb_reservations, tracking_numbers
 from tests.billing.test_settle_call import START_MS, a_call, arrived, settle
-from tests.market import CALLER, Market, make_market
+from tests.market import CALLER, PAYOUT, Market, make_market
 
 PROMISED = 33_000_000
 STARTED = dt.datetime.fromtimestamp(START_MS / 1000, dt.UTC)
@@ -67,12 +67,14 @@ async def test_the_promise_goes_before_the_terms(engine: AsyncEngine, market: Ma
     assert await payout(engine, market) == PROMISED
 
 
-async def test_a_call_that_nobody_saw_come_has_its_promise_found_afterwards(
-    engine: AsyncEngine, market: Market
+@pytest.mark.parametrize("state", ["open", "confirmed", "expired"])
+async def test_a_call_whose_claim_was_missed_earns_by_the_terms(
+    engine: AsyncEngine, market: Market, state: str
 ) -> None:
-    await reserve(engine, state="expired")
-    assert await payout(engine, market) == PROMISED
-    assert await used_by(engine) == call_id_of(a_call(market).linkedid)
+    """Nobody knew of the promise when the call was routed: the buyer that took it never agreed to its price."""
+    await reserve(engine, state=state)
+    assert await payout(engine, market) == PAYOUT
+    assert await used_by(engine) is None
 
 
 @pytest.mark.parametrize(

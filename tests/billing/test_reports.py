@@ -13,6 +13,7 @@ from billing.report_query import OTHERS, ReportError, ReportQuery
 from billing.reports import report
 from billing.rollup import Dimension
 from tests.billing.test_pivots import ASKED, FIRST, QUERY, added, house, whole
+from tests.postgres import as_owner
 
 __all__ = ["house"]
 
@@ -70,7 +71,7 @@ async def test_what_is_not_folded_yet_is_looked_up_and_the_ledger_is_not_read_wh
     house: AsyncEngine,
 ) -> None:
     """A server that has not looked at the few pending ones takes them for thousands."""
-    async with house.begin() as connection:
+    async with as_owner(house) as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(
             text(

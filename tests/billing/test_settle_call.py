@@ -150,12 +150,12 @@ async def test_a_call_is_judged_by_the_terms_of_its_start(engine: AsyncEngine, m
                 campaign_id=market.campaign,
                 goes_live_at=dt.datetime.fromtimestamp(START_MS / 1000, dt.UTC),
                 minimum_connected_ms=1_000,
-                price_micros=7,
+                price_micros=70_000,
             )
         )
     before = await settled(engine, a_call(market, start_ms=START_MS - 1))
     at = await settled(engine, replace(a_call(market), caller="+16145550999"))
-    assert (before.conversion.price_micros, at.conversion.price_micros) == (PRICE, 7)
+    assert (before.conversion.price_micros, at.conversion.price_micros) == (PRICE, 70_000)
 
 
 async def test_a_caller_who_gave_up_before_any_answer_costs_nothing(

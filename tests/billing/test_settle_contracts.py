@@ -33,10 +33,17 @@ async def market(engine: AsyncEngine) -> Market:
 
 
 async def agree(
-    engine: AsyncEngine, market: Market, document: dict[str, Any], *, publisher: bool = False
+    engine: AsyncEngine,
+    market: Market,
+    document: dict[str, Any],
+    *,
+    publisher: bool = False,
+    at_a_loss: bool = False,
 ) -> None:
     """Save terms that went live before the calls of these tests."""
     async with engine.begin() as connection:
+        if at_a_loss:
+            await connection.execute(update(tables.campaigns).values(sells_at_loss=True))
         saved = await save_terms(
             connection,
             party=Party.PUBLISHER if publisher else Party.BUYER,
@@ -109,7 +116,7 @@ async def test_terms_may_say_what_a_duplicate_is_worth(engine: AsyncEngine, mark
         {"name": "again", "price": "10.00", "when": {"fact": "duplicate", "=": True}},
         {"name": "first", "price": "45.00", "when": {"fact": "first_time", "=": True}},
     ]
-    await agree(engine, market, contract(rules=rules))
+    await agree(engine, market, contract(rules=rules), at_a_loss=True)
     first = await settled(engine, a_call(market))
     again = await settled(engine, a_call(market, serial=2, start_ms=START_MS + 60_000))
     assert (first.conversion.price_micros, again.conversion.price_micros) == (45_000_000, 10_000_000)
@@ -221,7 +228,7 @@ async def test_the_call_story_has_the_caller_and_number(engine: AsyncEngine, mar
     asked = {"name": "n", "price": "7.00", "when": {"all": [
         {"fact": "number", "=": NUMBER}, {"fact": "caller", "=": CALLER}, {"fact": "area_code", "=": "614"},
         {"fact": "total_seconds", ">=": 108}]}}  # fmt: skip
-    await agree(engine, market, contract(rules=[asked]))
+    await agree(engine, market, contract(rules=[asked]), at_a_loss=True)
     assert (await settled(engine, a_call(market))).conversion.price_micros == 7_000_000
     query = select(tables.calls.c.conversion["buyer"]["inputs"]["facts"]["total_seconds"].astext)
     async with engine.connect() as connection:

@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.call_record import CallRecord
 from billing.ledger import Posting
 from billing.ledger_queries import post
-from billing.seal import seal_next_batch
+from billing.seal import Sealer
 from billing.verify import Problem, verify_ledger
+from store.call_id import call_id_of
 from tests.billing.test_settle_call import START_MS, a_call, settled
 from tests.market import Market, make_market
+from tests.postgres import as_owner
+from tests.sealing import seal, seal_all, sealer_at, trust_in
 
 
 @pytest.fixture
-async def market(engine: AsyncEngine) -> Market:
+def sealer(tmp_path: Path) -> Sealer:
+    return sealer_at(tmp_path)
+
+
+@pytest.fixture
+async def market(engine: AsyncEngine, sealer: Sealer) -> Market:
     """A market with six settled calls, sealed in batches of two."""
     market = await make_market(engine)
     for serial in range(6):
-        await settled(engine, a_call(market, serial=serial, start_ms=START_MS + serial * 1000))
-    while await seal(engine, 2):
-        pass
+        call = a_call(market, serial=serial, start_ms=START_MS + serial * 1000)
+        await settled(engine, call)
+        await witnessed(engine, call)
+    await seal_all(engine, sealer, 2)
     return market
 
 
-async def seal(engine: AsyncEngine, limit: int) -> int:
+async def witnessed(engine: AsyncEngine, record: CallRecord, event: str = "ANSWER") -> None:
+    """Write a decision about a call and rows of Asterisk's, as its readers do."""
+    values = {"id": call_id_of(record.linkedid), "linkedid": record.linkedid, "event": event}
     async with engine.begin() as connection:
-        return await seal_next_batch(connection, limit)
+        for statement in (
+            "INSERT INTO decisions (call_id, sequence, decided_by, decided_at, duration_us, decision) SELECT"
+            " :id, count(*), 'router', now(), 1, jsonb_build_object('chosen', 1) FROM decisions WHERE call_id = :id",
+            "INSERT INTO cel_rows (node, file, position, event, event_us, uniqueid, linkedid, channel, extra) SELECT"
+            " 'a', 'f', 1 + count(*), :event, 5, 'u', :linkedid, 'PJSIP/x', '' FROM cel_rows",
+            "INSERT INTO cel_rows (node, file, position, event, event_us, uniqueid, linkedid, channel, extra) SELECT"
+            " 'a', 'f', 1 + count(*), 'HANGUP', 9, 'u', :linkedid, 'PJSIP/x', '' FROM cel_rows",
+        ):
+            await connection.execute(text(statement), values)
+
+
+async def test_rows_that_come_after_the_seal_change_nothing(
+    engine: AsyncEngine, sealer: Sealer, market: Market
+) -> None:
+    """A late row of Asterisk's, and a decision whose journal lay on a full disk."""
+    await witnessed(engine, a_call(market, serial=0), "LATE")
+    found = await verify_ledger(engine, trust_in(sealer))
+    assert found.findings == ()
 
 
 async def tamper(engine: AsyncEngine, *statements: str) -> None:
     """Do as a superuser can: with all triggers and foreign keys off."""
-    async with engine.begin() as connection:
+    async with as_owner(engine) as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         for statement in statements:
             await connection.execute(text(statement))
@@ -43,10 +74,10 @@ async def problems(engine: AsyncEngine) -> set[Problem]:
 
 
 @pytest.mark.usefixtures("market")
-async def test_an_honest_ledger_holds(engine: AsyncEngine) -> None:
-    verification = await verify_ledger(engine)
-    assert (verification.holds, verification.batches, verification.transactions) == (True, 3, 6)
-    assert await seal(engine, 2) == 0
+async def test_an_honest_ledger_holds(engine: AsyncEngine, sealer: Sealer) -> None:
+    verification = await verify_ledger(engine, trust_in(sealer))
+    assert (verification.findings, verification.batches, verification.transactions) == ((), 3, 6)
+    assert await seal(engine, sealer, 2) == 0
 
 
 @pytest.mark.usefixtures("market")
@@ -81,6 +112,21 @@ async def test_an_honest_ledger_holds(engine: AsyncEngine) -> None:
             Problem.NOT_AS_SETTLED,
         ),
         (["UPDATE legs SET answered_ms = NULL"], Problem.CHARGED_WITHOUT_LEG),
+        (["UPDATE legs SET ended_ms = ended_ms + 1"], Problem.EVIDENCE_CHANGED),
+        (["DELETE FROM legs WHERE call_id IN (SELECT id FROM calls LIMIT 1)"], Problem.EVIDENCE_CHANGED),
+        (["UPDATE cel_rows SET event_us = event_us + 1 WHERE event = 'ANSWER'"], Problem.EVIDENCE_CHANGED),
+        (["DELETE FROM cel_rows WHERE event = 'HANGUP'"], Problem.EVIDENCE_CHANGED),
+        (["UPDATE decisions SET decision = decision || '{\"a\": 1}'"], Problem.EVIDENCE_CHANGED),
+        (["UPDATE decisions SET decided_by = 'survival'"], Problem.EVIDENCE_CHANGED),
+        (['UPDATE calls SET conversion = conversion || \'{"detail": ""}\''], Problem.EVIDENCE_CHANGED),
+        (["UPDATE calls SET evidence = evidence || '{\"alarm\": true}'"], Problem.EVIDENCE_CHANGED),
+        (["UPDATE calls SET buyer_id = NULL"], Problem.EVIDENCE_CHANGED),
+        (["UPDATE ledger_evidence SET digest = '\\x00'"], Problem.BATCH_CHANGED),
+        (["DELETE FROM ledger_evidence"], Problem.BATCH_CHANGED),
+        (
+            ["UPDATE ledger_evidence SET attempts = '{}', digest = sha256('') WHERE transaction_id = 1"],
+            Problem.BATCH_CHANGED,
+        ),
         (
             ["UPDATE calls SET conversion = jsonb_set(conversion, '{verdict}', '\"not_connected\"')"],
             Problem.ANSWERED_WITHOUT_EFFECT,
@@ -110,15 +156,15 @@ async def test_an_answered_call_that_ended_long_ago_must_be_settled(engine: Asyn
     assert Problem.NOT_SETTLED_ONCE in await problems(engine)
 
 
-async def test_what_is_committed_late_is_sealed_in_a_later_batch(engine: AsyncEngine) -> None:
+async def test_what_is_committed_late_is_sealed_in_a_later_batch(engine: AsyncEngine, sealer: Sealer) -> None:
     postings = (Posting(account="a", amount_micros=1), Posting(account="b", amount_micros=-1))
     async with engine.connect() as slow:
         await post(slow, call_id=None, kind="test", postings=postings, detail={})
         async with engine.begin() as quick:
             await post(quick, call_id=None, kind="test", postings=postings, detail={})
-        assert await seal(engine, 10) == 1
+        assert await seal(engine, sealer, 10) == 1
         await slow.commit()
     assert (await verify_ledger(engine)).unsealed == 1
-    assert await seal(engine, 10) == 1
+    assert await seal(engine, sealer, 10) == 1
     verification = await verify_ledger(engine)
     assert (verification.holds, verification.unsealed, verification.batches) == (True, 0, 2)

@@ -20,9 +20,9 @@ from agi.speech.prompts import render_prompts
 from ivr_flows.definition import parse_flow
 from ivr_flows.inspection import texts_of
 from ivr_flows.library import load
-from store.migrate import upgrade
 from tests.calls.market import Scenario, Wanted, build
 from tests.calls.node import AGI, ASTERISK, FAST, SPEECH, WORKER, Node, settings_on_free_ports
+from tests.postgres import migrated
 from tollbridge.phone.ports import is_free_udp
 from tollbridge.phone.voice import clips
 from tollbridge.postgres import start_embedded_postgres, stop_embedded_postgres
@@ -53,8 +53,7 @@ def session_node(request: pytest.FixtureRequest) -> Iterator[Node]:
     settings = settings_on_free_ports(data_dir)
     node = Node(settings=settings, database_url="")
     try:
-        url = start_embedded_postgres(node.layout.postgres_dir, FAST)
-        upgrade(url)
+        url = migrated(start_embedded_postgres(node.layout.postgres_dir, FAST))
         node.settings = settings.model_copy(update={"database_url": url})
         node.database_url = url
         _lend_prompts(node)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.auction import Auction, AuctionParts, Clock, now_in_utc
+from router.bidder_records import BidderRecords
 from router.buyers.addresses import AddressRules
 from router.buyers.connections import Resolve
 from router.buyers.dialect import Endpoint
@@ -62,6 +63,7 @@ class AuctionForTests:
     auction: Auction
     gate: PingGate
     bidders: CurrentBidders
+    records: BidderRecords
     client: PingClient
     given: list[MakeRow] = field(default_factory=list)
 
@@ -90,13 +92,22 @@ async def auction_between(
         bidders = CurrentBidders(engine or nowhere, rules)
         bidders.current = bidders_of(endpoints, rules)
         gate = PingGate(engine or nowhere)
+        records = BidderRecords(engine or nowhere)
         parts = AuctionParts(
-            bidders=bidders, client=client, gate=gate, log=log, own_hop="house-a", clock=clock
+            bidders=bidders,
+            records=records,
+            client=client,
+            gate=gate,
+            log=log,
+            own_hop="house-a",
+            clock=clock,
         )
         auction = Auction(parts)
         stack.push_async_callback(auction.close)
         given = log.given if isinstance(log, Rows) else []
-        yield AuctionForTests(auction=auction, gate=gate, bidders=bidders, client=client, given=given)
+        yield AuctionForTests(
+            auction=auction, gate=gate, bidders=bidders, records=records, client=client, given=given
+        )
 
 
 def bid_of(result: AuctionResult, target_id: int) -> Bid:

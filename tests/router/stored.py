@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from router.domain.last_known import SUPPRESSED_RECORD, DigestTable, LastKnown
+from router.last_known_file import write_callers
 from store.tables import (
     buyer_terms,
     buyers,
@@ -21,6 +25,7 @@ from store.tables import (
     targets,
     tracking_numbers,
 )
+from tests.postgres import as_owner
 
 Document = dict[str, Any]
 
@@ -29,7 +34,7 @@ ROWS_AT_ONCE = 2_000
 
 async def store_market(engine: AsyncEngine, document: Document, *, quickly: bool = False) -> None:
     """Write the market; `quickly` without triggers, as if it had been there since the beginning."""
-    async with engine.begin() as connection:
+    async with as_owner(engine) if quickly else engine.begin() as connection:
         if quickly:
             await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(insert(publishers), [{"id": 1, "name": "publisher"}])
@@ -84,6 +89,12 @@ def _with_dates(row: Document) -> Document:
         "valid_from": date.fromisoformat(row["valid_from"]),
         "valid_to": None if valid_to is None else date.fromisoformat(valid_to),
     }
+
+
+def nobody_is_suppressed(snapshot_file: Path) -> None:
+    """Leave behind what a process that read empty lists a moment ago leaves behind."""
+    nobody = DigestTable(b"", SUPPRESSED_RECORD)
+    write_callers(snapshot_file, LastKnown(suppressed=nobody, suppressed_ms=time.time_ns() // 1_000_000))
 
 
 async def scalar(engine: AsyncEngine, query: str, **values: Any) -> Any:

@@ -186,6 +186,16 @@ async def test_floor_and_margin_take_low_bids_out() -> None:
     assert bid_of(result, 2).detail == "$24.99 is below $25.00"
 
 
+async def test_a_bid_that_never_pays_loses_to_an_honest_one() -> None:
+    async with bidders() as there:
+        urls = [there.url("/bid?amount=10000&seconds=3600"), there.url("/bid?amount=45&seconds=60")]
+        async with auction_between(endpoints_at(urls)) as house:
+            result = await house.auction.run(wanted_from([1, 2]), a_request())
+    assert ranked(result.bids, CALL)[0].target_id == 2
+    assert outcomes(result) == [BidOutcome.INVALID, BidOutcome.ACCEPTED]
+    assert bid_of(result, 1).detail == "a bid of $10,000.00 is above its ceiling of $1,000.00"
+
+
 async def test_in_production_the_loopback_is_refused_and_so_is_plain_http() -> None:
     async with bidders() as there:
         by_http = an_endpoint(1, there.url("/bid"))

@@ -164,7 +164,7 @@ async def test_the_same_attempts_together_and_alone_at_the_same_moment_take_room
         )
         async with pools[0].one() as connection:
             assert (await used(connection))["c:1"] == (len(attempts), 0)
-            await connection.execute("TRUNCATE cap_counters, leases")
+            await connection.execute("DELETE FROM cap_counters; DELETE FROM leases")
 
 
 async def test_who_does_not_fit_leaves_the_others_what_they_took(engine: AsyncEngine) -> None:
@@ -214,7 +214,7 @@ async def test_together_gives_what_one_after_the_other_would(
     try:
         found = []
         for together in (True, False):
-            await connection.execute("TRUNCATE cap_counters, leases, target_history")
+            await connection.execute("DELETE FROM cap_counters; DELETE FROM leases; DELETE FROM target_history")
             await connection.executemany(
                 "INSERT INTO cap_counters (key, used, period_start) VALUES ($1, $2, $3)",
                 [(key, amount, began) for key, (amount, began) in held.items()],

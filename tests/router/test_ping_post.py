@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -68,7 +69,7 @@ async def test_the_best_bid_that_is_still_good_at_the_post_gets_the_call(
     engine: AsyncEngine, tmp_path: Path
 ) -> None:
     paths = [
-        "/bid?amount=60&refuse_post=1", "/bid?amount=50&dial=%2B16145550199&seconds=75", "/bid?amount=40",
+        "/bid?amount=60&refuse_post=1", "/bid?amount=50&dial=%2B16145550199&seconds=75", "/bid?amount=20",
         "/bid?amount=9.99", "/bid?amount=70&after_ms=700", "/flood", "/refuse", "/redirect",
     ]  # fmt: skip
     call_id = str(uuid4())
@@ -111,6 +112,37 @@ async def test_the_best_bid_that_is_still_good_at_the_post_gets_the_call(
         engine, "SELECT outcome || ' ' || coalesce(bid_micros, 0) FROM pings WHERE target_id = 5"
     )
     assert late.startswith("late")
+
+
+async def test_a_bid_that_never_pays_loses_and_a_replay_says_the_same(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    """Its endpoint may bid that much, and its calls have been long once."""
+    paths = ["/bid?amount=10000&seconds=3600", "/bid?amount=45&seconds=60", "/bid?amount=44&seconds=60"]
+    async with bidders() as there, routed_among(engine, there, tmp_path, paths) as (_, snapshot):
+        await execute(
+            engine,
+            "UPDATE ping_endpoints SET highest_bid_micros = 10000000000, longest_minimum_seconds = 3600",
+        )
+        await execute(
+            engine,
+            "INSERT INTO bidder_records (target_id, lasted) VALUES (1, :lasted)",
+            lasted=[40, *[40] * 15, 0],
+        )
+        async with open_auctions(engine, own_hop="house-a", rules=LOOPBACK) as auction:
+            router = Router(engine, snapshot, auction, database_seconds=PATIENT_SECONDS)
+            routed = await router.route_call(a_request(call_id=str(uuid4()), now=datetime.now(UTC)), 1)
+    decision = routed.decision
+    assert decision.chosen is not None and decision.chosen.target_id == 2
+    details = {one.target_id: one.detail for one in decision.rejections}
+    why = "worth $22.00: it has had no calls yet, and 50 in 100 are expected to last 60 s"
+    assert details[3] == f"rank 2 of 3: bid $44.00, {why}"
+    assert (
+        details[1]
+        == "$10,000.00, worth $3.33: 0 of its last 40 calls lasted 3,600 s: below the floor of $10.00"
+    )
+    again = replay(json.loads(json.dumps(routed.to_json())), snapshot.current)
+    assert again.to_bytes() == decision.to_bytes()
 
 
 async def test_when_no_bidder_is_any_good_the_next_stage_takes_the_call(
@@ -174,6 +206,7 @@ async def test_without_the_database_too_nobody_rings_who_was_not_told(
 ) -> None:
     paths = ["/bid?amount=60", "/bid?amount=55&refuse_post=1", "/bid?amount=50"]
     async with bidders() as there, routed_among(engine, there, tmp_path, paths, together=2) as (router, _):
+        await router.keep_last_known(tmp_path / "snapshot.json", tmp_path, maximum_age_hours=24)
         router._database_seconds = 0.0  # a database that is too slow
         routed = await router.route_call(a_request(call_id=str(uuid4()), now=datetime.now(UTC)), 1)
     assert not routed.leased and [offer.target_id for offer in routed.ringing] == [1]

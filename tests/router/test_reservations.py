@@ -182,6 +182,13 @@ async def test_an_attempt_that_is_over_loses_its_room_while_the_call_goes_on(eng
     await a_call(engine, call)
     for attempt in (1, 2, 3):
         await take(engine, call, a_target_for(1, attempt), attempt)
+    assert await expire(engine, LATER) == 0, "they may be ringing together"
+    await execute(
+        engine,
+        "INSERT INTO decisions (call_id, sequence, decided_by, decided_at, duration_us, decision) "
+        "VALUES (:id, 3, 'router', now(), 1, '{}')",
+        id=call,
+    )
     assert await expire(engine, LATER) == 2, "the third attempt is being rung"
     await execute(engine, "INSERT INTO legs (call_id, attempt, ended_ms) VALUES (:id, 3, 1)", id=call)
     assert await expire(engine, LATER) == 1

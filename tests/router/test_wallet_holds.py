@@ -76,10 +76,8 @@ async def test_what_the_terms_can_ask_at_most_is_held_and_the_loser_holds_nothin
     assert (held, history) == (60_000_000, 1)
 
 
-async def test_the_call_whose_wallet_was_emptied_meanwhile_goes_to_the_next_buyer(
-    engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two calls decide on one reading of the wallet; the second finds it held, and says so."""
+async def limited_router(engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Router:
+    """Return a router of two buyers: the first has a credit limit of 50 dollars, and its calls cost 45."""
     monkeypatch.setattr(kept_data, "read_area_codes", dict)
     monkeypatch.setattr(kept_data, "read_zip_codes", dict)
     document = a_small_market(2)
@@ -101,7 +99,29 @@ async def test_the_call_whose_wallet_was_emptied_meanwhile_goes_to_the_next_buye
         open_engine("postgresql://nobody@127.0.0.1:1/none", application_name="test"), file
     )
     await current.load()
-    router = Router(engine, current, database_seconds=PATIENT_SECONDS)
+    return Router(engine, current, database_seconds=PATIENT_SECONDS)
+
+
+async def test_what_a_buyer_disputes_is_off_its_credit_when_a_call_is_decided(
+    engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = await limited_router(engine, tmp_path, monkeypatch)
+    async with engine.begin() as connection:
+        await connection.execute(text("INSERT INTO wallets (buyer_id, disputed_micros) VALUES (1, 5000001)"))
+    decision = (await router.route_call(a_request(call_id=str(uuid4())), 1)).decision
+    assert decision.chosen is not None and decision.chosen.target_id == 2
+    assert [found.code for found in decision.rejections] == [RejectionCode.WALLET]
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE wallets SET disputed_micros = 5000000 WHERE buyer_id = 1"))
+    decision = (await router.route_call(a_request(call_id=str(uuid4())), 1)).decision
+    assert decision.chosen is not None and decision.chosen.target_id == 1
+
+
+async def test_the_call_whose_wallet_was_emptied_meanwhile_goes_to_the_next_buyer(
+    engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two calls decide on one reading of the wallet; the second finds it held, and says so."""
+    router = await limited_router(engine, tmp_path, monkeypatch)
     routed = [await router.route_call(a_request(call_id=str(uuid4())), 1) for _ in range(2)]
     together = await asyncio.gather(
         *(router.route_call(a_request(call_id=str(uuid4())), 1) for _ in range(2))

@@ -57,7 +57,7 @@ async def _differences(engine: AsyncEngine, right: Sums) -> AsyncIterator[str]:
 
 
 async def _books(connection: AsyncConnection) -> Counter[str]:
-    """Balances by account. Opening and deciding a dispute moves money through `disputed`, which ends at nothing."""
+    """Balances by account. What is disputed is counted against `disputed` until it is decided, and ends at nothing."""
     query = text("SELECT account, sum(amount_micros)::bigint AS amount FROM ledger_postings GROUP BY account")
     return Counter({row.account: row.amount for row in await connection.execute(query) if row.amount})
 

@@ -20,10 +20,9 @@ from pathlib import Path
 
 import click
 
-from store.migrate import upgrade
 from store.session import open_engine
 from tests.bench.report import progress
-from tests.postgres import database_of, execute
+from tests.postgres import database_of, execute, migrated
 from tests.simulate.check import differences
 from tests.simulate.oracle import Sums
 from tests.simulate.shard import Faulty, Played, play_shard
@@ -99,8 +98,7 @@ def simulate(
     try:
         server_url = start_embedded_postgres(data_dir, SETTINGS)
         execute(server_url, "CREATE DATABASE simulation")
-        url = database_of(server_url, "simulation")
-        upgrade(url)
+        url = migrated(database_of(server_url, "simulation"))
         found = _Run(url, data_dir, calls, seed, restarts).play(processes, luck or Faulty())
         progress("comparing the books with the oracle")
         found.wrong = asyncio.run(_check(url, found.sums))

@@ -27,6 +27,7 @@ from store.call_id import call_id_of
 from store.faults import is_fault_of_data
 from store.session import open_engine
 from tests.asterisk_files import NodeFiles
+from tests.sealing import sealer_at
 from tests.simulate.deaths import Deaths, Died
 from tests.simulate.oracle import Sums, credit, settle_cluster, terms_at
 from tests.simulate.world import Planned, World, plan_clusters, save_edit
@@ -183,6 +184,8 @@ class Shard:
             journal_dir=self._files.journal,
             recordings_dir=self._files.journal.parent / "recordings",
             alive_file=self._alive,
+            # Several nodes that seal by one key, each with a folder of roots of its own.
+            sealer=sealer_at(self._alive.parent / "roots"),
         )
         return Worker(engine, config)
 

@@ -86,7 +86,9 @@ async def make_world(connection: AsyncConnection, shard: int, rng: random.Random
         tables.campaigns, name=f"mortgage {shard}", flow_name="mortgage", duplicate_window_seconds=3600
     )
     number = await make(tables.tracking_numbers, e164=e164, campaign_id=campaign, publisher_id=publisher)
-    buyers = [await make(tables.buyers, name=f"buyer {shard} {place}") for place in range(2)]
+    # Buyers of a simulation dispute more than they may elsewhere.
+    limits = {"disputes_percent": 100, "open_disputes_maximum": 1_000}
+    buyers = [await make(tables.buyers, name=f"buyer {shard} {place}", **limits) for place in range(2)]
     schedule = {"time_zone": "UTC", "ranges": []}
     rest = {"name": "desk", "sip_uri": "sip:a@127.0.0.1", "loan_types": ["refinance"], "schedule": schedule}
     targets = [await make(tables.targets, buyer_id=buyer, **rest) for buyer in buyers]

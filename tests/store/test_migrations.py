@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store.migrate import upgrade
 from store.tables import ledger_postings, ledger_transactions, metadata, publishers
+from tests.postgres import as_owner
 
 
 async def test_metadata_and_migrated_schema_agree(engine: AsyncEngine) -> None:
@@ -77,7 +78,10 @@ async def test_the_ledger_cannot_be_changed(engine: AsyncEngine, statement: str)
     async with engine.begin() as connection:
         await _post(connection, {"a": 5, "b": -5})
     async with engine.connect() as connection:
-        with pytest.raises(DBAPIError, match="the ledger is never changed"):
+        with pytest.raises(DBAPIError, match="permission denied"):
+            await connection.execute(text(statement))
+    with pytest.raises(DBAPIError, match="the ledger is never changed"):
+        async with as_owner(engine) as connection:
             await connection.execute(text(statement))
 
 

@@ -82,7 +82,7 @@ def test_an_endpoint_is_made_tried_listed_and_switched_off(run: Any, port: int, 
     assert tried.exit_code == 0
     assert tried.output.startswith(f"POST {url}\n")
     assert '"loan_type":"purchase"' in tried.output and '"state":"MI"' in tried.output
-    assert "accepted: $45.50 for calls of 90 s, to +16145550199, after " in tried.output
+    assert "accepted: $45.50 for calls of 90 s, to +16145550199 (worth $18.20: it has had" in tried.output
     listed = run("list").output
     assert "well" in listed and "0/600 a minute" in listed and "$0.002 each" in listed
     assert "Keystone / desk" in listed
@@ -91,6 +91,41 @@ def test_an_endpoint_is_made_tried_listed_and_switched_off(run: Any, port: int, 
     assert run("set", "7", "--disable", "--budget", "-1").exit_code == 0
     (row,) = json.loads(run("list", "--json").output)
     assert (row["state"], row["budget_per_minute"], row["cost_micros"]) == ("switched off", None, 2000)
+
+
+def test_ceilings_are_set_and_a_bid_over_them_is_invalid(run: Any, port: int) -> None:
+    url = f"http://127.0.0.1:{port}/bid?amount=1000.01&seconds=600"
+    run("set", "7", "--dialect", "tollbridge", "--url", url, "--secret-file", "-", typed=SECRET)
+    tried = run("test", "7")
+    assert tried.exit_code == 1
+    assert "invalid: $1,000.01 for calls of 600 s (a bid of $1,000.01 is above its ceiling of $1,000.00)" in (
+        tried.output
+    )
+    assert "longest_minimum_seconds: not in 0..3600" in run("set", "7", "--longest-minimum", "3601").output
+    assert "least_paid_percent: not in 0..100" in run("set", "7", "--least-paid", "101").output
+    changed = run("set", "7", "--highest-bid", "2,000", "--longest-minimum", "599", "--most-refused", "50")
+    assert changed.exit_code == 0, changed.output
+    assert "a minimum of 600 s is above its ceiling of 599 s" in run("test", "7").output
+    (row,) = json.loads(run("list", "--json").output)
+    limits = ("highest_bid_micros", "longest_minimum_seconds", "most_refused_percent", "least_paid_percent")
+    assert [row[name] for name in limits] == [2_000_000_000, 599, 50, 25]
+
+
+def test_the_list_says_who_rests_and_what_its_wins_came_to(run: Any, database_url: str) -> None:
+    run("set", "7", "--dialect", "ringba", "--url", "http://127.0.0.1:1/")
+    execute(
+        database_url,
+        "INSERT INTO bidder_records"
+        " (target_id, won, refused, unpaid, worth_micros, paid_micros, rested_until, why, hides_caller)"
+        " VALUES (7, 20, 8, 12, 400000000, 0, now() + interval '1 hour', 'it paid $0.00', true)",
+    )
+    listed = run("list").output
+    assert "rested until" in listed and "not asked for bids: it paid $0.00" in listed
+    assert (
+        "won 20, refused 8, did not pay 12; paid $0.00 for bids worth $400.00;"
+        " the caller's number is not shown to it" in listed
+    )
+    assert "rested_for_wins_until" in run("show", "7").output
 
 
 @pytest.mark.parametrize(

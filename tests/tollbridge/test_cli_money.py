@@ -11,12 +11,17 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.seal import Sealer
 from store.session import open_engine
 from tests.billing.contracts import contract
 from tests.billing.test_settle_call import a_call, settled
 from tests.billing.test_stripe_provider import BUYER_KEY, KEY, SECRET, event, signed
 from tests.market import Market, make_market
+from tests.sealing import seal_all
 from tollbridge.cli import cli
+from tollbridge.node_config import layout_of
+from tollbridge.sealing import sealer_of
+from tollbridge.settings import read_settings
 
 
 @pytest.fixture
@@ -101,3 +106,36 @@ def test_money_comes_in_is_invoiced_disputed_and_adjusted(run: Any, tmp_path: Pa
     assert "converted: connected 100 s of 90 s" in story
     assert run("ledger", "verify").exit_code == 0
     assert "CSV" in run("reconcile", "--help").output
+
+
+def test_the_books_are_proved_against_a_root_that_was_noted(
+    run: Any, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOLLBRIDGE_DATA_DIR", str(tmp_path / "node"))
+    key = run("ledger", "key").output.strip()
+    assert run("ledger", "key").output.strip() == key and len(bytes.fromhex(key)) == 32
+    assert (tmp_path / "node" / "ledger-key.pem").stat().st_mode & 0o777 == 0o600
+    assert "no signed roots are written down here" in run("ledger", "verify").output
+    settings = read_settings()
+    asyncio.run(_sealed(database_url, sealer_of(settings, layout_of(settings))))
+    proved = run("ledger", "verify")
+    assert proved.exit_code == 0 and proved.output.startswith("the ledger holds: 1 transactions in 1 batches")
+    noted = proved.output.split("newest roots: ")[1].split()[0]
+    assert run("ledger", "verify", "--expect", noted).exit_code == 0
+    other = f"1:{'ab' * 32}"
+    refused = run("ledger", "verify", "--expect", noted, "--expect", other)
+    assert refused.exit_code == 1 and f"was expected with root {'ab' * 32}" in refused.output
+    assert run("ledger", "verify", "--expect", "1:x").exit_code == 2
+    monkeypatch.setenv("TOLLBRIDGE_DATA_DIR", str(tmp_path / "elsewhere"))
+    assert f"signed by a key that is not known here, {key}" in run("ledger", "verify").output
+    monkeypatch.setenv("TOLLBRIDGE_LEDGER_PUBLIC_KEYS", key)
+    by_copy = run("ledger", "verify", "--roots", str(tmp_path / "node" / "roots"), "--json")
+    assert json.loads(by_copy.output)["holds"] is True
+
+
+async def _sealed(database_url: str, sealer: Sealer) -> None:
+    engine = open_engine(database_url, application_name="test")
+    try:
+        await seal_all(engine, sealer)
+    finally:
+        await engine.dispose()

@@ -72,7 +72,7 @@ def test_no_cell_of_a_file_is_a_formula(run: Any, tmp_path: Path) -> None:
     assert run("export", str(sheet), "--by", "publisher", *UNTIL).exit_code == 0
     assert run("export", str(book), "--by", "publisher", *UNTIL, "--compare").exit_code == 0
     rows = list(csv.reader(io.StringIO(sheet.read_text())))
-    assert rows[1][0] == f"'{FORMULA}" and rows[1][8] == "45.0"
+    assert rows[1][0] == f"'{FORMULA}" and rows[1][9] == "45.0"
     with zipfile.ZipFile(book) as parts:
         cells = parts.read("xl/worksheets/sheet1.xml").decode()
         assert "<f>" not in cells and "hyperlink" not in cells

@@ -54,6 +54,9 @@ def test_a_key_is_shown_once_listed_without_itself_and_revoked(run) -> None:  # 
         (("--share", "101"), "a share is"),
         (("--share", "0"), "a share is"),
         (("--seconds", "1"), "a bid stands"),
+        (("--open", "0"), "reservations may be open"),
+        (("--room-share", "101"), "a share of room"),
+        (("--pings-per-call", "0"), "pings are allowed"),
         (("--name", "a\nb"), "printable"),
     ],
 )
@@ -61,3 +64,15 @@ def test_a_key_that_cannot_be_right_is_refused_with_the_reason(run, wrong, words
     result = run(*WANTED, *wrong)
     assert result.exit_code == 1
     assert words in result.output
+
+
+def test_what_a_key_may_hold_is_listed_and_changed(run) -> None:  # type: ignore[no-untyped-def]
+    run(*WANTED, "--open", "4")
+    assert (
+        "4 open, 25 % of room, 50 pings a call; in 7 days 0 calls on 0 pings"
+        in run("rtb", "keys", "list").output
+    )
+    assert run("rtb", "keys", "limit", "1", "--room-share", "40").output.strip() == "changed"
+    assert "4 open, 40 % of room, 50 pings a call" in run("rtb", "keys", "list").output
+    assert "1 to 100 percent" in run("rtb", "keys", "limit", "1", "--room-share", "0").output
+    assert "no key 7" in run("rtb", "keys", "limit", "7", "--open", "3").output

@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import buyers, licences, targets, users
+from tests.postgres import owner_of
 from tollbridge.doctor import Finding, Verdict, examine, settings_table
 from tollbridge.node_config import layout_of
 from tollbridge.node_state import NodeState, locked, write_state
@@ -44,6 +45,15 @@ async def test_a_target_that_cannot_be_dialled_is_named(
     assert "target 5" in findings["left out of Asterisk"].detail
     assert findings["node"].verdict is Verdict.NOTE
     assert not (tmp_path / "data").exists()
+
+
+async def test_it_says_when_the_processes_could_rewrite_the_ledger(database_url: str, tmp_path: Path) -> None:
+    part = "owner of the ledger"
+    found = {one.part: one for one in await examine(settings_for(tmp_path, database_url))}
+    assert found[part].verdict is Verdict.FINE
+    found = {one.part: one for one in await examine(settings_for(tmp_path, owner_of(database_url)))}
+    assert found[part].verdict is Verdict.NOTE
+    assert "TOLLBRIDGE_DATABASE_OWNER_URL" in found[part].detail
 
 
 async def test_licences_that_end_soon_are_warned_of(
@@ -201,5 +211,5 @@ def test_every_setting_is_listed_and_no_password_shows(tmp_path: Path) -> None:
     text = " ".join(value for _, value, _ in shown)
     assert "hunter2" not in text and "0123456789abcdefgh" not in text and "db.example" in text
 
-    settings = Settings(database_url="postgresql:///x?host=/run/db&password=hunter2")
+    settings = Settings(database_owner_url="postgresql:///x?host=/run/db&password=hunter2")
     assert "hunter2" not in " ".join(value for _, value, _ in settings_table(settings))

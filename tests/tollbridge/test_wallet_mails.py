@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.money_import import record_payment
 from billing.payments import Direction, Payment
+from billing.record_payment import record_payment
 from billing.wallet_watch import watch_wallets
 from store.tables import buyers, users, wallets
 from tests.market import Market, make_market

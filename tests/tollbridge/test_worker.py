@@ -19,10 +19,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.verify import verify_ledger
+from router.domain.caps import Claim, concurrency_key
+from router.domain.last_known import Rung
+from router.last_known_file import append_rung, rung_path
 from store.call_id import call_id_of
 from tests.asterisk_files import START_MS, CallStory, NodeFiles, cel_line, cel_lines, journal_lines
 from tests.market import PAYOUT, PRICE, Market, make_market
-from tests.postgres import execute
+from tests.postgres import as_owner, execute
+from tests.sealing import sealer_at, trust_in
 from tollbridge.worker import Worker, WorkerConfig, run_worker
 
 SOLD = "settled sold"
@@ -47,6 +51,7 @@ def config(files: NodeFiles, database_url: str, tmp_path: Path) -> WorkerConfig:
         journal_dir=files.journal,
         recordings_dir=tmp_path / "recordings",
         alive_file=tmp_path / "worker.alive",
+        sealer=sealer_at(tmp_path / "roots"),
     )
 
 
@@ -85,6 +90,44 @@ async def test_a_sold_call_is_settled_from_the_two_files(
         "carrier_cost": 10_800,
         "carrier:Carrier:payable": -10_800,
     }
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["talking", "over"])
+async def test_a_call_rung_without_the_database_counts_in_caps_once_it_answers(
+    engine: AsyncEngine,
+    worker: Worker,
+    files: NodeFiles,
+    market: Market,
+    ended: bool,
+) -> None:
+    story = CallStory(target_id=market.targets[0], connected_ms=100_000)
+    conversions, at_once = "target:1:conversions:total", concurrency_key(market.targets[0])
+    claims = [(conversions, "conversions"), (at_once, "concurrency")]
+    rung = Rung(
+        at_ms=START_MS,
+        call_id=str(call_id_of(story.linkedid)),
+        attempt=1,
+        target_id=market.targets[0],
+        buyer_id=market.buyers[0],
+        campaign_id=market.campaign,
+        caller=None,
+        claims=tuple(Claim(key=key, kind=kind, amount=1, at_most=0, period_start=0) for key, kind in claims),
+        hold_micros=None,
+    )
+    append_rung(rung_path(files.journal), [rung])
+    lines = cel_lines(story)
+    files.write_journal(*journal_lines(story, market))
+    files.write_cel(*(lines if ended else lines[:4]))
+    await worker.read_and_settle()
+    await execute_sweep(worker)
+    used = dict(await _rows(engine, "SELECT key, used FROM cap_counters"))
+    assert used == {conversions: 1, at_once: 0 if ended else 1}
+    assert not list(files.journal.glob("rung*"))
+
+
+async def execute_sweep(worker: Worker) -> None:
+    worker._next_sweep = 0.0
+    await worker.read_and_settle()
 
 
 async def test_half_a_line_waits_for_its_other_half(
@@ -208,14 +251,15 @@ async def test_a_call_that_cannot_be_settled_is_pushed_back_and_the_others_are_s
     poisoned, good = (CallStory(serial=n, caller="", target_id=market.targets[0]) for n in (1, 2))
     files.write_call(poisoned, market)
     files.write_call(good, market)
-    await _run(
-        engine, "ALTER TABLE calls ADD CONSTRAINT poison CHECK (linkedid NOT LIKE '%.1' OR outcome IS NULL)"
-    )
+    poison = "ALTER TABLE calls ADD CONSTRAINT poison CHECK (linkedid NOT LIKE '%.1' OR outcome IS NULL)"
+    async with as_owner(engine) as connection:
+        await connection.execute(text(poison))
     await worker.read_and_settle()
     call = await _call(engine, poisoned)
     assert (call["state"], call["settle_failures"]) == ("ended", 1)
     assert (await _call(engine, good))["state"] == "settled"
-    await _run(engine, "ALTER TABLE calls DROP CONSTRAINT poison")
+    async with as_owner(engine) as connection:
+        await connection.execute(text("ALTER TABLE calls DROP CONSTRAINT poison"))
     await _run(engine, "UPDATE calls SET settle_after = now()")
     await _settled(engine, worker.read_and_settle, poisoned)
 
@@ -301,8 +345,10 @@ async def test_kill_9_at_any_point_loses_and_doubles_nothing(
     await worker.seal()
     assert (await _balances(engine))["revenue"] == -PRICE * len(stories)
     assert len(await _rows(engine, "SELECT 1 FROM cel_rows")) == sum(len(cel_lines(s)) for s in stories)
-    verification = await verify_ledger(engine)
+    assert config.sealer is not None
+    verification = await verify_ledger(engine, trust_in(config.sealer))
     assert verification.holds, verification.findings
+    assert verification.unsealed == 0
     assert verification.transactions == len(stories)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from router.explain import describe_not_known
 from store import tables as t
 from tollbridge.call_story.story import Answer, CallStory, Decided, Leg, Noted, Passed, Posting, Recorded
 
@@ -98,7 +99,13 @@ async def _answers(connection: AsyncConnection, call_id: UUID) -> tuple[Answer, 
 async def _decisions(connection: AsyncConnection, call_id: UUID) -> tuple[Decided, ...]:
     columns = t.decisions.c
     rows = await connection.execute(
-        select(columns.sequence, columns.decided_by, columns.duration_us, t.targets.c.name)
+        select(
+            columns.sequence,
+            columns.decided_by,
+            columns.duration_us,
+            t.targets.c.name,
+            columns.decision["inputs"]["counts"]["not_known"].label("not_known"),
+        )
         .select_from(t.decisions.outerjoin(t.targets, columns.target_id == t.targets.c.id))
         .where(columns.call_id == call_id)
         .order_by(columns.sequence)
@@ -111,6 +118,7 @@ async def _decisions(connection: AsyncConnection, call_id: UUID) -> tuple[Decide
             target=row.name,
             duration_us=row.duration_us,
             passed=tuple(each for sequence, each in passed if sequence == row.sequence),
+            not_known=describe_not_known(row.not_known or ()),
         )
         for row in rows
     )

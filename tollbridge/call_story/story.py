@@ -35,6 +35,8 @@ class Decided:
     target: str | None
     duration_us: int
     passed: tuple[Passed, ...]
+    not_known: str = ""
+    """What the database was not asked for, and how old what it went by was; empty when it answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +156,10 @@ def tell(story: CallStory) -> Iterator[str]:
         length = "" if recorded.length_ms is None else f", {recorded.length_ms / 1000:.1f} s"
         yield f"  recording {recorded.file}: {recorded.state}{length}"
     if story.is_settled and story.conversion:
-        yield f"  {'' if story.converted else 'not '}converted: {story.conversion.get('detail', '')}"
+        converted = "converted" if story.converted else "not converted"
+        if not story.converted and story.conversion.get("verdict") == "converted":
+            converted = "credited since, converted"
+        yield f"  {converted}: {story.conversion.get('detail', '')}"
         yield from _tell_terms("buyer", story.conversion.get("buyer"))
         yield from _tell_terms("publisher", story.conversion.get("publisher"))
     for posting in story.postings:
@@ -183,6 +188,8 @@ def _tell_decision(decision: Decided) -> Iterator[str]:
     chosen = decision.target or "nobody"
     took = f"{decision.duration_us / 1000:.1f} ms"
     yield f"  decision {decision.sequence} by {decision.decided_by}: {chosen} ({took})"
+    if decision.not_known:
+        yield f"    {decision.not_known}"
     for passed in decision.passed:
         yield f"    not {passed.buyer} / {passed.target}: {passed.code} ({passed.detail})"
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from billing.dispute_calls import DisputeRefused
+from billing.dispute_calls import DisputeRefused, allowance_of
 from billing.payment_provider import ProviderRefused
 from web.api.operation import (
     Answered,
@@ -26,6 +26,7 @@ from web.api.operation import (
 from web.buyer import dispute_queries, queries, target_queries
 from web.buyer.api_shapes import (
     DayQuery,
+    DisputeLimits,
     DisputeMade,
     DisputeShown,
     LicenceShown,
@@ -79,6 +80,17 @@ async def _open_dispute(asked: Asked) -> Answered | Problem:
 
 def _dispute_shown(row: Any) -> DisputeShown:
     return DisputeShown(**{name: getattr(row, name) for name in DisputeShown.model_fields})
+
+
+async def _dispute_limits(asked: Asked) -> Answered | Problem:
+    if asked.user.buyer_id is None:
+        return not_found("buyer")
+    async with asked.engine.connect() as connection:
+        found = await allowance_of(connection, asked.user.buyer_id, now=asked.now)
+    names = set(DisputeLimits.model_fields) - {"why_not"}
+    return Answered(
+        content=DisputeLimits(**{name: getattr(found, name) for name in names}, why_not=found.why_not or "")
+    )
 
 
 async def _disputes(asked: Asked) -> Answered | Problem:
@@ -249,6 +261,14 @@ OPERATIONS = (
         handler=_disputes,
         query=CursorQuery,
         answer=Page[DisputeShown],
+    ),
+    _buying(
+        "GET",
+        "/own/dispute-limits",
+        "read_own_dispute_limits",
+        "How many more calls you may send back",
+        handler=_dispute_limits,
+        answer=DisputeLimits,
     ),
     _buying(
         "GET", "/own/disputes/{id}", "read_own_dispute", "One of them", handler=_dispute, answer=DisputeShown

@@ -106,6 +106,19 @@ class TargetChange(Body):
         )
 
 
+class DisputeLimits(BaseModel):
+    """How many calls you may still send back. `why_not` is empty while one more is possible."""
+
+    left: int
+    open_count: int
+    open_maximum: int
+    counted: int = Field(description="Disputes of 30 days that are open or were refused")
+    share_maximum: int
+    share_percent: int
+    paid_calls: int = Field(description="Your paid calls of 30 days")
+    why_not: str
+
+
 class PriceChange(Body):
     price_micros: Micros
 

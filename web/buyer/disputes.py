@@ -8,12 +8,13 @@ from uuid import UUID
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.dispute_calls import DisputeOpened, DisputeRefused, open_dispute
-from billing.disputes import Reason
+from billing.dispute_calls import DisputeOpened, DisputeRefused, allowance_of, open_dispute
+from billing.disputes import SHARE_DAYS, Allowance, Reason
+from billing.wallet_queries import wallet_of
 from web.audit import Actor, write_audit
 from web.buyer.dispute_queries import read_dispute, read_disputes
 from web.buyer.views import show_call
-from web.keys import ENGINE, USER
+from web.keys import ENGINE, USER, User
 from web.pages import render
 from web.portal.call_queries import read_own_call, read_own_recordings
 from web.portal.keyset import id_of, read_below
@@ -55,7 +56,8 @@ async def submit(request: web.Request) -> web.Response:
     if done is None:
         raise web.HTTPNotFound
     if isinstance(done, DisputeRefused):
-        return await show_call(request, status=409, problem=f"{done.reason.capitalize()}.", **typed)
+        problem = f"{done.reason[:1].upper()}{done.reason[1:]}."
+        return await show_call(request, status=409, problem=problem, **typed)
     raise web.HTTPSeeOther(f"/buyer/disputes/{done.dispute_id}")
 
 
@@ -63,9 +65,26 @@ async def show_all(request: web.Request) -> web.Response:
     below = read_below(request.query)
     async with request.app[ENGINE].connect() as connection:
         found = await read_disputes(connection, request[USER], below_id=below, limit=PAGE_LENGTH + 1)
+        wallet = await wallet_of(connection, request[USER].buyer_id or 0)
+        allowance = await _own_allowance(connection, request[USER])
     page = found[:PAGE_LENGTH]
     older = page[-1].id if len(found) > PAGE_LENGTH else None
-    return render(request, "buyer/disputes.html", disputes=page, at_top=below is None, older=older)
+    return render(
+        request,
+        "buyer/disputes.html",
+        disputes=page,
+        at_top=below is None,
+        older=older,
+        allowance=allowance,
+        share_days=SHARE_DAYS,
+        wallet=wallet,
+    )
+
+
+async def _own_allowance(connection: AsyncConnection, user: User) -> Allowance | None:
+    if user.buyer_id is None:
+        return None
+    return await allowance_of(connection, user.buyer_id, now=datetime.now(UTC))
 
 
 async def show_one(request: web.Request) -> web.Response:

@@ -158,6 +158,12 @@ REASONS: Mapping[str, Reason] = {
         advice="Nothing.",
         yours=False,
     ),
+    "not_known": Reason(
+        title="Switch in trouble",
+        meaning="Our database did not answer, and nobody is sold a caller whom a buyer may have suppressed.",
+        advice="Nothing.",
+        yours=False,
+    ),
     "blocked_caller": Reason(
         title="Blocked callers",
         meaning="Callers whom nobody is to be troubled with.",

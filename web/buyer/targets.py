@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.find_losses import loses_by_price
 from rules.money import MoneyError, format_dollars, parse_dollars
 from rules.places import STATES
 from rules.schedule import DAY_NAMES
@@ -93,11 +94,14 @@ async def set_price(
     if not terms.floor_micros <= price_micros <= terms.ceiling_micros:
         low, high = format_dollars(terms.floor_micros), format_dollars(terms.ceiling_micros)
         return f"Your price may be {low} to {high}."
+    said = {"buyer_id": actor.user.buyer_id, "campaign_id": campaign_id}
+    lower = price_micros < terms.price_micros
+    if lower and await loses_by_price(connection, **said, price_micros=price_micros, now=now):
+        return "At this price a call of the campaign may cost more than it pays: ask us about it."
     if price_micros != terms.price_micros:
         await queries.insert_price(
             connection,
-            buyer_id=actor.user.buyer_id,
-            campaign_id=campaign_id,
+            **said,
             price_micros=price_micros,
             minimum_connected_ms=terms.minimum_connected_ms,
             now=now,

@@ -7,7 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from billing.disputes import Reason
+from billing.dispute_calls import allowance_of
+from billing.disputes import Allowance, Reason
 from billing.report_query import ReportError
 from billing.wallet_queries import wallet_of
 from web.buyer import queries
@@ -68,6 +69,7 @@ async def show_call(request: web.Request, *, status: int = 200, **more: Any) -> 
         recordings = await call_queries.read_own_recordings(connection, user, call_id)
         disputes = await call_queries.read_call_disputes(connection, user, call_id)
         buyer = await queries.read_buyer(connection, user.buyer_id or 0)
+        allowance = await allowance_of(connection, user.buyer_id or 0, now=datetime.now(UTC))
     until = (found.ended_at or found.started_at) + timedelta(hours=buyer.return_window_hours)
     typed = {"typed_reason": "", "typed_note": "", "problem": ""} | more
     return render(
@@ -83,14 +85,15 @@ async def show_call(request: web.Request, *, status: int = 200, **more: Any) -> 
         disputes=disputes,
         reasons=tuple(Reason),
         until=until,
-        may_dispute=_may_dispute(found, disputes, until),
+        may_dispute=_may_dispute(found, disputes, until, allowance),
+        allowance=allowance,
+        is_late=datetime.now(UTC) > until,
         **typed,
     )
 
 
-def _may_dispute(call: call_queries.OwnCall, disputes: Any, until: datetime) -> bool:
-    live = any(dispute.state != "refused" for dispute in disputes)
-    return call.amount_micros > 0 and not live and datetime.now(UTC) <= until
+def _may_dispute(call: call_queries.OwnCall, disputes: Any, until: datetime, allowance: Allowance) -> bool:
+    return call.amount_micros > 0 and not disputes and datetime.now(UTC) <= until and allowance.left > 0
 
 
 async def recording(request: web.Request) -> web.StreamResponse:

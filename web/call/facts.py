@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from router.explain import describe_not_known
+
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
@@ -137,6 +139,14 @@ class Decision:
         return str(self.decision.get("problem") or "")
 
     @property
+    def not_known(self) -> str:
+        """What the database was not asked for, for people; empty when it answered."""
+        try:
+            return describe_not_known(self.decision["inputs"]["counts"].get("not_known", ()))
+        except (KeyError, TypeError, ValueError, AttributeError):  # one of an older form
+            return ""
+
+    @property
     def ring_timeout_seconds(self) -> int | None:
         seconds = self._chosen.get("ring_timeout_seconds")
         return seconds if isinstance(seconds, int) else None
@@ -193,6 +203,7 @@ class Bid:
     buyer: str | None
     outcome: str
     bid_micros: int | None
+    worth_micros: int | None
     sent_at: datetime
     arrived_us: int | None
     detail: str

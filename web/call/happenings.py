@@ -97,6 +97,12 @@ def _fault(happened: Happened, _: Mapping[str, str]) -> Words:
     return "missed", f"“{formats.words(happened.node)}” failed", formats.shown(_text(happened, "reason"), 200)
 
 
+def _tags_left_out(happened: Happened, _: Mapping[str, str]) -> Words:
+    tags = happened.detail.get("tags")
+    names = ", ".join(map(formats.words, tags)) if isinstance(tags, list) else ""
+    return "missed", "Too many answers for one call", formats.shown(f"Left out: {names}", 200)
+
+
 def _not_recorded(happened: Happened, _: Mapping[str, str]) -> Words:
     return "flow", "Not recorded", _text(happened, "reason")
 
@@ -123,6 +129,7 @@ _TELLERS: Mapping[str, Callable[[Happened, Mapping[str, str]], Words]] = {
     "transfer": _transfer,
     "transferred": _transferred,
     "fault": _fault,
+    "tags_left_out": _tags_left_out,
     "not_recorded": _not_recorded,
     "recording_refused": _recording_refused,
     "hung_up_by_house": _hung_up,

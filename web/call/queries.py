@@ -198,6 +198,7 @@ async def _read_bids(connection: AsyncConnection, call_id: UUID) -> tuple[Bid, .
         "target_id",
         "outcome",
         "bid_micros",
+        "worth_micros",
         "sent_at",
         "arrived_us",
         "detail",

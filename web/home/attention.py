@@ -43,6 +43,8 @@ class RestedBidder:
     buyer: str
     target: str
     until: datetime
+    why: str
+    """Empty: too many of its answers failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,10 @@ class Trouble:
     refused_lines: int = 0
     newest_refusal: str = ""
     unlisted_invites: int = 0
+    on_last_known: int = 0
+    """Calls decided without the database so far, when there was one within a day."""
+    not_sold: int = 0
+    """Calls sold to nobody because the lists of suppressed callers were not known, likewise."""
     unsettled: int = 0
     drafts: Sequence[Draft] = ()
 
@@ -138,8 +144,10 @@ def _lines(trouble: Trouble) -> Iterator[Item]:
         yield Item(
             urgency=Urgency.NOW,
             title=f"{bidder.buyer}, {bidder.target} is not asked for bids",
-            detail="It failed too often and rests for a while; then one question tries whether it is well again",
-            address=f"/targets/{bidder.target_id}",
+            detail=f"It rests for a while: {bidder.why}"
+            if bidder.why
+            else "It failed too often and rests for a while; then one question tries whether it is well again",
+            address=f"/ping-endpoints/{bidder.target_id}" if bidder.why else f"/targets/{bidder.target_id}",
         )
     for line in _first(trouble.failing):
         yield Item(
@@ -162,12 +170,31 @@ def _lines(trouble: Trouble) -> Iterator[Item]:
             detail=f"{trouble.unlisted_invites} requests were refused at the door; a carrier may have moved",
             address="/trunks",
         )
+    if trouble.not_sold:
+        yield Item(
+            urgency=Urgency.NOW,
+            title=f"{_calls(trouble.not_sold)} sold to nobody: the database does not answer",
+            detail="Buyers’ lists of suppressed callers were not known, or too old to go by. Calls are sold again as "
+            "soon as the database answers; TOLLBRIDGE_LISTS_LAST_HOURS says how long lists count",
+        )
+    if trouble.on_last_known:
+        yield Item(
+            urgency=Urgency.NOW,
+            title=f"{_calls(trouble.on_last_known)} routed without the database",
+            detail="It took over 300 ms or was away: wallets, caps and lists were those known last. Each call’s page "
+            "says how old they were; look at the load of PostgreSQL",
+            address="/calls",
+        )
     if trouble.refused_lines:
         yield Item(
             urgency=Urgency.SOON,
             title=f"{trouble.refused_lines} lines of a node’s records could not be read",
             detail=f"Kept in the table refused_lines, each with its reason; the newest: {trouble.newest_refusal}",
         )
+
+
+def _calls(count: int) -> str:
+    return "1 call was" if count == 1 else f"{count:,} calls were"
 
 
 def _market(trouble: Trouble) -> Iterator[Item]:

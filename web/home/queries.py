@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, exists, func, select, text
+from sqlalchemy import Row, exists, func, literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr_flows import queries as flow_queries
 from router import licence_queries
 from router.domain.expiring_licences import WARNING_DAYS, find_expiring
+from store.routing_tables import bidder_records
 from store.tables import (
     buyers,
     calls,
@@ -53,7 +54,9 @@ async def read_trouble(connection: AsyncConnection, now: datetime) -> Trouble:
             connection, select(refused_lines.c.position).where(refused_lines.c.refused_at > now - RECENT)
         ),
         newest_refusal=await _newest_refusal(connection),
-        unlisted_invites=await _unlisted(connection, now),
+        unlisted_invites=await _counted(connection, "unlisted_source", now),
+        on_last_known=await _counted(connection, "decided_on_last_known", now),
+        not_sold=await _counted(connection, "not_sold_lists_unknown", now),
         unsettled=await _count(
             connection,
             select(calls.c.id).where(calls.c.state != "settled", calls.c.settle_failures > 0),
@@ -69,16 +72,23 @@ async def _count(connection: AsyncConnection, statement: Any) -> int:
 
 
 async def _rested(connection: AsyncConnection, now: datetime) -> list[RestedBidder]:
+    health, records = endpoint_health.c, bidder_records.c
+    resting = union_all(
+        select(health.target_id, health.rested_until, literal("").label("why")).where(
+            health.rested_until > now
+        ),
+        select(records.target_id, records.rested_until, records.why).where(records.rested_until > now),
+    ).subquery()
     statement = (
         select(
             targets.c.id.label("target_id"),
             buyers.c.name.label("buyer"),
             targets.c.name.label("target"),
-            endpoint_health.c.rested_until.label("until"),
+            resting.c.rested_until.label("until"),
+            resting.c.why,
         )
-        .join(targets, targets.c.id == endpoint_health.c.target_id)
+        .join(targets, targets.c.id == resting.c.target_id)
         .join(buyers, buyers.c.id == targets.c.buyer_id)
-        .where(endpoint_health.c.rested_until > now)
         .order_by(buyers.c.name, targets.c.name)
         .limit(ROWS_MAXIMUM)
     )
@@ -86,7 +96,10 @@ async def _rested(connection: AsyncConnection, now: datetime) -> list[RestedBidd
 
 
 async def _wallets(connection: AsyncConnection) -> list[LowWallet]:
-    left = func.coalesce(buyers.c.credit_limit_micros, 0) - wallets.c.owed_micros - wallets.c.held_micros
+    line = func.credit_line(
+        buyers.c.credit_limit_micros, wallets.c.disputed_micros, buyers.c.disputes_lower_credit_percent
+    )
+    left = func.coalesce(line, 0) - wallets.c.owed_micros - wallets.c.held_micros
     statement = (
         select(
             buyers.c.id.label("buyer_id"),
@@ -157,10 +170,10 @@ async def _newest_refusal(connection: AsyncConnection) -> str:
     return "" if row is None else f"{row.kind} of node {row.node}, {row.problem[:200]}"
 
 
-async def _unlisted(connection: AsyncConnection, now: datetime) -> int:
-    """INVITEs from addresses that are no trunk's, when there was one within a day."""
+async def _counted(connection: AsyncConnection, name: str, now: datetime) -> int:
+    """Return how often nodes have counted something (agi.journal.COUNTED), if they did within a day."""
     statement = select(func.sum(counters.c.value)).where(
-        counters.c.name == "unlisted_source", counters.c.last_at > now - RECENT
+        counters.c.name == name, counters.c.last_at > now - RECENT
     )
     return int((await connection.execute(statement)).scalar_one() or 0)
 

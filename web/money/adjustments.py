@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from billing.money_import import FileKind, Imported, ImportRefused
+from billing.post_adjustment import AdjustmentRefused
 from billing.post_once import KeyTaken
 from rules.money import MoneyError, parse_dollars
 from web.audit import Actor
@@ -71,6 +72,9 @@ async def submit(request: web.Request) -> web.Response:
         )
     if isinstance(posted, str):
         return await _show(request, status=422, typed=typed, problem=posted)
+    if isinstance(posted, AdjustmentRefused):
+        problem = f"{posted.reason[:1].upper()}{posted.reason[1:]}."
+        return await _show(request, status=409, typed=typed, problem=problem)
     if isinstance(posted, KeyTaken):
         problem = "This reference was posted before with another amount: take another one."
         return await _show(request, status=409, typed=typed, problem=problem)

@@ -12,7 +12,9 @@ from billing.invoice_queries import read_invoice
 from billing.make_invoice import InvoiceRefused
 from billing.money_import import FileKind, ImportRefused
 from billing.payments import Direction, Payment
+from billing.post_adjustment import AdjustmentRefused
 from billing.post_once import KeyTaken
+from billing.record_payment import PaymentRefused
 from billing.terms_document import Party
 from web.api.operation import (
     Answered,
@@ -123,6 +125,8 @@ async def _adjust(asked: Asked) -> Answered | Problem:
 def _posted(posted: Any) -> Answered | Problem:
     if isinstance(posted, str):
         return refused(detail=posted)
+    if isinstance(posted, PaymentRefused | AdjustmentRefused):
+        return conflict(posted.reason)
     if isinstance(posted, KeyTaken):
         return conflict("this key was posted before with another amount")
     return Answered(content=PostedShown(transaction_id=posted.transaction_id, new=posted.new))
@@ -164,12 +168,20 @@ async def _draft(asked: Asked) -> Answered | Problem:
     )
 
 
+class PaidBy(Body):
+    """The reference of the payment, or `from_wallet`; neither is needed when nothing is due in cash."""
+
+    key: Annotated[str, Field(max_length=work.KEY_CHARACTERS_MAXIMUM)] = ""
+    from_wallet: bool = False
+
+
 def _stepping(action: str) -> Callable[[Asked], Awaitable[Answered | Problem]]:
     async def handle(asked: Asked) -> Answered | Problem:
+        paying = asked.body.model_dump() if action == "pay" else {}
         async with asked.engine.begin() as connection:
             if await read_invoice(connection, asked.path["id"]) is None:
                 return not_found("invoice")
-            done = await work.step(connection, asked.actor, asked.path["id"], action, asked.now)
+            done = await work.step(connection, asked.actor, asked.path["id"], action, asked.now, **paying)
         if isinstance(done, InvoiceRefused):
             return conflict(done.reason)
         return Answered(content=document_shown(done))
@@ -184,9 +196,9 @@ def _money(method: str, path: str, name: str, summary: str, **more: Any) -> Oper
 
 _PAGED = {"query": CursorQuery}
 _STEPS = (
-    ("issue", "Give a draft its number; the party sees it from then on"),
-    ("pay", "Note that it was paid, and post the money"),
-    ("void", "Take it back; an issued one by the credit note that is answered"),
+    ("issue", "Give a draft its number; the party sees it from then on", None),
+    ("pay", "Note that it was paid, and post the money that is due", PaidBy),
+    ("void", "Take it back; an issued one by the credit note that is answered", None),
 )
 OPERATIONS: Sequence[Operation] = (
     _money(
@@ -251,8 +263,9 @@ OPERATIONS: Sequence[Operation] = (
             f"{action}_invoice",
             summary,
             handler=_stepping(action),
+            body=body,
             answer=DocumentShown,
         )
-        for action, summary in _STEPS
+        for action, summary, body in _STEPS
     ),
 )

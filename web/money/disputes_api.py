@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from billing.dispute_calls import DisputeRefused
+from billing.dispute_queries import read_exposures
 from web.api.operation import Answered, Asked, Body, Operation, Page, Problem, conflict, not_found
 from web.keys import EDITORS, HOUSE
 from web.money import queries, work
@@ -67,6 +68,28 @@ class NewRuling(Body):
     answer: Annotated[str, Field(max_length=2_000)] = ""
 
 
+class Reopening(Body):
+    note: Annotated[str, Field(min_length=1, max_length=2_000, description="Why it is looked at again")]
+
+
+class DisputeReopened(BaseModel):
+    """The dispute by which the call is looked at again."""
+
+    id: int
+    price_micros: int
+
+
+class ExposureShown(BaseModel):
+    """What one buyer disputes and nobody has decided. Money in millionths of a dollar."""
+
+    buyer_id: int
+    buyer: str
+    open_count: int
+    open_maximum: int
+    disputed_micros: int
+    lowers_credit_micros: int = Field(description="What is off its credit limit until then")
+
+
 class RulingShown(BaseModel):
     state: Literal["accepted", "partly", "refused"]
     credit_micros: int
@@ -120,6 +143,24 @@ async def _rule(asked: Asked) -> Answered | Problem:
     )
 
 
+async def _reopen(asked: Asked) -> Answered | Problem:
+    async with asked.engine.begin() as connection:
+        if await queries.read_dispute(connection, asked.path["id"]) is None:
+            return not_found("dispute")
+        done = await work.reopen(
+            connection, asked.actor, asked.path["id"], note=asked.body.note, now=asked.now
+        )
+    if isinstance(done, DisputeRefused):
+        return conflict(done.reason)
+    return Answered(content=DisputeReopened(id=done.dispute_id, price_micros=done.price_micros))
+
+
+async def _exposures(asked: Asked) -> Answered | Problem:
+    async with asked.engine.connect() as connection:
+        found = await read_exposures(connection)
+    return Answered(content=[ExposureShown(**vars(one)) for one in found])
+
+
 OPERATIONS: Sequence[Operation] = (
     Operation(
         method="GET",
@@ -142,5 +183,27 @@ OPERATIONS: Sequence[Operation] = (
         handler=_rule,
         body=NewRuling,
         answer=RulingShown,
+    ),
+    Operation(
+        method="POST",
+        path="/disputes/{id}/reopening",
+        name="reopen_dispute",
+        summary="Open a refused dispute again",
+        tag=TAG,
+        roles=EDITORS,
+        handler=_reopen,
+        body=Reopening,
+        answer=DisputeReopened,
+        status=201,
+    ),
+    Operation(
+        method="GET",
+        path="/dispute-exposures",
+        name="list_dispute_exposures",
+        summary="What buyers dispute and nobody has decided, the largest first",
+        tag=TAG,
+        roles=HOUSE,
+        handler=_exposures,
+        answer=list[ExposureShown],
     ),
 )

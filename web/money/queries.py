@@ -88,9 +88,14 @@ async def read_dispute(connection: AsyncConnection, dispute_id: int) -> Any:
 
 
 def _disputes() -> Any:
+    again = disputes.alias("again")
     return (
         select(
             disputes,
+            select(again.c.id)
+            .where(again.c.reopens_id == disputes.c.id)
+            .scalar_subquery()
+            .label("reopened_as"),
             buyers.c.name.label("buyer"),
             publishers.c.name.label("publisher"),
             calls.c.started_at,

@@ -26,6 +26,7 @@ def routes() -> Sequence[web.RouteDef]:
         web.get("/money/disputes", _house(views.disputes)),
         web.get("/money/disputes/{id}", _house(views.dispute)),
         web.post("/money/disputes/{id}", _editors(views.rule_on_dispute)),
+        web.post("/money/disputes/{id}/reopen", _editors(views.reopen)),
         web.get("/money/bid-limits", _editors(bid_limits.show)),
         web.post("/money/bid-limits/{buyer_id}/{campaign_id}", _editors(bid_limits.submit)),
         web.get("/money/adjustments", _editors(adjustments.show)),

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from billing.dispute_calls import DisputeRefused
+from billing.dispute_queries import read_exposures
 from billing.invoice_queries import read_invoice
 from billing.make_invoice import InvoiceRefused
 from billing.terms_document import Party
@@ -114,8 +115,17 @@ async def step_invoice(request: web.Request) -> web.Response:
     action = request.match_info["action"]
     if action not in work.STEPS:
         raise web.HTTPNotFound
+    form = await request.post()
     async with request.app[ENGINE].begin() as connection:
-        done = await work.step(connection, Actor(user=request[USER]), _id(request), action, datetime.now(UTC))
+        done = await work.step(
+            connection,
+            Actor(user=request[USER]),
+            _id(request),
+            action,
+            datetime.now(UTC),
+            key=str(form.get("key", "")).strip(),
+            from_wallet=form.get("from_wallet") == "yes",
+        )
     if isinstance(done, InvoiceRefused):
         return await _invoice(request, status=409, problem=_sentence(done.reason))
     raise web.HTTPSeeOther(f"/money/invoices/{done.id}")
@@ -138,11 +148,13 @@ async def disputes(request: web.Request) -> web.Response:
     state = state if state in DISPUTE_STATES else ""
     async with request.app[ENGINE].connect() as connection:
         found = await queries.read_disputes(connection, state=state, below_id=below, limit=PAGE_LENGTH + 1)
+        exposures = await read_exposures(connection)
     page = found[:PAGE_LENGTH]
     return render(
         request,
         "money/disputes.html",
         disputes=page,
+        exposures=exposures,
         state=state,
         states=DISPUTE_STATES,
         viewer=viewer_of(request[USER]),
@@ -201,6 +213,20 @@ async def rule_on_dispute(request: web.Request) -> web.Response:
         )
     if isinstance(done, DisputeRefused):
         return await _dispute(request, status=409, typed=typed, problem=_sentence(done.reason))
+    raise web.HTTPSeeOther(f"/money/disputes/{done.dispute_id}")
+
+
+async def reopen(request: web.Request) -> web.Response:
+    """Open a refused dispute again: the house alone may."""
+    note = str((await request.post()).get("note", "")).replace("\x00", "")[:ANSWER_CHARACTERS_MAXIMUM].strip()
+    if not note:
+        return await _dispute(request, status=422, problem="Say why it is looked at again.")
+    async with request.app[ENGINE].begin() as connection:
+        done = await work.reopen(
+            connection, Actor(user=request[USER]), _id(request), note=note, now=datetime.now(UTC)
+        )
+    if isinstance(done, DisputeRefused):
+        return await _dispute(request, status=409, problem=_sentence(done.reason))
     raise web.HTTPSeeOther(f"/money/disputes/{done.dispute_id}")
 
 

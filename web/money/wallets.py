@@ -12,7 +12,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.payments import Direction, Payment, party_of
-from billing.post_once import KeyTaken
+from billing.record_payment import PaymentRefused
 from billing.wallet_queries import list_wallets
 from rules.money import MoneyError, parse_dollars
 from web.api.cursor import read_cursor, write_cursor
@@ -151,8 +151,8 @@ async def submit_payment(request: web.Request) -> web.Response:
     )
     async with request.app[ENGINE].begin() as connection:
         posted = await work.pay(connection, Actor(user=request[USER]), payment)
-    problem = _why(posted)
-    if problem:
+    problem = posted.reason if isinstance(posted, PaymentRefused) else posted
+    if isinstance(problem, str):
         return await _page(request, status=422, typed=typed | {"party": str(party_id)}, problem=problem)
     raise web.HTTPSeeOther(f"{ADDRESS}?done")
 
@@ -163,9 +163,3 @@ def read_amount(text: str) -> int | str:
         return parse_dollars(text)
     except MoneyError:
         return "Write an amount of dollars, like 500 or 250.00."
-
-
-def _why(posted: object) -> str:
-    if isinstance(posted, KeyTaken):
-        return "This reference was recorded before with another amount: take another one."
-    return posted if isinstance(posted, str) else ""

@@ -29,6 +29,7 @@ class WalletShown(BaseModel):
     balance_micros: int
     held_micros: int
     available_micros: int | None
+    disputed_micros: int
     paused: bool
     low: bool
 
@@ -41,6 +42,7 @@ def _shown(one: Wallet) -> WalletShown:
         balance_micros=one.state.balance_micros,
         held_micros=one.state.held_micros,
         available_micros=one.state.available_micros,
+        disputed_micros=one.state.disputed_micros,
         paused=one.state.should_pause,
         low=one.state.should_be_low,
     )

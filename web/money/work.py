@@ -10,20 +10,27 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing.adjustments import Adjustment
-from billing.dispute_calls import DisputeDecided, DisputeRefused, decide_dispute
+from billing.dispute_calls import (
+    DisputeDecided,
+    DisputeOpened,
+    DisputeRefused,
+    decide_dispute,
+    reopen_dispute,
+)
 from billing.invoice import Invoice
-from billing.make_invoice import InvoiceRefused, issue_invoice, make_invoice, pay_invoice, void_invoice
+from billing.make_invoice import InvoiceRefused, issue_invoice, make_invoice, void_invoice
 from billing.money_import import (
     FileKind,
     Imported,
     ImportRefused,
     import_money,
-    post_adjustment,
-    record_payment,
 )
 from billing.money_queries import is_prepaid
+from billing.pay_invoice import pay_invoice
 from billing.payments import Payment, party_of
+from billing.post_adjustment import AdjustmentRefused, post_adjustment
 from billing.post_once import KeyTaken, Posted
+from billing.record_payment import PaymentRefused, record_payment
 from billing.terms_document import Party
 from web.audit import Actor, write_audit
 from web.money.queries import party_exists
@@ -31,11 +38,11 @@ from web.money.queries import party_exists
 AMOUNT_MAXIMUM_MICROS = 10**15
 KEY_CHARACTERS_MAXIMUM = 100
 
-Step = Callable[[AsyncConnection, int, dt.datetime], Awaitable[Invoice | InvoiceRefused]]
+Step = Callable[..., Awaitable[Invoice | InvoiceRefused]]
 STEPS: dict[str, Step] = {"issue": issue_invoice, "pay": pay_invoice, "void": void_invoice}
 
 
-async def pay(connection: AsyncConnection, actor: Actor, payment: Payment) -> Posted | KeyTaken | str:
+async def pay(connection: AsyncConnection, actor: Actor, payment: Payment) -> Posted | PaymentRefused | str:
     """Record money that came in or went out; a text says why not. The caller commits."""
     if not 0 < payment.amount_micros <= AMOUNT_MAXIMUM_MICROS:
         return "An amount is above zero."
@@ -72,7 +79,7 @@ async def adjust(
     key: str,
     reason: str,
     call_id: UUID | None = None,
-) -> Posted | KeyTaken | str:
+) -> Posted | KeyTaken | AdjustmentRefused | str:
     """Post a correction by hand; a text says why not. The caller commits."""
     if amount_micros == 0 or abs(amount_micros) > AMOUNT_MAXIMUM_MICROS:
         return "An adjustment is an amount other than nothing."
@@ -101,7 +108,7 @@ async def adjust(
 async def import_file(
     engine: AsyncEngine, actor: Actor, data: bytes, kind: FileKind, *, write: bool
 ) -> Imported | ImportRefused:
-    """Post every row of a CSV file or nothing; without `write`, only say what would be done."""
+    """Post every row of a CSV file, or nothing when one is wrong; without `write`, only say what would be done."""
     done = await import_money(engine, data, kind, write=write)
     if isinstance(done, Imported) and done.written and done.new:
         said = {
@@ -144,6 +151,17 @@ async def rule(
     return done
 
 
+async def reopen(
+    connection: AsyncConnection, actor: Actor, dispute_id: int, *, note: str, now: dt.datetime
+) -> DisputeOpened | DisputeRefused:
+    """Open a refused dispute again. The caller commits."""
+    done = await reopen_dispute(connection, dispute_id, note=note, now=now)
+    if isinstance(done, DisputeOpened):
+        said = {"reopened_as": done.dispute_id, "note": note}
+        await write_audit(connection, actor, action="reopen", kind="disputes", ref=dispute_id, after=said)
+    return done
+
+
 async def draft(
     connection: AsyncConnection, actor: Actor, party: Party, party_id: int, first: dt.date, last: dt.date
 ) -> Invoice | InvoiceRefused:
@@ -155,22 +173,41 @@ async def draft(
 
 
 async def step(
-    connection: AsyncConnection, actor: Actor, invoice_id: int, action: str, now: dt.datetime
+    connection: AsyncConnection,
+    actor: Actor,
+    invoice_id: int,
+    action: str,
+    now: dt.datetime,
+    *,
+    key: str = "",
+    from_wallet: bool = False,
 ) -> Invoice | InvoiceRefused:
-    """Issue, pay or void an invoice; voiding an issued one returns its credit note. The caller commits."""
-    done = await STEPS[action](connection, invoice_id, now)
+    """Issue, pay or void an invoice; voiding an issued one returns its credit note. The caller commits.
+
+    `key` and `from_wallet` say by which payment one is paid.
+    """
+    if key and not _is_key(key):
+        return InvoiceRefused(reason=f"a reference has 1 to {KEY_CHARACTERS_MAXIMUM} printable characters")
+    paying = {"key": key, "from_wallet": from_wallet} if action == "pay" else {}
+    done = await STEPS[action](connection, invoice_id, now, **paying)
     if isinstance(done, Invoice):
-        await _note(connection, actor, action, done, invoice_id)
+        await _note(connection, actor, action, done, invoice_id, **{k: v for k, v in paying.items() if v})
     return done
 
 
 async def _note(
-    connection: AsyncConnection, actor: Actor, action: str, invoice: Invoice, invoice_id: int | None = None
+    connection: AsyncConnection,
+    actor: Actor,
+    action: str,
+    invoice: Invoice,
+    invoice_id: int | None = None,
+    **more: Any,
 ) -> None:
     said: dict[str, Any] = {
         "number": invoice.number,
         "state": invoice.state.value,
         "total_micros": invoice.total_micros,
+        **more,
     }
     await write_audit(
         connection, actor, action=action, kind="invoices", ref=invoice_id or invoice.id, after=said

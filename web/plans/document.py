@@ -7,7 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from router.domain.auction import LEAST_DEADLINE_MS, LONGEST_DEADLINE_MS
+from router.domain.auction import (
+    LEAST_DEADLINE_MS,
+    LONGEST_DEADLINE_MS,
+    MAXIMUM_BID_MICROS,
+    MAXIMUM_MINIMUM_CONNECTED_MS,
+)
 from router.domain.distribution import METHODS
 from router.domain.read_market import read_stages
 from router.errors import SnapshotRefused
@@ -34,7 +39,8 @@ class PlanStage(Body):
     """Targets that are offered a call by one method, before those of the next stage.
 
     `id` keeps a stage that is there already, and whose turn it is in it; null makes a new one. Of a ping_post stage:
-    how long bidders have, the least bid, and what must remain above the payout.
+    how long bidders have, what a bid must be worth, what must remain above the payout, and ceilings of bid and minimum
+    where they are lower than the endpoint's own.
     """
 
     id: Id | None = None
@@ -45,6 +51,10 @@ class PlanStage(Body):
     deadline_ms: Annotated[int, Field(ge=LEAST_DEADLINE_MS, le=LONGEST_DEADLINE_MS)] = 500
     floor_micros: Micros = 0
     margin_micros: Micros = 0
+    highest_bid_micros: Annotated[int, Field(ge=1, le=MAXIMUM_BID_MICROS)] | None = None
+    longest_minimum_seconds: Annotated[int, Field(ge=0, le=MAXIMUM_MINIMUM_CONNECTED_MS // 1000)] | None = (
+        None
+    )
     entries: Annotated[list[PlanEntry], Field(max_length=ENTRIES_MAXIMUM)] = Field(default_factory=list)
 
 

@@ -23,11 +23,14 @@ STAGE_TEXTS = (
     "deadline_ms",
     "floor",
     "margin",
+    "highest_bid",
+    "longest_minimum_seconds",
     "find",
 )
-_OPTIONAL = ("id", "ring_timeout_seconds", "attempts")
+_OPTIONAL = ("id", "ring_timeout_seconds", "attempts", "longest_minimum_seconds")
 _NUMBERS = (*_OPTIONAL, "simultaneous", "deadline_ms")
-_MONEY = {"floor": "floor_micros", "margin": "margin_micros"}
+_MONEY = {"floor": "floor_micros", "margin": "margin_micros", "highest_bid": "highest_bid_micros"}
+_OPTIONAL_MONEY = ("highest_bid",)
 _DEFAULTS = {"simultaneous": "1", "deadline_ms": "500", "floor": "0.00", "margin": "0.00"}
 NOT_A_NUMBER = -(10**12)
 """Stands for a text that is no number: no setting allows it, so that its place is named."""
@@ -98,7 +101,11 @@ def _texts_of(stage: PlanStage) -> Mapping[str, str]:
 
     return {
         **{name: text(getattr(stage, name)) for name in ("method", *_NUMBERS)},
-        **{name: _dollars(getattr(stage, column)) for name, column in _MONEY.items()},
+        **{
+            name: "" if micros is None else _dollars(micros)
+            for name, column in _MONEY.items()
+            for micros in (getattr(stage, column),)
+        },
         "find": "",
     }
 
@@ -148,6 +155,8 @@ def _stage_document(stage: TypedStage, place: str, problems: dict[str, str]) -> 
         if text or name not in _OPTIONAL:
             found[name] = _whole(text, f"{place}.{name}", problems)
     for name, column in _MONEY.items():
+        if not stage.texts[name] and name in _OPTIONAL_MONEY:
+            continue
         try:
             found[column] = parse_dollars(stage.texts[name] or "0")
         except MoneyError as error:

@@ -29,6 +29,8 @@ _OF_STAGE = (
     "deadline_ms",
     "floor_micros",
     "margin_micros",
+    "highest_bid_micros",
+    "longest_minimum_seconds",
 )
 
 

@@ -30,6 +30,7 @@ _CODES: Mapping[RejectionCode, str] = {
     RejectionCode.ATTEMPTS_USED: "the call has used its attempts",
     RejectionCode.STAGE_ATTEMPTS_USED: "the stage has used its attempts",
     RejectionCode.BLOCKED_CALLER: "the caller is blocked",
+    RejectionCode.NOT_KNOWN: "the lists of suppressed callers are not known",
     RejectionCode.SUPPRESSED: "the buyer does not want this caller",
     RejectionCode.DUPLICATE: "a known caller",
     RejectionCode.SOLD_ELSEWHERE: "another buyer has this caller",

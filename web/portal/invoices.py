@@ -11,9 +11,10 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing import check_invoice
-from billing.export_invoice import terms_ids, to_csv, to_json, to_pdf
+from billing.export_invoice import to_csv, to_pdf
 from billing.invoice import Invoice
-from billing.invoice_queries import read_invoice, terms_used
+from billing.invoice_document import invoice_document
+from billing.invoice_queries import read_invoice
 from web.keys import ENGINE, USER, Role, User
 from web.pages import render
 from web.portal.invoice_queries import is_own_invoice, read_own_invoices
@@ -86,8 +87,8 @@ async def invoice_file(connection: AsyncConnection, invoice: Invoice, kind: str)
     elif kind == "csv":
         body, media = to_csv(invoice).encode(), "text/csv"
     else:
-        terms = await terms_used(connection, invoice.party, terms_ids(invoice))
-        body, media = json.dumps(to_json(invoice, terms), default=str).encode(), "application/json"
+        document = await invoice_document(connection, invoice)
+        body, media = json.dumps(document, default=str).encode(), "application/json"
     name = f"{invoice.number or f'draft-{invoice.id}'}.{kind}"
     return download(body, media, name)
 

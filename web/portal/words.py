@@ -36,6 +36,8 @@ def result(call: OwnCall, role: Role) -> str:
     if call.state != "settled":
         return "In progress" if call.state == "in_progress" else "Being settled"
     verdict = str((call.verdict or {}).get("verdict") or "not_connected")
+    if role is Role.BUYER and verdict == "converted" and not call.converted:
+        return "Credited"
     if role is Role.BUYER:
         return _OF_BUYER.get(verdict, verdict.replace("_", " ").capitalize())
     if call.amount_micros > 0:
@@ -48,6 +50,8 @@ def why_unpaid(call: OwnCall, role: Role) -> str:
     if call.state != "settled" or (call.amount_micros > 0 and role is Role.PUBLISHER):
         return ""
     verdict = str((call.verdict or {}).get("verdict") or "not_connected")
+    if verdict == "converted" and not call.converted:
+        return "The call was credited: nothing is billed for it, and it counts no more."
     if verdict == "converted":
         return (
             "" if role is Role.BUYER else "The call counted, but the terms of this call pay nothing for it."

@@ -38,7 +38,7 @@ async def read_numbers(connection: AsyncConnection, user: User) -> Sequence[Any]
 
 
 async def read_keys(connection: AsyncConnection, user: User) -> Sequence[Any]:
-    """Return name, campaign, dialect, rate_per_minute, enabled and created_at of a publisher's keys, never a key."""
+    """Return name, campaign, dialect, rate, limits and record of a publisher's keys, never a key."""
     query = (
         select(
             rtb_keys.c.id,
@@ -46,6 +46,10 @@ async def read_keys(connection: AsyncConnection, user: User) -> Sequence[Any]:
             campaigns.c.name.label("campaign"),
             rtb_keys.c.dialect,
             rtb_keys.c.rate_per_minute,
+            rtb_keys.c.settings,
+            rtb_keys.c.pings_won,
+            rtb_keys.c.pings_called,
+            rtb_keys.c.warned_at,
             rtb_keys.c.enabled,
             rtb_keys.c.created_at,
         )

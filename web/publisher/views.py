@@ -10,6 +10,7 @@ from billing.account_queries import balance_of, entries_of
 from billing.reports import Report, names_of
 from billing.rollup import Dimension
 from billing.terms_document import Party
+from router.domain.ping_limits import PingLimits, PingRecord, notice_of
 from web.keys import ENGINE, USER
 from web.pages import render
 from web.portal import call_queries, words
@@ -123,5 +124,11 @@ async def payouts(request: web.Request) -> web.Response:
 async def pings(request: web.Request) -> web.Response:
     """How the publisher's machines ask us before they send a call."""
     async with request.app[ENGINE].connect() as connection:
-        keys = await queries.read_keys(connection, request[USER])
+        rows = await queries.read_keys(connection, request[USER])
+    now = datetime.now(UTC)
+    keys = []
+    for row in rows:
+        limits = PingLimits.of_settings(row.settings)
+        record = PingRecord(won=row.pings_won, called=row.pings_called, warned_at=row.warned_at)
+        keys.append((row, limits, notice_of(limits, record, now)))
     return render(request, "publisher/pings.html", keys=keys, origin=str(request.url.origin()))

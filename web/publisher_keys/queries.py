@@ -51,6 +51,9 @@ async def keys_of(connection: AsyncConnection, publisher_id: int) -> Sequence[Ma
             rtb_keys.c.dialect,
             rtb_keys.c.rate_per_minute,
             rtb_keys.c.settings,
+            rtb_keys.c.pings_won,
+            rtb_keys.c.pings_called,
+            rtb_keys.c.warned_at,
             rtb_keys.c.created_at,
             rtb_keys.c.enabled,
         )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 from pydantic import ValidationError
 
 from router.domain.inbound_bid import RESERVATION_SECONDS
+from router.domain.ping_limits import LIMIT_NAMES, UNJUDGED_PINGS, USUAL_LIMITS
+from web import formats
 from web.api.operation import Problem
 from web.api.shell import field_problems
 from web.audit import Actor
@@ -16,13 +19,37 @@ from web.keys import EDITORS, ENGINE, HOUSE, USER
 from web.middleware import only
 from web.pages import render
 from web.publisher_keys import queries
-from web.publisher_keys.api import RATE, NewKey, shown
-from web.publisher_keys.work import end_key, make_key
+from web.publisher_keys.api import RATE, KeyLimits, NewKey, shown
+from web.publisher_keys.work import change_limits, end_key, make_key
 from web.rtb.dialects import DIALECTS
 from web.rtb.publisher_keys import KeyMade
 from web.visitors import origin_of
 
-_FIELDS = ("campaign_id", "dialect", "rate_per_minute", "name", "share_percent", "reservation_seconds")
+_FIELDS = (
+    "campaign_id",
+    "dialect",
+    "rate_per_minute",
+    "name",
+    "share_percent",
+    "reservation_seconds",
+    *LIMIT_NAMES,
+)
+
+
+LIMITS_SHOWN = {
+    "open_most": (
+        "Open reservations at most",
+        "Pings whose call has not come, with all keys of the publisher.",
+    ),
+    "room_share_percent": (
+        "Share of room, per cent",
+        "Of one target's concurrency and of one buyer's money; one ping always.",
+    ),
+    "pings_per_call": (
+        "Pings for each call at most",
+        "Over 7 days, of pings that held room. A warning comes a day before it binds.",
+    ),
+}
 
 
 def routes() -> Sequence[web.RouteDef]:
@@ -31,6 +58,7 @@ def routes() -> Sequence[web.RouteDef]:
     return [
         web.get(path, reads(show)),
         web.post(path, edits(make)),
+        web.post(f"{path}/{{key_id:[0-9]{{1,18}}}}/limits", edits(limit)),
         web.post(f"{path}/{{key_id:[0-9]{{1,18}}}}/revoke", edits(revoke)),
     ]
 
@@ -64,6 +92,23 @@ def _read(texts: Mapping[str, str]) -> NewKey | dict[str, str]:
         return {one.field: one.problem for one in field_problems(error)}
 
 
+async def limit(request: web.Request) -> web.StreamResponse:
+    """Change what a key's pings may hold."""
+    publisher_id, key_id = int(request.match_info["id"]), int(request.match_info["key_id"])
+    posted = await request.post()
+    texts = {name: str(posted.get(name) or "").strip() for name in LIMIT_NAMES}
+    try:
+        limits = KeyLimits.model_validate({name: text for name, text in texts.items() if text}, strict=False)
+    except ValidationError as error:
+        problems = "; ".join(f"{formats.words(one.field)}: {one.problem}" for one in field_problems(error))
+        return await _page(request, limits_problem=f"Nothing was changed. {problems}")
+    changes = limits.model_dump(exclude_none=True)
+    done = await change_limits(request.app[ENGINE], Actor(user=request[USER]), publisher_id, key_id, changes)
+    if isinstance(done, Problem):
+        raise web.HTTPNotFound
+    raise web.HTTPSeeOther(f"/publishers/{publisher_id}/keys?limited=1")
+
+
 async def revoke(request: web.Request) -> web.StreamResponse:
     publisher_id, key_id = int(request.match_info["id"]), int(request.match_info["key_id"])
     problem = await end_key(request.app[ENGINE], Actor(user=request[USER]), publisher_id, key_id)
@@ -79,6 +124,7 @@ async def _page(
     problems: Mapping[str, str] | None = None,
     made: KeyMade | None = None,
     dialect: str = "tollbridge",
+    limits_problem: str = "",
 ) -> web.Response:
     publisher_id = int(request.match_info["id"])
     async with request.app[ENGINE].connect() as connection:
@@ -87,11 +133,12 @@ async def _page(
             raise web.HTTPNotFound
         found = await queries.keys_of(connection, publisher_id)
         campaigns = await queries.campaign_choices(connection)
-    blank = {**dict.fromkeys(_FIELDS, ""), "dialect": "tollbridge", "rate_per_minute": str(RATE)}
+    usual = {name: str(value) for name, value in asdict(USUAL_LIMITS).items()}
+    blank = {**dict.fromkeys(_FIELDS, ""), "dialect": "tollbridge", "rate_per_minute": str(RATE), **usual}
     return render(
         request,
         "publisher_keys/keys.html",
-        status=422 if problems else 200,
+        status=422 if problems or limits_problem else 200,
         publisher_id=publisher_id,
         name=name,
         keys=[shown(key) for key in found],
@@ -105,4 +152,8 @@ async def _page(
         reservation_seconds=RESERVATION_SECONDS,
         may_edit=request[USER].role in EDITORS,
         revoked=request.query.get("revoked", ""),
+        limited=request.query.get("limited", ""),
+        limits_problem=limits_problem,
+        limits_shown=LIMITS_SHOWN,
+        unjudged=UNJUDGED_PINGS,
     )

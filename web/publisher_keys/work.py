@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from router.domain.ping_limits import USUAL_LIMITS, PingLimits
 from web.api.operation import FieldProblem, Problem, not_found, refused
 from web.audit import Actor, write_audit
 from web.publisher_keys import queries
-from web.rtb.publisher_keys import KeyMade, KeyRefusal, KeyWanted, add_key_in
-from web.rtb.queries import revoke_key
+from web.rtb.publisher_keys import KeyMade, KeyRefusal, KeyWanted, add_key_in, limits_refusal
+from web.rtb.queries import read_limits, revoke_key, write_limits
 
 KIND = "rtb_keys"
 
@@ -19,6 +22,9 @@ _PLACES = {
     KeyRefusal.RATE: "rate_per_minute",
     KeyRefusal.SHARE: "share_percent",
     KeyRefusal.SECONDS: "reservation_seconds",
+    KeyRefusal.OPEN: "open_most",
+    KeyRefusal.ROOM: "room_share_percent",
+    KeyRefusal.PINGS: "pings_per_call",
     KeyRefusal.NAME: "name",
     KeyRefusal.OWNER: "campaign_id",
 }
@@ -34,6 +40,7 @@ class Wanted:
     name: str = ""
     share_percent: float | None = None
     reservation_seconds: int | None = None
+    limits: PingLimits = USUAL_LIMITS
 
 
 async def make_key(engine: AsyncEngine, actor: Actor, publisher_id: int, wanted: Wanted) -> KeyMade | Problem:
@@ -55,6 +62,7 @@ async def make_key(engine: AsyncEngine, actor: Actor, publisher_id: int, wanted:
                 name=wanted.name,
                 share_percent=wanted.share_percent,
                 reservation_seconds=wanted.reservation_seconds,
+                limits=wanted.limits,
             ),
         )
         if isinstance(made, KeyRefusal):
@@ -73,9 +81,36 @@ async def make_key(engine: AsyncEngine, actor: Actor, publisher_id: int, wanted:
                 "name": wanted.name,
                 "share_percent": wanted.share_percent,
                 "reservation_seconds": wanted.reservation_seconds,
+                **asdict(wanted.limits),
             },
         )
         return made
+
+
+async def change_limits(
+    engine: AsyncEngine, actor: Actor, publisher_id: int, key_id: int, changes: Mapping[str, int]
+) -> Mapping[str, Any] | Problem:
+    """Change some of what a key's pings may hold, from the next ping on. Returns the key as it is then."""
+    async with engine.begin() as connection:
+        if not await queries.is_key_of(connection, publisher_id, key_id):
+            return not_found("key")
+        before = await read_limits(connection, key_id)
+        after = replace(before, **changes)
+        if refusal := limits_refusal(after):
+            return refused(FieldProblem(field=_PLACES[refusal], problem=str(refusal.value)))
+        if after != before:
+            await write_limits(connection, key_id, after)
+            await write_audit(
+                connection,
+                actor,
+                action="update",
+                kind=KIND,
+                ref=key_id,
+                before=asdict(before),
+                after=asdict(after),
+            )
+        keys = await queries.keys_of(connection, publisher_id)
+        return next(key for key in keys if key["id"] == key_id)
 
 
 async def end_key(engine: AsyncEngine, actor: Actor, publisher_id: int, key_id: int) -> Problem | None:

@@ -23,6 +23,7 @@ _SHOWN = (
     "calls",
     "connected",
     "converted",
+    "credited",
     "billable_rate",
     "average_seconds",
     "revenue",

@@ -54,6 +54,33 @@ class BuyerForm(Body):
             advanced=True,
         ),
     ] = 168
+    open_disputes_maximum: Annotated[
+        Annotated[int, Field(ge=0, le=100_000)],
+        Shown(
+            label="Disputes open at once",
+            kind=Kind.NUMBER,
+            help="At most so many; 0: it disputes nothing by itself.",
+            advanced=True,
+        ),
+    ] = 50
+    disputes_percent: Annotated[
+        Annotated[int, Field(ge=0, le=100)],
+        Shown(
+            label="Percent of paid calls it may dispute",
+            kind=Kind.NUMBER,
+            help="Of its paid calls of 30 days; disputes that were accepted are not counted, and 3 are always allowed.",
+            advanced=True,
+        ),
+    ] = 20
+    disputes_lower_credit_percent: Annotated[
+        Annotated[int, Field(ge=0, le=100)],
+        Shown(
+            label="Percent of open disputes taken off the credit",
+            kind=Kind.NUMBER,
+            help="Until they are decided. 100: all that is disputed; 0: nothing.",
+            advanced=True,
+        ),
+    ] = 100
     enabled: Annotated[
         bool, Shown(label="Is offered calls", kind=Kind.YES_NO, help="Off: none of its targets rings.")
     ] = True

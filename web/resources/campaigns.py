@@ -9,6 +9,7 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.domain.duplicates import MAXIMUM_WINDOW_SECONDS, DuplicatePolicyError, parse_duplicate_policy
+from router.domain.market import PINGS_YIELD_AFTER_SECONDS
 from rules.no_buyer import HOLD, NoBuyerError, parse_no_buyer
 from store.tables import campaigns
 from web.api.operation import Body, FieldProblem
@@ -165,10 +166,22 @@ class CampaignForm(Body):
         Shown(
             label="Sell at a loss rather than not at all",
             kind=Kind.YES_NO,
-            help="A publisher's ping was promised more than anybody pays: on, the call is sold all the same.",
+            help=(
+                "A publisher's ping was promised more than anybody pays: on, the call is sold all the same."
+                " Also lets terms be saved whose payout can exceed the price."
+            ),
             advanced=True,
         ),
     ] = False
+    pings_yield_after_seconds: Annotated[
+        Annotated[int, Field(ge=0, le=900)] | None,
+        Shown(
+            label="A ping without its call yields its room after, seconds",
+            kind=Kind.NUMBER,
+            help="Then a call of another publisher that finds no room takes it over. Left empty: never.",
+            advanced=True,
+        ),
+    ] = PINGS_YIELD_AFTER_SECONDS
 
 
 _SAME = (
@@ -183,6 +196,7 @@ _SAME = (
     "platform_fee_micros",
     "platform_fee_ppm",
     "sells_at_loss",
+    "pings_yield_after_seconds",
 )
 _POLICY = ("window_seconds", "scope", "after", "action")
 _TREATMENT = ("treatment", "text", "maximum_seconds", "every_seconds", "tries")

@@ -12,8 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.auction_house import PUBLIC_ONLY
 from router.buyers.dialect import Endpoint
 from router.buyers.registry import endpoint_problems
+from router.domain.auction import MAXIMUM_BID_MICROS, MAXIMUM_MINIMUM_CONNECTED_MS
+from router.domain.bidder_record import DEFAULT_LEAST_PAID_PERCENT, DEFAULT_MOST_REFUSED_PERCENT
+from router.domain.worth import DEFAULT_HIGHEST_BID_MICROS, DEFAULT_LONGEST_MINIMUM_SECONDS
 from router.endpoint_admin import MASK, masked_settings, state_of
-from router.endpoint_queries import read_endpoint
+from router.endpoint_queries import RECORD_COLUMNS, read_endpoint, read_wins
 from rules.money import MAXIMUM_MICROS
 from store.tables import ping_endpoints
 from web.api.operation import Body, FieldProblem
@@ -34,6 +37,9 @@ BADGES = {
     "probed next": "not_answered",
     "not usable": "unknown_number",
 }
+
+
+Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 class PingEndpointForm(Body):
@@ -82,6 +88,38 @@ class PingEndpointForm(Body):
         Annotated[int, Field(ge=0, le=MAXIMUM_MICROS)],
         Shown(label="What a ping costs us", kind=Kind.MONEY, advanced=True),
     ] = 0
+    highest_bid_micros: Annotated[
+        Annotated[int, Field(ge=1, le=MAXIMUM_BID_MICROS)],
+        Shown(label="Highest bid", kind=Kind.MONEY, help="A higher one is invalid.", advanced=True),
+    ] = DEFAULT_HIGHEST_BID_MICROS
+    longest_minimum_seconds: Annotated[
+        Annotated[int, Field(ge=0, le=MAXIMUM_MINIMUM_CONNECTED_MS // 1000)],
+        Shown(
+            label="Longest minimum, in seconds",
+            kind=Kind.NUMBER,
+            help="A bid that pays only for longer calls is invalid.",
+            advanced=True,
+        ),
+    ] = DEFAULT_LONGEST_MINIMUM_SECONDS
+    most_refused_percent: Annotated[
+        Percent,
+        Shown(
+            label="Refuses at most, % of its wins",
+            kind=Kind.NUMBER,
+            help="More of at least 20 wins in 24 hours, and it rests; from half of it on, of at least 10, the caller’s"
+            " number is hidden from it. 100: never rests for that.",
+            advanced=True,
+        ),
+    ] = DEFAULT_MOST_REFUSED_PERCENT
+    least_paid_percent: Annotated[
+        Percent,
+        Shown(
+            label="Pays at least, % of what its winning bids are worth",
+            kind=Kind.NUMBER,
+            help="Less over at least 20 wins in 24 hours, and it rests. 0: never rests for that.",
+            advanced=True,
+        ),
+    ] = DEFAULT_LEAST_PAID_PERCENT
     enabled: Annotated[bool, Shown(label="Is asked", kind=Kind.YES_NO)] = True
 
 
@@ -141,13 +179,25 @@ def _texts_of(value: Any) -> list[Any]:
     return [value]
 
 
+NO_WINS: Mapping[str, Any] = dict.fromkeys(column.name for column in RECORD_COLUMNS)
+
+
+async def more(connection: AsyncConnection, target_id: int) -> Mapping[str, Any]:
+    """Return what became of an endpoint's wins."""
+    wins, now = (await read_wins(connection, [target_id])).get(target_id), datetime.now(UTC)
+    resting = wins is not None and (wins["rested_for_wins_until"] or now) > now
+    return {"wins": wins, "resting": resting}
+
+
 async def states(connection: AsyncConnection, rows: Rows) -> Mapping[int, Mapping[str, Cell]]:
     """Return how each endpoint is, as the auctions see it."""
     now = datetime.now(UTC)
-    rested = await queries.rested_until(connection, [row["target_id"] for row in rows])
+    ids = [row["target_id"] for row in rows]
+    rested, wins = await queries.rested_until(connection, ids), await read_wins(connection, ids)
     found = {}
     for row in rows:
-        known = state_of({**row, "rested_until": rested.get(row["target_id"])}, now, PUBLIC_ONLY)
+        own = {**NO_WINS, **wins.get(row["target_id"], {}), "rested_until": rested.get(row["target_id"])}
+        known = state_of({**row, **own}, now, PUBLIC_ONLY)
         state = str(known["state"])
         found[row["id"]] = {"state": Cell(text=state.capitalize(), badge=BADGES.get(state, "still"))}
     return found
@@ -171,6 +221,8 @@ PING_ENDPOINTS = Resource(
         Related(label="Its target", address="/targets/{id}"),
         Related(label="Try a ping", address="/ping-endpoints/{id}/test"),
     ),
+    more=more,
+    more_template="resources/bidder_wins.html",
     check=check,
     keep=keep,
     hide=hide,

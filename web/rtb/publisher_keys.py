@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from router.domain.inbound_bid import RESERVATION_SECONDS_LEAST, RESERVATION_SECONDS_MOST
+from router.domain.ping_limits import (
+    OPEN_MOST_HIGHEST,
+    PINGS_PER_CALL_HIGHEST,
+    USUAL_LIMITS,
+    PingLimits,
+)
 from web.rtb import queries
 from web.rtb.dialects import DIALECTS
 
@@ -36,6 +42,9 @@ class KeyRefusal(StrEnum):
     RATE = f"a rate is 0 to {RATE_MOST} pings a minute"
     SHARE = "a share is more than 0 and at most 100 percent, in steps of 0.0001"
     SECONDS = f"a bid stands {RESERVATION_SECONDS_LEAST} to {RESERVATION_SECONDS_MOST} seconds"
+    OPEN = f"1 to {OPEN_MOST_HIGHEST:,} reservations may be open at once"
+    ROOM = "a share of room is 1 to 100 percent"
+    PINGS = f"1 to {PINGS_PER_CALL_HIGHEST:,} pings are allowed for each call"
     NAME = f"a name has at most {NAME_CHARACTERS_MAXIMUM} printable characters"
 
 
@@ -51,6 +60,7 @@ class KeyWanted:
     share_percent: float | None = None
     """Part of the revenue that is bid; None: what the publisher's terms pay."""
     reservation_seconds: int | None = None
+    limits: PingLimits = USUAL_LIMITS
 
 
 def is_key(text: str) -> bool:
@@ -76,7 +86,16 @@ def refusal_of(wanted: KeyWanted) -> KeyRefusal | None:
         return KeyRefusal.SECONDS
     if len(wanted.name) > NAME_CHARACTERS_MAXIMUM or not wanted.name.isprintable():
         return KeyRefusal.NAME
-    return None
+    return limits_refusal(wanted.limits)
+
+
+def limits_refusal(limits: PingLimits) -> KeyRefusal | None:
+    """Return why a key cannot have these limits, or None."""
+    if not 1 <= limits.open_most <= OPEN_MOST_HIGHEST:
+        return KeyRefusal.OPEN
+    if not 1 <= limits.room_share_percent <= 100:
+        return KeyRefusal.ROOM
+    return None if 1 <= limits.pings_per_call <= PINGS_PER_CALL_HIGHEST else KeyRefusal.PINGS
 
 
 async def add_key(engine: AsyncEngine, wanted: KeyWanted) -> KeyMade | KeyRefusal:
@@ -90,7 +109,7 @@ async def add_key_in(connection: AsyncConnection, wanted: KeyWanted) -> KeyMade 
     if refusal := refusal_of(wanted):
         return refusal
     key = f"{PREFIX}{secrets.token_urlsafe(32)}"
-    settings: dict[str, int] = {}
+    settings: dict[str, int] = asdict(wanted.limits)
     if wanted.share_percent is not None:
         settings["share_ppm"] = round(wanted.share_percent * 10_000)
     if wanted.reservation_seconds is not None:

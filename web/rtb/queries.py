@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.domain.inbound_bid import RESERVATION_SECONDS, PublisherKey
+from router.domain.ping_limits import PingLimits, PingRecord
 from store.tables import campaigns, publishers, rtb_keys
 from web.rate_queries import count_in_minute
 
@@ -33,6 +35,8 @@ async def key_of_digest(connection: AsyncConnection, digest: bytes) -> Publisher
         rate_per_minute=row.rate_per_minute,
         share_ppm=row.settings.get("share_ppm"),
         reservation_seconds=row.settings.get("reservation_seconds", RESERVATION_SECONDS),
+        limits=PingLimits.of_settings(row.settings),
+        record=PingRecord(won=row.pings_won, called=row.pings_called, warned_at=row.warned_at),
     )
 
 
@@ -84,6 +88,9 @@ async def list_keys(connection: AsyncConnection) -> list[dict[str, Any]]:
             rtb_keys.c.dialect,
             rtb_keys.c.rate_per_minute,
             rtb_keys.c.settings,
+            rtb_keys.c.pings_won,
+            rtb_keys.c.pings_called,
+            rtb_keys.c.warned_at,
             rtb_keys.c.created_at,
             rtb_keys.c.enabled,
         )
@@ -92,6 +99,17 @@ async def list_keys(connection: AsyncConnection) -> list[dict[str, Any]]:
         .order_by(rtb_keys.c.id)
     )
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def read_limits(connection: AsyncConnection, key_id: int) -> PingLimits:
+    """Return what a key may hold, the key locked. Raises NoResultFound when there is none of that id."""
+    statement = select(rtb_keys.c.settings).where(rtb_keys.c.id == key_id).with_for_update()
+    return PingLimits.of_settings((await connection.execute(statement)).scalar_one())
+
+
+async def write_limits(connection: AsyncConnection, key_id: int, limits: PingLimits) -> None:
+    settings = rtb_keys.c.settings.op("||")(asdict(limits))
+    await connection.execute(update(rtb_keys).where(rtb_keys.c.id == key_id).values(settings=settings))
 
 
 async def revoke_key(connection: AsyncConnection, key_id: int) -> bool:

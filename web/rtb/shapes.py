@@ -12,14 +12,13 @@ from uuid import UUID
 import phonenumbers
 
 from router.domain.inbound_bid import BidRefusal, InboundBid, InboundPing, NoBid
+from rules.call_tags import PING_TAGS_BYTES_MAXIMUM, bytes_of
 from rules.places import STATES
 
 MAXIMUM_FIELDS = 60
 MAXIMUM_NAME_CHARACTERS = 60
 MAXIMUM_VALUE_CHARACTERS = 200
 MAXIMUM_CALLER_CHARACTERS = 32
-MAXIMUM_TAGS_BYTES = 1000
-"""All answers together: they travel with the call, and Asterisk reads a command into 2 kB (agi/call.py)."""
 
 Fields = Mapping[str, Any]
 
@@ -30,7 +29,18 @@ _STATES_BY_NAME = {name.casefold(): code for code, name in STATES.items()} | {
 
 # Facts that are ours to find out; a publisher that sends them is not believed.
 _OURS = frozenset(
-    {"publisher", "publisher_id", "campaign", "number", "day", "time", "hour", "score", "state_candidates"}
+    {
+        "publisher",
+        "publisher_id",
+        "campaign",
+        "number",
+        "day",
+        "time",
+        "hour",
+        "score",
+        "state_candidates",
+        "hops",
+    }
 )
 _ALIASES = {
     "zip": "zip_code",
@@ -122,8 +132,10 @@ def read_tags(fields: Fields) -> dict[str, str] | PingProblem:
             return malformed(f"{name} is no short text, number or yes/no")
         if text and name not in _OURS:
             tags[name] = text
-    if sum(len(name) + len(text.encode()) + 6 for name, text in tags.items()) > MAXIMUM_TAGS_BYTES:
-        return malformed(f"more than {MAXIMUM_TAGS_BYTES} bytes of answers")
+    if bytes_of(tags) > PING_TAGS_BYTES_MAXIMUM:
+        return malformed(
+            f"{bytes_of(tags):,} bytes of answers; at most {PING_TAGS_BYTES_MAXIMUM:,} are taken"
+        )
     if "state" in tags:
         code = _STATES_BY_NAME.get(tags["state"].casefold())
         if code is None:

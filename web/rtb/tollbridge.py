@@ -2,6 +2,7 @@
 
     ping  {"kind": "ping", "ping_id", "answers": {…}, "state", "hops": [], "caller" or "caller_hash", "least_bid"}
           -> {"bid": {"amount", "minimum_seconds", "expires_in_seconds", "expires_at", "dial", "reference"}, "repeated"}
+             and "notice", a sentence, when the publisher's pings bring too few calls
           -> {"refusal": code, "market_code", "detail"}
     post  {"kind": "post", "ping_id", "reference", "caller"} -> {"accepted": true, "dial"} or {"accepted": false, …}
 
@@ -89,6 +90,7 @@ def write_bid(bid: InboundBid, now: datetime) -> Answer:
                 "reference": bid.reservation_id.hex,
             },
             "repeated": bid.repeated,
+            **({"notice": bid.notice} if bid.notice else {}),
         },
     )
 

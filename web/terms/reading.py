@@ -33,6 +33,11 @@ def _sentences(document: TermsDocument) -> Iterator[str]:
     if document.sale is not None:
         price = _price(document.sale.price)
         yield f"{price} on top when a sale is reported within {document.sale.within_days} days."
+        if document.party is Party.BUYER:
+            sales = "One sale" if document.sale.per_call == 1 else f"At most {document.sale.per_call} sales"
+            yield f"{sales} of a call, each at most {format_dollars(document.sale.maximum_micros)}."
+        else:
+            yield "Never more than the sale brings, less what is left to us."
     if document.party is Party.PUBLISHER:
         if document.margin is not None:
             yield f"Lowered where less than {_price(document.margin)} of the revenue would be left to us."

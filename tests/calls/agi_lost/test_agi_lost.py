@@ -13,6 +13,7 @@ from rules.places import STATES
 from tests.calls.buyers import answers
 from tests.calls.checks import assert_sold
 from tests.calls.conftest import MakeScenario
+from tests.calls.long_tags import TAGS_1000, with_tags
 from tests.calls.market import Scenario, Wanted
 from tests.calls.node import AGI, Node
 from tollbridge.call_story.story import CallStory
@@ -65,12 +66,14 @@ async def test_lost_at_arrival_the_survival_script_sells_by_the_area_code(
 async def test_lost_in_the_ivr_the_survival_script_sells_with_the_answers_so_far(
     node: Node, scenario: MakeScenario, harm: Harm
 ) -> None:
-    """The refinance desk would be refused had the first answer been forgotten."""
+    """The refinance desk would be refused had the first answer been forgotten, also when it is one of many."""
     market = await scenario(
         [
             Wanted(name="Purchases", behaviour=answers(), states=("OH",), loan_types=("purchase",)),
             Wanted(name="Refinances", behaviour=answers(), states=("OH",), loan_types=("refinance",)),
-        ]
+        ],
+        flow_name="many-tags",
+        flow=with_tags(load("mortgage"), TAGS_1000),
     )
     invite = market.invite()
     async with Caller.dial(invite) as call:
@@ -92,7 +95,7 @@ async def test_lost_in_the_ivr_the_survival_script_sells_with_the_answers_so_far
     story = await market.settled(call, caller=invite.caller)
     assert_sold(story, leg)
     assert story.decisions[0].decided_by == "survival"
-    assert story.tags == {"loan_type": "refinance", "state": "OH", "state_source": "area_code"}
+    assert story.tags == {**TAGS_1000, "loan_type": "refinance", "state": "OH", "state_source": "area_code"}
 
 
 async def _sold_by_survival(market: Scenario, *, silent_until_ringing: bool) -> CallStory:

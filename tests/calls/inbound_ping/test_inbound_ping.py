@@ -16,6 +16,7 @@ from ivr_flows.library import load
 from tests.calls.buyers import answers
 from tests.calls.checks import assert_balanced
 from tests.calls.conftest import MakeScenario
+from tests.calls.long_tags import TAGS_500, with_tags
 from tests.calls.market import Scenario, Wanted
 from tollbridge.phone.caller import Caller
 from web.app import make_app
@@ -23,6 +24,8 @@ from web.keys import MARKET
 from web.rtb.publisher_keys import KeyMade, KeyWanted, add_key
 
 SHARE_PERCENT = 80.0
+LONG_ANSWERS = {f"answer_{number}": "x" * 150 for number in range(5)} | {"answer_5": "x" * 80}
+"""With the others 950 bytes."""
 
 
 async def test_the_call_goes_to_the_buyer_it_was_promised_to_at_the_promised_price(
@@ -34,7 +37,7 @@ async def test_the_call_goes_to_the_buyer_it_was_promised_to_at_the_promised_pri
             Wanted(name="Promised", behaviour=answers(), states=("CA",)),
         ],
         flow_name="direct",
-        flow=load("direct"),
+        flow=with_tags(load("direct"), TAGS_500),
     )
     usual, promised = _target(market, "Usual"), _target(market, "Promised")
     invite = market.invite()
@@ -44,7 +47,7 @@ async def test_the_call_goes_to_the_buyer_it_was_promised_to_at_the_promised_pri
         asked = {
             "kind": "ping",
             "caller": invite.caller,
-            "answers": {"state": "CA", "loan_type": "refinance"},
+            "answers": {"state": "CA", "loan_type": "refinance", **LONG_ANSWERS},
         }
         bid = (await ping(asked))["bid"]
         assert (bid["amount"], bid["dial"]) == ("68.00", market.number)
@@ -73,6 +76,7 @@ async def test_the_call_goes_to_the_buyer_it_was_promised_to_at_the_promised_pri
     assert leg.connected_ms is not None
     assert (story.revenue_micros, story.payout_micros) == (85_000_000, 68_000_000)
     assert story.tags["state"] == "CA"
+    assert story.tags.items() >= {**LONG_ANSWERS, **TAGS_500}.items()
     assert_balanced(story)
     assert not market.buyers["Usual"].legs()
     assert await _rooms(market, promised) == 0

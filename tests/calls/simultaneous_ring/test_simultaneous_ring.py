@@ -28,6 +28,13 @@ async def held(market: Scenario) -> dict[str, int]:
     return {names[key].split(" ")[0]: count for key, count in used.items() if key in names}
 
 
+async def let_the_time_of_the_leases_be_over(market: Scenario) -> None:
+    """As if the ring were two minutes past, and the worker had swept since."""
+    async with market.engine.begin() as connection:
+        await connection.execute(text("UPDATE leases SET expires_at = now() - interval '1 second'"))
+    await asyncio.sleep(2.5)
+
+
 async def test_the_first_to_answer_has_it_and_the_others_are_free_again(scenario: MakeScenario) -> None:
     market = await scenario(
         [
@@ -44,6 +51,8 @@ async def test_the_first_to_answer_has_it_and_the_others_are_free_again(scenario
         await asyncio.sleep(RELEASED_SECONDS)
         assert await held(market) == {"Quick": 1}
         assert await call.hears_sound(2), "the buyer is heard"
+        await let_the_time_of_the_leases_be_over(market)
+        assert await held(market) == {"Quick": 1}, "who talks keeps its room"
         await asyncio.sleep(1)
         await call.hang_up()
     leg = await market.buyers["Quick"].wait_leg()

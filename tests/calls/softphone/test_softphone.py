@@ -26,10 +26,10 @@ from ivr_flows.inspection import texts_of
 from ivr_flows.library import load
 from ivr_flows.publishing import Saved, save_draft
 from rules.places import STATE_CODES
-from store.migrate import upgrade
 from tests.calls.node import AGI, ASTERISK, FAST, SPEECH, WORKER, Node, settings_on_free_ports
 from tests.calls.softphone.desk import Desk
 from tests.calls.softphone.namespace import ADDRESS, run_in_namespace, why_no_namespace
+from tests.postgres import migrated
 from tests.web.browser import CHROMIUM, Visit, open_browser, open_visit
 from tollbridge.node_config import softphone_url
 from tollbridge.phone.caller import Caller
@@ -85,8 +85,7 @@ def a_node() -> Iterator[Node]:
     settings = settings_on_free_ports(data_dir).model_copy(update={"softphone_media_address": ADDRESS})
     node = Node(settings=settings, database_url="")
     try:
-        url = start_embedded_postgres(node.layout.postgres_dir, FAST)
-        upgrade(url)
+        url = migrated(start_embedded_postgres(node.layout.postgres_dir, FAST))
         node.settings, node.database_url = settings.model_copy(update={"database_url": url}), url
         store = settings.cache_dir / "prompts"
         store.mkdir(parents=True, exist_ok=True)

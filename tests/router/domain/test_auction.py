@@ -17,6 +17,7 @@ from router.domain.auction import (
     judged,
     ranked,
 )
+from router.domain.worth import Ceilings
 from tests.router.auctions import wanted_from
 from tests.router.markets import CALL, TUESDAY_NOON
 
@@ -65,6 +66,50 @@ def test_a_bid_stands_from_the_floor_on(amount: int | None, floor: int) -> None:
         assert outcome is BidOutcome.INVALID
     else:
         assert outcome is (ACCEPTED if amount >= floor else BidOutcome.BELOW_FLOOR)
+
+
+@given(
+    bids=BIDS,
+    minimums=st.dictionaries(st.integers(1, 50), st.integers(0, 3_600_000)),
+    standing=st.dictionaries(st.integers(1, 50), st.integers(0, 3_600_000)),
+)
+def test_what_was_ranked_is_ranked_the_same_when_it_is_read_again(
+    bids: list[Bid], minimums: dict[int, int], standing: dict[int, int]
+) -> None:
+    wanted = wanted_from([1], standing_minimums_ms=standing)
+    counted = [
+        judged(replace(bid, minimum_connected_ms=minimums.get(bid.target_id)), wanted, TUESDAY_NOON)
+        for bid in bids
+    ]
+    read = AuctionResult.from_json(AuctionResult(stage_id=1, bids=tuple(counted)).to_json())
+    assert ranked(read.bids, CALL) == ranked(counted, CALL)
+
+
+def test_the_floor_judges_what_a_bid_is_worth_and_the_payout_what_it_is() -> None:
+    """The publisher is paid only when the buyer pays."""
+    bid = replace(a_bid(1), minimum_connected_ms=60_000)  # $20.00, worth $10.00
+    floor = wanted_from([1], floor_micros=10_000_001)
+    assert judged(bid, floor, TUESDAY_NOON).outcome is BidOutcome.BELOW_FLOOR
+    assert judged(bid, floor, TUESDAY_NOON, lasted=(9, *[9] * 16)).outcome is ACCEPTED
+    payout = wanted_from([1], payout_micros=15_000_000, margin_micros=5_000_000)
+    assert judged(bid, payout, TUESDAY_NOON).outcome is ACCEPTED
+
+
+def test_a_bid_without_a_minimum_is_held_to_its_buyers_terms() -> None:
+    wanted = wanted_from([1], standing_minimums_ms={1: 60_000})
+    assert judged(a_bid(1), wanted, TUESDAY_NOON).worth_micros == 10_000_000
+    assert judged(a_bid(2), wanted, TUESDAY_NOON).worth_micros == 20_000_000
+
+
+def test_the_lower_ceiling_holds_whether_stage_or_endpoint_sets_it() -> None:
+    low, high = Ceilings(highest_bid_micros=19_000_000), Ceilings(highest_bid_micros=21_000_000)
+    for stage, endpoint, outcome in (
+        (low, high, BidOutcome.INVALID),
+        (high, low, BidOutcome.INVALID),
+        (high, high, ACCEPTED),
+    ):
+        found = judged(a_bid(1), wanted_from([1], ceilings=stage), TUESDAY_NOON, ceilings=endpoint)
+        assert found.outcome is outcome
 
 
 def test_the_margin_is_what_is_left_after_the_payout() -> None:

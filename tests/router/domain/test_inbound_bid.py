@@ -24,6 +24,9 @@ def test_a_share_goes_before_the_terms_and_the_margin_before_both() -> None:
     assert payout_of(85_000_000, share_ppm=PPM, terms_micros=None, margin_micros=20_000_000) == 65_000_000
     assert payout_of(50_000_000, share_ppm=None, terms_micros=60_000_000) == 50_000_000
     assert payout_of(85_000_000, share_ppm=None, terms_micros=None) == 0
+    # Two thirds of 45 dollars less a tenth of a cent: rounded down, as is everything that is promised.
+    assert payout_of(44_999_000, share_ppm=666_667, terms_micros=None) == 29_990_000
+    assert payout_of(44_999_000, share_ppm=None, terms_micros=60_000_000) == 44_990_000
 
 
 @given(MICROS, st.none() | st.integers(1, PPM), st.none() | MICROS, MICROS)

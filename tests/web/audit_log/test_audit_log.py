@@ -18,6 +18,7 @@ from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import audit_log
+from tests.postgres import as_owner
 from tests.web.conftest import PASSWORD, Client, open_client, sign_in
 from web.audit_log.difference import Change, difference
 from web.audit_log.listing import Cursor, read_cursor, read_typed
@@ -41,7 +42,7 @@ async def add_notes(engine: AsyncEngine, count: int) -> None:
         }
         for n in range(count)
     ]
-    async with engine.begin() as connection:
+    async with as_owner(engine) as connection:
         await connection.execute(delete(audit_log))
         await connection.execute(insert(audit_log), rows)
 

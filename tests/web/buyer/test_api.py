@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from billing.rollups_queries import fold_pending
 from store import tables
 from tests.billing.contracts import contract
+from tests.postgres import as_owner
 from tests.web.buyer.conftest import House
 from tests.web.conftest import Client
 
@@ -48,7 +49,8 @@ async def test_a_buyer_reads_and_does_by_the_api_what_the_pages_do(
     await ask(other, "GET", f"/own/disputes/{made['id']}", 404)
     assert (await ask(buyer, "GET", "/own/disputes", 200))["items"][0]["state"] == "open"
     account = await ask(buyer, "GET", "/own/account", 200)
-    assert account["balance_micros"] == 0 and len(account["items"]) == 2
+    # What is disputed stays owed until it is decided.
+    assert account["balance_micros"] == -45_000_000 and len(account["items"]) == 1
     assert (await ask(buyer, "GET", "/own/documents", 200))["items"] == []
     for path in ("/own/licences", "/own/fewer-calls", "/own/prices"):
         assert await ask(buyer, "GET", path, 200) is not None
@@ -93,15 +95,18 @@ async def test_the_houses_reports_and_money_by_the_api(
     assert not (await ask(admin, "POST", "/payments", 200, topup))["new"]
     await ask(admin, "POST", "/payments", 409, topup | {"amount_micros": 1})
     await ask(buyer, "POST", "/payments", 403, topup)
-    adjust = {"party": "buyer", "party_id": first, "amount_micros": 1, "key": "a1", "reason": "x"}
+    adjust = {"party": "buyer", "party_id": first, "amount_micros": 10_000, "key": "a1", "reason": "x"}
     assert (await ask(admin, "POST", "/adjustments", 200, adjust))["new"]
     file = {"kind": "adjustments", "text": "party,name,amount,key\npublisher,ads,3,f1\n"}
     assert not (await ask(admin, "POST", "/money-files", 200, file))["written"]
     day = house.started_at.date().isoformat()
     draft = {"party": "buyer", "party_id": first, "first": day, "last": day}
     made = await ask(admin, "POST", "/invoices", 201, draft)
-    for step, state in (("issue", "issued"), ("pay", "paid")):
-        assert (await ask(admin, "POST", f"/invoices/{made['id']}/{step}", 200))["state"] == state
+    steps = f"/invoices/{made['id']}"
+    assert (await ask(admin, "POST", f"{steps}/issue", 200))["state"] == "issued"
+    for body in ({}, {"key": "w1"}):
+        await ask(admin, "POST", f"{steps}/pay", 409, body)
+    assert (await ask(admin, "POST", f"{steps}/pay", 200, {"key": "w2"}))["state"] == "paid"
     await ask(admin, "POST", f"/invoices/{made['id']}/void", 409)
     await ask(admin, "POST", "/invoices/999/void", 404)
     document = (await ask(buyer, "GET", "/own/documents", 200))["items"][0]
@@ -110,6 +115,14 @@ async def test_the_houses_reports_and_money_by_the_api(
     assert (await ask(admin, "GET", "/disputes", 200))["items"][0]["buyer"] == "Buckeye Lending"
     ruled = await ask(admin, "POST", f"/disputes/{dispute['id']}/ruling", 200, {"credit_micros": 0})
     assert ruled["state"] == "refused"
+    limits = await ask(buyer, "GET", "/own/dispute-limits", 200)
+    assert (limits["left"], limits["counted"], limits["why_not"]) == (2, 1, "")
+    path = f"/disputes/{dispute['id']}/reopening"
+    await ask(buyer, "POST", path, 403, {"note": "again"})
+    assert (await ask(admin, "POST", path, 201, {"note": "heard anew"}))["id"] != dispute["id"]
+    await ask(admin, "POST", path, 409, {"note": "twice"})
+    (exposed,) = await ask(admin, "GET", "/dispute-exposures", 200)
+    assert (exposed["open_count"], exposed["disputed_micros"]) == (1, 45_000_000)
     wallets = (await ask(admin, "GET", "/wallets", 200))["items"]
     assert {one["buyer"]: one["balance_micros"] for one in wallets}["Buckeye Lending"] != 0
 
@@ -118,7 +131,7 @@ async def test_a_sale_is_reported_later_by_its_key(
     admin: Client, buyer: Client, house: House, engine: AsyncEngine
 ) -> None:
     terms = contract(sale={"within_days": 30, "price": "200.00"})
-    async with engine.begin() as connection:
+    async with as_owner(engine) as connection:
         changed = update(tables.buyer_terms).values(document=terms)
         await connection.execute(text("ALTER TABLE buyer_terms DISABLE TRIGGER USER"))
         await connection.execute(changed)

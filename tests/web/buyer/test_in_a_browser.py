@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.dispute_calls import decide_dispute
 from store import tables
 from tests.web.browser import Visit, open_browser, open_visit
 from tests.web.buyer.conftest import BUYER, PUBLISHER, House
@@ -69,8 +72,10 @@ async def test_a_buyers_day(site: TestServer, buyer: Client, house: House, engin
 
 
 async def test_a_publisher_and_the_house_look_at_money(
-    site: TestServer, publisher: Client, house: House
+    site: TestServer, publisher: Client, buyer: Client, house: House, engine: AsyncEngine
 ) -> None:
+    sent_back = await buyer.post(f"/buyer/calls/{house.billed}/dispute", data={"reason": "spam", "note": ""})
+    assert sent_back.status == 200
     base = str(site.make_url("")).rstrip("/")
     async with open_browser() as browser:
         async with open_visit(browser, base) as visit:
@@ -96,6 +101,11 @@ async def test_a_publisher_and_the_house_look_at_money(
                 "/money/adjustments",
                 "/money/sale-keys",
             )
+            async with engine.begin() as connection:
+                await decide_dispute(
+                    connection, 1, credit_micros=0, answer="a good call", now=datetime.now(UTC)
+                )
+            await look(visit, "/money/disputes/1")
             assert visit.complaints == []
 
 

@@ -16,8 +16,8 @@ from billing import check_invoice
 from billing.dispute_calls import decide_dispute
 from billing.invoice import Invoice
 from billing.make_invoice import issue_invoice, make_invoice
-from billing.money_import import record_payment
 from billing.payments import Direction, Payment
+from billing.record_payment import record_payment
 from billing.terms_document import Party
 from store import tables
 from tests.billing.test_stripe_provider import Recorded, event, signed
@@ -42,7 +42,8 @@ async def test_a_call_is_sent_back_and_the_ruling_is_read(
     assert "Choose what was wrong" in wrong and "so &lt;b&gt;there&lt;/b&gt;" in wrong
     where = await post(buyer, address, 303, **GOOD)
     page = await read(buyer, where)
-    assert "Being looked at" in page and "nothing but noise" in page
+    assert "Being looked at" in page and "nothing but noise" in page and "stays owed" in page
+    assert "You may still send back</span><b>2</b>" in await read(buyer, "/buyer/disputes")
     assert "disputed already" in await post(buyer, address, 409, **GOOD)
     assert "1 dispute is being looked at" in await read(buyer, "/buyer")
     async with engine.begin() as connection:
@@ -81,6 +82,21 @@ async def test_after_the_window_a_call_stays_billed(buyer: Client, house: House,
     assert "window to return it ended" in await post(
         buyer, f"/buyer/calls/{house.billed}/dispute", 409, **GOOD
     )
+
+
+async def test_a_buyer_sees_its_limits_before_it_disputes_and_why_not(
+    buyer: Client, house: House, engine: AsyncEngine
+) -> None:
+    call = f"/buyer/calls/{house.billed}"
+    assert "You may send back 3 more calls now" in await read(buyer, call)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE buyers SET open_disputes_maximum = 0, credit_limit_micros = 0"))
+    page = await read(buyer, call)
+    assert "cannot be sent back now: 0 disputes are open and at most 0" in page
+    assert '<form class="stack"' not in page
+    assert "ask us to raise the limit" in await post(buyer, f"{call}/dispute", 409, **GOOD)
+    assert "No more calls can be sent back now" in await read(buyer, "/buyer/disputes")
+    assert "at most 0 at once and 20 % of your paid calls" in await read(buyer, "/buyer/settings")
 
 
 async def test_the_wallet_tells_what_moved_and_pays_by_hand_or_card(
@@ -131,6 +147,23 @@ async def test_the_provider_tells_of_money_once_and_is_believed_by_its_signature
     async with engine.connect() as connection:
         cash = text("SELECT sum(amount_micros) FROM ledger_postings WHERE account = 'cash'")
         assert await connection.scalar(cash) == 500_000_000
+
+
+async def test_the_provider_tells_what_was_taken_back_and_again_when_it_came_too_early(
+    stranger: Client, house: House, engine: AsyncEngine
+) -> None:
+    paid = event(metadata={"tollbridge_buyer_id": str(house.market.buyers[0])})
+    taken = event(
+        "charge.dispute.created", id="dp_7", payment_intent="pi_7", amount=50_000, status="needs_response"
+    )
+    for body, status in ((taken, 409), (paid, 200), (taken, 200), (taken, 200)):
+        said = {"Stripe-Signature": signed(body)}
+        assert (await stranger.post("/hooks/stripe", data=body, headers=said)).status == status
+    async with engine.connect() as connection:
+        cash = text("SELECT sum(amount_micros) FROM ledger_postings WHERE account = 'cash'")
+        assert await connection.scalar(cash) == 0
+        noted = text("SELECT action FROM audit_log WHERE kind = 'wallets' ORDER BY id")
+        assert (await connection.execute(noted)).scalars().all() == ["top_up", "chargeback"]
 
 
 async def issued(engine: AsyncEngine, house: House) -> Invoice:

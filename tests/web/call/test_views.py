@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from aiohttp.test_utils import TestServer
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.domain.counts import Counts
@@ -19,6 +19,8 @@ from router.market_reader import MarketReader
 from store import tables
 from tests.web.conftest import PASSWORD, Client, open_client, sign_in
 from tests.web.market import STARTED_AT, Market, add, add_call, add_sold_call
+from tollbridge.call_story.queries import read_call
+from tollbridge.call_story.story import tell
 from web.app import make_app
 from web.auth import UserCreated, create_user
 
@@ -29,6 +31,26 @@ async def shown(client: Client, call_id: UUID, **headers: str) -> str:
     async with client.get(f"/calls/{call_id}", headers=headers) as answer:
         assert answer.status == 200
         return " ".join((await answer.text()).split())
+
+
+async def test_a_decision_says_what_it_went_by_when_the_database_did_not_answer(
+    admin: Client, engine: AsyncEngine, market: Market
+) -> None:
+    call_id = await add_sold_call(engine, market)
+    counts = {"not_known": [["suppression", 12_000], ["wallets", 7_200_000], ["turns", None]]}
+    async with engine.begin() as connection:
+        await connection.execute(
+            update(tables.decisions)
+            .where(tables.decisions.c.sequence == 1)
+            .values(decision={"inputs": {"counts": counts}})
+        )
+    words = (
+        "he database did not answer; went by what was known last: suppressed callers 12.0 s old, wallets 2 h old; "
+        "not known: whose turn it is"
+    )
+    assert f"T{words}." in await shown(admin, call_id)
+    story = await read_call(engine, call_id)
+    assert story is not None and f"    t{words}" in list(tell(story))
 
 
 async def test_a_sold_call_tells_its_whole_way(admin: Client, engine: AsyncEngine, market: Market) -> None:

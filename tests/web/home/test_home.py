@@ -84,7 +84,12 @@ async def test_what_needs_somebody_leads_to_where_it_is_mended(
             )
         )
         await connection.execute(
-            insert(tables.counters).values(node="a", name="unlisted_source", value=3, last_at=now)
+            insert(tables.counters),
+            [
+                {"node": "a", "name": "unlisted_source", "value": 3, "last_at": now},
+                {"node": "a", "name": "decided_on_last_known", "value": 12, "last_at": now},
+                {"node": "b", "name": "not_sold_lists_unknown", "value": 1, "last_at": now},
+            ],
         )
         await connection.execute(
             insert(tables.flow_drafts).values(name="mortgage", definition={}, changed_by="bob@example.com")
@@ -98,6 +103,8 @@ async def test_what_needs_somebody_leads_to_where_it_is_mended(
         "1 lines of a node",
         "cel of node a, not CSV",
         "no trunk’s",
+        "12 calls were routed without the database",
+        "1 call was sold to nobody: the database does not answer",
         "The flow mortgage has a draft",
     ):
         assert told in text, told

@@ -33,9 +33,7 @@ async def test_money_is_recorded_by_hand_once(admin: Client, house: House, engin
     wire = {"way": "topup", "party": first, "amount": "500", "key": "wire-1", "note": "Monday"}
     await post(admin, "/money/payments", 303, **wire)
     await post(admin, "/money/payments", 303, **wire)
-    assert "before with another amount" in await post(
-        admin, "/money/payments", 422, **(wire | {"amount": "501"})
-    )
+    assert "as a top-up of $500.00" in await post(admin, "/money/payments", 422, **(wire | {"amount": "501"}))
     wrong = await post(admin, "/money/payments", 422, **(wire | {"amount": "much", "note": "<i>"}))
     assert "Write an amount" in wrong and "&lt;i&gt;" in wrong and 'value="wire-1"' in wrong
     assert "above zero" in await post(admin, "/money/payments", 422, **(wire | {"amount": "-1", "key": "k"}))
@@ -142,7 +140,8 @@ async def test_an_invoice_is_drafted_issued_and_paid(
     await post(admin, f"{where}/issue", 303)
     assert "INV-" in await read(buyer, "/buyer/invoices")
     assert (await (await admin.get(f"{where}.pdf")).read()).startswith(b"%PDF")
-    await post(admin, f"{where}/pay", 303)
+    assert "is due: give the reference" in await post(admin, f"{where}/pay", 409)
+    await post(admin, f"{where}/pay", 303, key="wire-1")
     assert "cannot become" in await post(admin, f"{where}/void", 409)
     assert "Paid" in await read(admin, "/money/invoices?state=paid")
     await post(admin, f"{where}/burn", 404)
@@ -161,7 +160,7 @@ async def test_a_dispute_is_ruled_on(admin: Client, buyer: Client, house: House,
     assert "nothing but noise" in await read(admin, address) and "heard “ohio”" in await read(admin, address)
     wrong = await post(admin, address, 422, ruling="partly", credit="lots", answer="kept <b>")
     assert "how much" in wrong and "kept &lt;b&gt;" in wrong
-    assert "between nothing and the price" in await post(admin, address, 409, ruling="partly", credit="45.01")
+    assert "between nothing and $45.00" in await post(admin, address, 409, ruling="partly", credit="45.01")
     await post(admin, address, 303, ruling="partly", credit="18", answer="half")
     page = await read(admin, address)
     assert "$18.00 credited" in page and "$12.00 taken back" in page
@@ -169,6 +168,27 @@ async def test_a_dispute_is_ruled_on(admin: Client, buyer: Client, house: House,
     assert "Nothing to rule on" in await read(admin, "/money/disputes")
     assert "half" in await read(buyer, address.replace("/money", "/buyer"))
     assert (EMAIL, "rule", "disputes") in await notes(engine)
+
+
+async def test_the_house_sees_exposure_by_buyer_and_opens_a_refused_dispute_again(
+    admin: Client, buyer: Client, house: House, engine: AsyncEngine
+) -> None:
+    where = await post(buyer, f"/buyer/calls/{house.billed}/dispute", 303, **GOOD)
+    address = where.replace("/buyer", "/money")
+    page = await read(admin, "/money/disputes")
+    assert "Open disputes by buyer" in page and "Credit limit lowered by" in page and "$45.00" in page
+    assert "only a refused one" in await post(admin, f"{address}/reopen", 409, note="why not")
+    await post(admin, address, 303, ruling="refuse", answer="a good call")
+    page = await read(buyer, f"/buyer/calls/{house.billed}")
+    assert "stays billed" in page and '<form class="stack"' not in page
+    assert "was refused" in await post(buyer, f"/buyer/calls/{house.billed}/dispute", 409, **GOOD)
+    assert "Open disputes by buyer" not in await read(admin, "/money/disputes")
+    assert "Say why" in await post(admin, f"{address}/reopen", 422, note=" ")
+    again = await post(admin, f"{address}/reopen", 303, note="a better recording")
+    assert again != address and "a better recording" in await read(admin, again)
+    assert f'href="{again}"' in await read(admin, address)
+    await post(buyer, f"{again}/reopen", 403, note="me")
+    assert (EMAIL, "reopen", "disputes") in await notes(engine)
 
 
 async def test_a_dispute_can_be_heard_by_who_rules_on_it(

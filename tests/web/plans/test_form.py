@@ -30,6 +30,8 @@ stages = st.builds(
     deadline_ms=st.integers(50, 2000),
     floor_micros=st.integers(0, 10**12),
     margin_micros=st.integers(0, 10**12),
+    highest_bid_micros=st.none() | st.integers(1, 10**10),
+    longest_minimum_seconds=st.none() | st.integers(0, 3600),
     entries=entries,
 )
 plans = st.builds(Plan, stages=st.lists(stages, max_size=4))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from datetime import UTC, datetime
+
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store import tables
@@ -59,3 +61,31 @@ async def test_machines_make_list_and_revoke_keys(admin: Client, market: Market)
     assert (await api(admin, "GET", "/publishers/99999/keys"))[0] == 404
     _, listed, _ = await api(admin, "GET", path)
     assert [one["enabled"] for one in listed["items"]] == [False] and "key" not in listed["items"][0]
+
+
+async def test_what_a_keys_pings_may_hold_is_changed_by_page_and_api_and_noted(
+    admin: Client, engine: AsyncEngine, market: Market
+) -> None:
+    path = f"/publishers/{market.publisher_id}/keys"
+    form = {"campaign_id": str(market.campaign_id), "open_most": "4", "room_share_percent": "30"}
+    async with admin.post(path, data={**form, "room_share_percent": "101"}) as answer:
+        assert answer.status == 422 and "room_share_percent-problem" in await answer.text()
+    async with admin.post(path, data={**form, "dialect": "tollbridge", "rate_per_minute": "60"}) as answer:
+        assert "4 open; 30 % of room; 50 pings a call" in await answer.text()
+    async with engine.begin() as connection:
+        key_id = await connection.scalar(select(tables.rtb_keys.c.id))
+        warned = {"pings_won": 160, "pings_called": 3, "warned_at": datetime(2026, 11, 24, 15, tzinfo=UTC)}
+        await connection.execute(update(tables.rtb_keys).values(warned))
+    async with admin.post(f"{path}/{key_id}/limits", data={"pings_per_call": "60"}) as answer:
+        text = await answer.text()
+    assert "4 open; 30 % of room; 60 pings a call" in text and "3 of 160" in text and "Too few" in text
+    async with admin.post(f"{path}/{key_id}/limits", data={"open_most": "many"}) as answer:
+        assert answer.status == 422 and "Nothing was changed. open most" in await answer.text()
+    status, changed, _ = await api(admin, "PATCH", f"{path}/{key_id}", json={"open_most": 7})
+    assert status == 200 and (changed["open_most"], changed["room_share_percent"]) == (7, 30)
+    assert changed["binds_at"].startswith("2026-11-25T15:00")
+    assert (await api(admin, "PATCH", f"{path}/{key_id}", json={"open_most": 0}))[0] == 422
+    assert (await api(admin, "PATCH", f"{path}/99999", json={"open_most": 7}))[0] == 404
+    async with engine.connect() as connection:
+        actions = (await connection.execute(select(tables.audit_log.c.action))).scalars().all()
+    assert actions.count("update") == 2

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store import tables
+from store.routing_tables import bidder_records
 from tests.web.conftest import Client
 from tests.web.market import Market
 from tests.web.resources.conftest import Machine
@@ -206,6 +208,31 @@ async def test_a_secret_goes_in_and_never_comes_out(
         machine.client, address, list(with_changes(fields, target_id=str(market.closed_id)))
     )
     assert status == 412, "somebody changed it: the page is told first"
+
+
+async def test_an_endpoint_shows_what_its_wins_came_to_and_why_it_rests(
+    machine: Machine, market: Market, engine: AsyncEngine
+) -> None:
+    body = {"target_id": market.chosen_id, "dialect": "ringba", "url": "https://bids.example.com/ping"}
+    address = f"/ping-endpoints/{await machine.make('/ping-endpoints', body)}"
+    _, content, _ = await machine.ask("GET", address)
+    assert (content["highest_bid_micros"], content["longest_minimum_seconds"]) == (1_000_000_000, 600)
+    assert (content["most_refused_percent"], content["least_paid_percent"]) == (60, 25)
+    for wrong in ({"highest_bid_micros": 0}, {"longest_minimum_seconds": 3601}, {"least_paid_percent": 101}):
+        status, refused, _ = await machine.ask("POST", "/ping-endpoints", {**body, **wrong})
+        assert (status, refused["errors"][0]["field"]) == (422, *wrong)
+    assert "None is counted yet" in await _page(machine.client, address)
+    record = {"won": 20, "refused": 8, "unpaid": 12, "worth_micros": 400_000_000, "lasted": [9], "why": "it paid $0"}
+    until = datetime.now(UTC) + timedelta(hours=1)
+    async with engine.begin() as connection:
+        row = {"target_id": market.chosen_id, "hides_caller": True, "rested_until": until, **record}
+        await connection.execute(insert(bidder_records).values(row))
+    page = await _page(machine.client, address)
+    assert "Not asked for bids until" in page and "it paid $0." in page
+    assert "Won 20, refused 8 when handed over, did not pay for 12. Paid $0.00" in page
+    assert "do not name the caller" in page and "its last 9 connected calls" in page
+    assert ">Rested<" in await _page(machine.client, "/ping-endpoints")
+    assert "It rests for a while: it paid $0" in await _page(machine.client, "/")
 
 
 async def test_each_role_and_names_that_bite(

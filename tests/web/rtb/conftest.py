@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from router.domain.ping_limits import PingLimits
 from store.session import open_engine
 from tollbridge.sample_market.market import SampleBuyer, SampleMarket, SampleTarget, SeededMarket
 from tollbridge.sample_market.queries import seed_market
@@ -27,6 +28,9 @@ NUMBER = "+18005550100"
 PRICE_MICROS, PAYOUT_MICROS = 85_000_000, 60_000_000
 CAMPAIGN, PUBLISHER = "Mortgage", "Rate Compare Media"
 OHIO = {"loan_type": "refinance", "state": "OH"}
+
+PLENTY = PingLimits(open_most=1_000, room_share_percent=100)
+"""For tests about the room itself."""
 
 BUSY = 503
 BUSY_ANSWERS_MAXIMUM = 80
@@ -88,6 +92,7 @@ class Publisher:
                 "campaign": CAMPAIGN,
                 "dialect": dialect,
                 "rate_per_minute": 1000,
+                "limits": PLENTY,
             }
             made = await add_key(self.engine, KeyWanted(**{**values, **changes}))
             assert isinstance(made, KeyMade), made

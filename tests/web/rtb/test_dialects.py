@@ -18,7 +18,7 @@ import pytest
 from router.domain.inbound_bid import BidRefusal, InboundBid, InboundPing, NoBid
 from web.rtb.body import read_fields
 from web.rtb.dialects import DIALECTS
-from web.rtb.shapes import Handover, PingProblem
+from web.rtb.shapes import Handover, PingProblem, read_tags
 
 CASES = Path(__file__).parent / "cases"
 NOW = datetime(2026, 11, 24, 15, 0, 0, tzinfo=UTC)
@@ -90,3 +90,9 @@ def _outcome(value: Mapping[str, Any]) -> InboundBid | NoBid:
         confirmed=value.get("confirmed", True),
         repeated=value.get("repeated", False),
     )
+
+
+def test_answers_count_as_they_travel_and_too_many_are_refused_with_a_sentence() -> None:
+    refused = read_tags({f"answer_{number}": '"' * 190 for number in range(5)})
+    assert isinstance(refused, PingProblem) and refused.reason is BidRefusal.MALFORMED
+    assert refused.detail == "1,971 bytes of answers; at most 1,000 are taken"

@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from router.buyers.tollbridge.signing import SIGNATURE_HEADER, TIME_HEADER, sign, signed_by
+from router.domain.ping_limits import PingLimits
+from tests.postgres import as_owner
 from tests.web.rtb.conftest import NUMBER, OHIO, MakePublisher, Publisher, a_caller
 from web.keys import PINGS_AT_WORK
 from web.rtb import queries
@@ -248,6 +250,32 @@ async def test_more_pings_than_the_key_may_are_refused_until_the_minute_is_over(
     assert "bid" in await publisher.ping(a_caller())
 
 
+async def test_a_publisher_whose_pings_bring_too_few_calls_is_told_first_and_bound_a_day_later(
+    publisher: Publisher,
+) -> None:
+    await publisher.key()
+    assert "notice" not in await publisher.ping(a_caller())
+    await publisher.change("UPDATE rtb_keys SET pings_won = 160, pings_called = 3, warned_at = now()")
+    told = await publisher.ping(a_caller())
+    assert told["notice"].startswith(
+        "160 pings and 3 calls in 7 days; at most 50 pings for each call. From 20"
+    )
+    await publisher.change("UPDATE rtb_keys SET warned_at = now() - interval '24 hours'")
+    refused = await publisher.ping(a_caller())
+    assert (refused["refusal"], refused["market_code"]) == ("publisher_capped", 1007)
+    assert refused["detail"].endswith("1 open reservation at a time until more calls come")
+
+
+async def test_a_publisher_hears_how_many_of_its_reservations_may_be_open(publisher: Publisher) -> None:
+    await publisher.key(limits=PingLimits(open_most=2, room_share_percent=100))
+    answers = await asyncio.gather(*(publisher.ping(a_caller()) for _ in range(12)))
+    refused = [answer for answer in answers if "bid" not in answer]
+    assert len(refused) == 10
+    assert refused[0]["detail"].endswith(
+        "2 of your reservations wait for their calls, and no more may at once"
+    )
+
+
 async def test_too_many_pings_at_once_are_told_to_come_again(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,7 +382,7 @@ async def test_without_a_database_pings_are_told_to_come_again(publisher: Publis
     key = await publisher.key()
     await publisher.engine.dispose()
     broken = publisher.server.make_url(f"/rtb/{key}")
-    async with publisher.engine.begin() as connection:
+    async with as_owner(publisher.engine) as connection:
         await connection.execute(text("ALTER TABLE rtb_keys RENAME TO rtb_keys_gone"))
     async with publisher.session.post(broken, json={}) as answer:
         assert answer.status == 503

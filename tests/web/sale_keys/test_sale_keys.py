@@ -18,6 +18,7 @@ from store import tables
 from store.call_id import call_id_of
 from tests.billing.contracts import contract, payout
 from tests.billing.test_settle_call import a_call, settled
+from tests.postgres import as_owner
 from tests.web.buyer.conftest import CALLERS, House, house, payments, site, till
 from tests.web.buyer.test_money import post
 from tests.web.buyer.test_own_calls import read
@@ -161,7 +162,7 @@ async def test_a_sale_after_its_window_is_refused_and_too_many_are_slowed(
     await tell(stranger, path, 429, call_id=str(sells.billed))
     assert await owed(engine, first) == 45
     wide = await make(admin, buyer_id=first)
-    async with engine.begin() as connection:
+    async with as_owner(engine) as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         moved = {"started_at": tables.calls.c.started_at - dt.timedelta(days=31)}
         await connection.execute(

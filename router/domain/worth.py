@@ -1,0 +1,85 @@
+"""What a bid is worth: its amount times the chance that a call of this target lasts as long as the bid demands. Pure.
+
+The chance is counted from the target's own last calls (`Lasted`), and from PRIOR_CALLS made-up ones of which few last
+long: a long minimum is believed when the target's calls have shown it. All in integers, so that it can be done again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
+
+from rules.money import MICROS_PER_CENT, format_dollars
+
+THRESHOLDS_SECONDS = (10, 20, 30, 45, 60, 75, 90, 120, 150, 180, 240, 300, 600, 900, 1800, 3600)
+"""Lengths that are counted. A minimum in between counts as the next longer one: nobody gains by a second."""
+CALLS_COUNTED = 200
+"""A target's newest connected calls: older ones are forgotten, so that nobody lives on what was once."""
+PRIOR_CALLS = 20
+_UNIT = 1000
+_PRIOR = (
+    20_000, 17_000, 15_500, 14_000, 12_000, 10_000, 9_000, 8_000, 6_500, 5_500, 4_500, 3_000, 2_000, 400, 200, 60, 20,
+)  # fmt: skip
+"""Of PRIOR_CALLS, in thousandths of a call: how many connect at all, and how many reach each threshold."""
+
+Lasted: TypeAlias = Sequence[int]
+"""How many of a target's calls connected, and how many of them reached each threshold; empty: none is known."""
+NOTHING_KNOWN: Lasted = ()
+
+DEFAULT_HIGHEST_BID_MICROS = 1_000_000_000
+DEFAULT_LONGEST_MINIMUM_SECONDS = 600
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ceilings:
+    """The highest bid and the longest minimum that are allowed; None: no ceiling here."""
+
+    highest_bid_micros: int | None = None
+    longest_minimum_seconds: int | None = None
+
+    def problem(self, bid_micros: int, minimum_ms: int | None) -> str:
+        """Return which ceiling a bid passes, for people; empty when none."""
+        highest, longest = self.highest_bid_micros, self.longest_minimum_seconds
+        if highest is not None and bid_micros > highest:
+            return f"a bid of {format_dollars(bid_micros)} is above its ceiling of {format_dollars(highest)}"
+        if longest is not None and minimum_ms is not None and minimum_ms > longest * 1000:
+            return f"a minimum of {minimum_ms / 1000:,g} s is above its ceiling of {longest:,} s"
+        return ""
+
+
+NO_CEILINGS = Ceilings()
+
+
+def worth_micros(bid_micros: int, minimum_ms: int, lasted: Lasted = NOTHING_KNOWN) -> int:
+    """Return what a bid is worth in millionths of a dollar, rounded down. A longer minimum is never worth more."""
+    place = _place(minimum_ms)
+    if lasted:
+        return bid_micros * (_PRIOR[place] + _UNIT * lasted[place]) // (_UNIT * (PRIOR_CALLS + lasted[0]))
+    return bid_micros * _PRIOR[place] // _PRIOR[0]
+
+
+def worth_words(worth: int, minimum_ms: int, lasted: Lasted = NOTHING_KNOWN) -> str:
+    """Say in plain words what a bid is worth, and why; empty when any connected call is paid."""
+    place = _place(minimum_ms)
+    if not place:
+        return ""
+    whole, cents = divmod(worth // MICROS_PER_CENT, 100)  # format_dollars takes three times as long
+    amount = f"${whole:,}.{cents:02d}"
+    seconds = THRESHOLDS_SECONDS[place - 1]
+    if lasted and lasted[0]:
+        return f"worth {amount}: {lasted[place]} of its last {lasted[0]} calls lasted {seconds:,} s"
+    percent = _PRIOR[place] / 200
+    return (
+        f"worth {amount}: it has had no calls yet, and {percent:g} in 100 are expected to last {seconds:,} s"
+    )
+
+
+@lru_cache(maxsize=4096)
+def _place(minimum_ms: int) -> int:
+    """Return where a minimum is counted: 0 when every connected call meets it, else its threshold's number from 1."""
+    if minimum_ms <= 0:
+        return 0
+    return min(bisect_left(THRESHOLDS_SECONDS, -(-minimum_ms // 1000)) + 1, len(THRESHOLDS_SECONDS))

@@ -1,0 +1,200 @@
+"""What was known last, on disk: for the survival script, and for an agi process that starts without a database.
+
+Two files beside the snapshot file. `….known` is JSON: wallets and counters, written anew when they have changed.
+`….callers` holds the lists of suppressed callers and the newest calls as tables that are searched where they are: a
+header, then both tables. Only the standard library is imported: survival reads this while a caller waits.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import mmap
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from router.domain.last_known import EARLIER_RECORD, SUPPRESSED_RECORD, DigestTable, LastKnown, Rung
+from router.domain.live_counts import Changes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FORMAT = 1
+LOCK_SECONDS = 0.3
+ROWS_A_LINE = 1_000
+RUNG_FILE = "rung-without-database.jsonl"
+RUNG_MAXIMUM = 20_000
+"""More that were rung without the database are not counted until it answers."""
+
+
+def known_path(snapshot_file: Path) -> Path:
+    return snapshot_file.with_name(snapshot_file.name + ".known")
+
+
+def callers_path(snapshot_file: Path) -> Path:
+    return snapshot_file.with_name(snapshot_file.name + ".callers")
+
+
+def rung_path(journal_dir: Path) -> Path:
+    return journal_dir / RUNG_FILE
+
+
+def read_last_known(snapshot_file: Path, journal_dir: Path | None = None) -> LastKnown:
+    """Read what was known last. What is missing or damaged counts as never read; never raises for files."""
+    known = LastKnown()
+    try:
+        _read_counts(known_path(snapshot_file), known)
+    except (OSError, ValueError, KeyError, TypeError):
+        known.owed_micros = known.owed_ms = known.counted_ms = None
+    try:
+        _read_callers(callers_path(snapshot_file), known)
+    except (OSError, ValueError, KeyError, TypeError):
+        known.suppressed = known.suppressed_ms = known.earlier = known.earlier_ms = None
+    if journal_dir is not None:
+        known.rung = read_rung(rung_path(journal_dir))
+    return known
+
+
+def _read_counts(path: Path, known: LastKnown) -> None:
+    header, *lines = path.read_bytes().splitlines()
+    stored = json.loads(header)
+    if stored["format"] != FORMAT or len(lines) != stored["lines"]:
+        raise ValueError("cut short, or of another format")
+    rows = [row for line in lines for row in json.loads(line)]
+    of_targets = stored["histories"]
+    owed = {int(buyer_id): owed for buyer_id, owed in stored["owed_micros"]}
+    known.live.replace_all(Changes(counters=rows[of_targets:], histories=rows[:of_targets]))
+    known.owed_micros, known.owed_ms = (owed, stored["owed_ms"]) if stored["owed_ms"] else (None, None)
+    known.counted_ms = stored["counted_ms"]
+    known.maximum_age_ms = stored["maximum_age_ms"]
+
+
+def _read_callers(path: Path, known: LastKnown) -> None:
+    with open(path, "rb") as file:
+        header = json.loads(file.readline(4096))
+        start = file.tell()
+        if header["format"] != FORMAT:
+            raise ValueError(header["format"])
+        whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[start:]
+    suppressed, earlier = header["suppressed"], header["earlier"]
+    middle = suppressed["records"] * SUPPRESSED_RECORD.size
+    if len(whole) != middle + earlier["records"] * EARLIER_RECORD.size:
+        raise ValueError("cut short")
+    if suppressed["read_ms"]:
+        known.suppressed, known.suppressed_ms = (
+            DigestTable(whole[:middle], SUPPRESSED_RECORD),
+            suppressed["read_ms"],
+        )
+    if earlier["read_ms"]:
+        known.earlier, known.earlier_ms = DigestTable(whole[middle:], EARLIER_RECORD), earlier["read_ms"]
+
+
+def write_counts(snapshot_file: Path, known: LastKnown, counts: Changes) -> None:
+    """Put wallets and counters in place of the older ones. Raises OSError.
+
+    Spelled a few at a time: the process has calls to decide beside.
+    """
+    histories = list(counts.histories)
+    rows = iter([*histories, *counts.counters])
+    lines = []
+    while some := list(islice(rows, ROWS_A_LINE)):
+        lines.append(json.dumps(some).encode())
+    header = {
+        "format": FORMAT,
+        "lines": len(lines),
+        "histories": len(histories),
+        "counted_ms": known.counted_ms,
+        "owed_ms": known.owed_ms,
+        "owed_micros": list((known.owed_micros or {}).items()),
+        "maximum_age_ms": known.maximum_age_ms,
+    }
+    _replace(known_path(snapshot_file), [b"\n".join((json.dumps(header).encode(), *lines))], durable=False)
+
+
+def write_callers(snapshot_file: Path, known: LastKnown) -> None:
+    """Put both tables in place of the older ones. Raises OSError."""
+    header: dict[str, Any] = {"format": FORMAT}
+    bodies: list[bytes | memoryview] = []
+    for name, table, read_ms in (
+        ("suppressed", known.suppressed, known.suppressed_ms),
+        ("earlier", known.earlier, known.earlier_ms),
+    ):
+        header[name] = {"records": 0 if table is None else len(table), "read_ms": read_ms}
+        bodies.append(b"" if table is None else table.records)
+    _replace(callers_path(snapshot_file), [json.dumps(header).encode() + b"\n", *bodies])
+
+
+def _replace(path: Path, parts: Sequence[bytes | memoryview], *, durable: bool = True) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        # The owner's only: it says who called, and what buyers owe.
+        with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            for part in parts:
+                file.write(part)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def append_rung(path: Path, rung: Sequence[Rung]) -> None:
+    """Add what was rung without the database, with one write. The worker takes the room for it. Raises OSError."""
+    data = "".join(json.dumps(one.to_json()) + "\n" for one in rung).encode()
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
+def taking_path(path: Path) -> Path:
+    """Where the worker keeps the file while it takes the room."""
+    return path.with_name(path.name + ".taking")
+
+
+def read_rung(path: Path) -> list[Rung]:
+    """Return what was rung and holds no room yet."""
+    return (rung_in(taking_path(path)) + rung_in(path))[:RUNG_MAXIMUM]
+
+
+def rung_in(path: Path) -> list[Rung]:
+    """Return what one such file holds, which need not be there; lines that are damaged are left out."""
+    found: list[Rung] = []
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        try:
+            found.append(Rung.from_json(json.loads(line)))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return found
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Keep other survival scripts from deciding meanwhile, so that each counts what the others ring.
+
+    Who cannot have it for LOCK_SECONDS goes on without: a caller waits.
+    """
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        until = time.monotonic() + LOCK_SECONDS
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                time.sleep(0.005)
+        yield
+    finally:
+        os.close(lock)

@@ -1,0 +1,79 @@
+"""Take the room of calls that were rung while the database did not answer, as soon as it does. Run by the worker.
+
+Nobody is turned away any more: they ring or talk already, so a cap may stand above its number for a while. Their leases
+then end as all others do, and what they came to is counted at settlement.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from router.domain.last_known import Rung
+from router.last_known_file import rung_in, taking_path
+from router.reservations import Attempt, take_leases
+from router.wallet_holds import Hold, take_hold
+from store.faults import is_fault_of_data
+
+log = logging.getLogger(__name__)
+
+ANY_AMOUNT = 1 << 61
+"""No counter reaches it: there is always room."""
+
+_BEGIN = text("SELECT")
+
+
+def set_aside(path: Path) -> None:
+    """Put the file where `take_room` finds it, a moment later: whoever writes to it now has finished then."""
+    taking = taking_path(path)
+    if path.exists() and not taking.exists():
+        path.rename(taking)
+
+
+async def take_room(engine: AsyncEngine, path: Path) -> int:
+    """Take room for what was set aside; return for how many. Doing it again takes no more.
+
+    Raises what the database raises when it is away: then all of it is taken the next time.
+    """
+    taking = taking_path(path)
+    if not taking.exists():
+        return 0
+    rung: Sequence[Rung] = rung_in(taking)
+    for one in rung:
+        try:
+            await _take(engine, one)
+        except (DBAPIError, asyncpg.PostgresError, asyncpg.DataError) as error:
+            if not is_fault_of_data(error):
+                raise
+            log.exception("no room is taken for call %s, which was rung without the database", one.call_id)
+    taking.unlink(missing_ok=True)
+    return len(rung)
+
+
+async def _take(engine: AsyncEngine, rung: Rung) -> None:
+    now = datetime.now(UTC)  # the sweep looks at once whether it is live
+    attempt = Attempt(
+        call_id=rung.call_id,
+        attempt=rung.attempt,
+        target_id=rung.target_id,
+        claims=tuple(replace(claim, at_most=ANY_AMOUNT) for claim in rung.claims),
+        now_ms=rung.at_ms,
+        expires_at=now,
+    )
+    async with engine.begin() as connection:
+        await connection.execute(_BEGIN)  # the driver's own calls do not begin SQLAlchemy's transaction
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        await take_leases(driver, attempt)
+        if rung.hold_micros is not None:
+            hold = Hold(buyer_id=rung.buyer_id, campaign_id=rung.campaign_id, amount_micros=rung.hold_micros)
+            # A wallet that does not cover it has nothing left for others either.
+            await take_hold(driver, rung.call_id, rung.attempt, hold, now)

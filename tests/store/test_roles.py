@@ -1,0 +1,96 @@
+"""What a process of a node may do in the database, and what it may not."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from store.migrate import upgrade
+from store.roles import rights_on
+from tests.postgres import as_owner, execute, owner_of
+
+_ADD_ONLY = (
+    "ledger_transactions",
+    "ledger_postings",
+    "ledger_seals",
+    "ledger_sealed_transactions",
+    "audit_log",
+)
+
+
+@pytest.mark.parametrize("table", _ADD_ONLY)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM {table}",
+        "TRUNCATE {table} CASCADE",
+        "ALTER TABLE {table} DISABLE TRIGGER ALL",
+        "DROP TABLE {table} CASCADE",
+        "SET session_replication_role = replica",
+        "SET ROLE postgres",
+        "CREATE TRIGGER own BEFORE INSERT ON {table} EXECUTE FUNCTION refuse_change_of_ledger()",
+    ],
+)
+async def test_a_process_only_adds_to_what_is_never_changed(
+    engine: AsyncEngine, table: str, statement: str
+) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("RESET ROLE"))
+        with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+            await connection.execute(text(statement.format(table=table)))
+
+
+async def test_a_process_cannot_give_itself_more(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("GRANT ALL ON ledger_postings TO tollbridge_app"))
+        assert not await connection.scalar(text("SELECT has_table_privilege('ledger_postings', 'UPDATE')"))
+
+
+async def test_a_process_uses_every_other_table(engine: AsyncEngine) -> None:
+    query = """SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND relkind = 'r'
+        AND has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+        AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')"""
+    async with engine.connect() as connection:
+        changeable = set(await connection.scalars(text(query)))
+        tables = set(
+            await connection.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
+        )
+    assert changeable == {table for table in tables if "UPDATE" in rights_on(table)}
+    assert set(_ADD_ONLY).isdisjoint(changeable) and len(changeable) > 60
+
+
+async def test_a_role_that_is_missing_is_made_with_the_password_of_its_address(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    """A database of one's own: its admin states two addresses, and `prepare` does the rest."""
+    url = (
+        make_url(database_url)
+        .set(username="it's me", password="it's: a secret")
+        .render_as_string(hide_password=False)
+    )
+    try:
+        upgrade(owner_of(database_url), url)
+        upgrade(owner_of(database_url), url)
+        async with as_owner(engine) as connection:
+            rights = "SELECT has_table_privilege('it''s me', 'ledger_postings', 'INSERT, UPDATE')"
+            may_add = await connection.scalar(text(rights.replace(", UPDATE", "")))
+            may_change = await connection.scalar(text(rights.replace("INSERT, ", "")))
+            kept = await connection.scalar(
+                text("SELECT rolpassword FROM pg_authid WHERE rolname = 'it''s me'")
+            )
+        assert (may_add, may_change) == (True, False)
+        assert str(kept).startswith("SCRAM-SHA-256")
+    finally:
+        execute(database_url, 'DROP OWNED BY "it\'s me"; DROP ROLE "it\'s me"')
+
+
+async def test_rights_that_somebody_widened_are_narrowed_at_the_next_start(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    execute(database_url, "GRANT ALL ON ledger_postings TO tollbridge_app")
+    upgrade(owner_of(database_url), database_url)
+    async with engine.connect() as connection:
+        with pytest.raises(DBAPIError, match="permission denied"):
+            await connection.execute(text("UPDATE ledger_postings SET amount_micros = 1"))
