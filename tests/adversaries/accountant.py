@@ -68,13 +68,19 @@ def ring_problems(happened: Happened, call: CallSeen) -> Iterator[str]:
 
 def _funds_problem(happened: Happened, contract: BuyerContract, at_once: Iterable[CallSeen]) -> Iterator[str]:
     deposited = sum(one.amount_micros for one in happened.cash.values() if one.party == contract.name)
-    spent = sum(due_of(one) for one in happened.calls.values() if one.over and one.answered_by == contract.name)
-    spent -= sum(happened.credits.get(one.call_id, 0) for one in happened.calls.values() if one.answered_by == contract.name)
+    spent = sum(
+        due_of(one) for one in happened.calls.values() if one.over and one.answered_by == contract.name
+    )
+    spent -= sum(
+        happened.credits.get(one.call_id, 0)
+        for one in happened.calls.values()
+        if one.answered_by == contract.name
+    )
     dearest = max(rule.price_micros for rule in contract.rules)
     needs = spent + dearest * sum(1 for _ in at_once)
     duplicates = _unpaid_duplicates(happened, contract.name)
     if needs - duplicates > deposited:
-        yield f"{contract.name} was rung with {deposited} deposited, {spent - duplicates} spent, {dearest} a call at risk"
+        yield f"{contract.name} was rung with {deposited} deposited, {needs - duplicates} spent or at risk"
 
 
 def _unpaid_duplicates(happened: Happened, buyer: str) -> int:

@@ -20,7 +20,9 @@ class Rule:
     when: Mapping[str, str] = field(default_factory=dict)
 
     def pays(self, connected_ms: int, facts: Mapping[str, str]) -> bool:
-        return connected_ms >= self.minimum_ms and all(facts.get(name) == at for name, at in self.when.items())
+        return connected_ms >= self.minimum_ms and all(
+            facts.get(name) == at for name, at in self.when.items()
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,9 @@ GREEDY_BIDDER = BuyerContract(
 )
 BUYERS = (HONEST_BIDDER, GREEDY_BIDDER, PLAIN, VETERANS, NARROW)
 
-NORTH = PublisherContract(name="North Ads", number="+18005550101", payout_micros=30 * DOLLAR, sale_micros=100 * DOLLAR)
+NORTH = PublisherContract(
+    name="North Ads", number="+18005550101", payout_micros=30 * DOLLAR, sale_micros=100 * DOLLAR
+)
 SOUTH = PublisherContract(name="South Ads", number="+18005550102", payout_micros=30 * DOLLAR)
 PUBLISHERS = (NORTH, SOUTH)
 SHARE_OF_SOUTH = 80

@@ -26,9 +26,9 @@ from billing.pay_invoice import pay_invoice
 from billing.payments import Direction, Payment
 from billing.post_once import Posted
 from billing.record_payment import record_payment
-from router.auction import Auction, AuctionParts
+from router.auction import Auction
+from router.auction_house import open_auctions
 from router.buyers.addresses import AddressRules
-from router.buyers.ping_client import PingClient
 from router.domain.caller_facts import told_of_caller, with_caller_state
 from router.domain.decision import RouteRequest
 from router.domain.hops import hops_of
@@ -36,9 +36,6 @@ from router.domain.inbound_bid import InboundBid, NoBid, PublisherKey
 from router.endpoint_admin import set_endpoint
 from router.inbound_arrival import claim_reservation
 from router.inbound_bids import InboundBids
-from router.ping_endpoints import CurrentBidders
-from router.ping_gate import PingGate
-from router.ping_log import PingLog
 from router.route_call import Routed, Router
 from router.snapshot import CurrentSnapshot
 from store.call_id import call_id_of
@@ -49,11 +46,11 @@ from tests.adversaries.events import BidMade, CallSeen, Cash, Happened, Promise
 from tests.adversaries.market import Ids, write_market
 from tests.asterisk_files import CallStory, NodeFiles, cel_lines
 from tests.router.markets import PATIENT_SECONDS
+from tests.sealing import sealer_at
 from tollbridge.worker import Worker, WorkerConfig
 from web.rtb.dialects import DIALECTS
-from web.rtb.publisher_keys import KeyMade, KeyWanted, add_key
+from web.rtb.publisher_keys import KeyMade, KeyWanted, add_key, digest_of
 from web.rtb.queries import key_of_digest
-from web.rtb.publisher_keys import digest_of
 from web.rtb.shapes import PingProblem
 
 _CASH = "SELECT coalesce(sum(amount_micros), 0)::bigint FROM ledger_postings WHERE account = 'cash'"
@@ -83,6 +80,7 @@ class House:
         folder: Path,
     ) -> None:
         self.engine, self.ids, self.key, self.snapshot, self.machine = engine, ids, key, snapshot, machine
+        self.folder = folder
         self.happened = Happened()
         self.open: dict[UUID, OpenCall] = {}
         self.routed: list[Routed] = []
@@ -97,6 +95,9 @@ class House:
         self.router = Router(engine, snapshot, auction, database_seconds=PATIENT_SECONDS)
         pinged = Router(engine, snapshot, auction, hands_over=False, database_seconds=PATIENT_SECONDS)
         self._inbound = InboundBids(engine, snapshot, pinged, network_name="here")
+        self.stalled = Router(engine, snapshot, auction, database_seconds=0)
+        """Decides as the agi process does while the database does not answer."""
+        self.sealer = sealer_at(folder / "roots")
         config = WorkerConfig(
             node=NODE,
             database_url="",
@@ -104,12 +105,21 @@ class House:
             journal_dir=self._files.journal,
             recordings_dir=folder / "recordings",
             alive_file=folder / "alive",
+            sealer=self.sealer,
         )
         self.worker = Worker(engine, config)
 
-    async def ping(self, caller: str, told: Mapping[str, str], *, least: str | None = None) -> InboundBid | NoBid:
+    async def ping(
+        self, caller: str, told: Mapping[str, str], *, least: str | None = None
+    ) -> InboundBid | NoBid:
         """Ask as South's machine does, in our own dialect."""
-        asked: dict[str, Any] = {"version": 1, "kind": "ping", "ping_id": "p", "caller": caller, "answers": dict(told)}
+        asked: dict[str, Any] = {
+            "version": 1,
+            "kind": "ping",
+            "ping_id": "p",
+            "caller": caller,
+            "answers": dict(told),
+        }
         if least is not None:
             asked["least_bid"] = least
         ping = DIALECTS["tollbridge"].read_ping(asked)
@@ -154,7 +164,11 @@ class House:
         claim = None
         if claims and caller:
             claim = await claim_reservation(
-                self.engine, call_id, number_id=self.ids.numbers[publisher], caller=caller, now=datetime.now(UTC)
+                self.engine,
+                call_id,
+                number_id=self.ids.numbers[publisher],
+                caller=caller,
+                now=datetime.now(UTC),
             )
         tags = told_of_caller({} if claim is None else claim.tags, dict(said))
         market = self.snapshot.current
@@ -194,7 +208,9 @@ class House:
         names = {target_id: name for name, target_id in self.ids.targets.items()}
         promise = None
         if claim is not None:
-            promise = next(one for one in self.happened.promises if one.reservation_id == claim.reservation_id)
+            promise = next(
+                one for one in self.happened.promises if one.reservation_id == claim.reservation_id
+            )
         rung = tuple(names[offer.target_id] for offer in routed.ringing)
         bids = {
             names[offer.target_id]: BidMade(
@@ -212,7 +228,9 @@ class House:
             facts=facts,
             rung=rung,
             claimed=promise,
-            to_promised=claim is not None and bool(rung) and routed.ringing[0].target_id == claim.reserved.target_id,
+            to_promised=claim is not None
+            and bool(rung)
+            and routed.ringing[0].target_id == claim.reserved.target_id,
             bids=bids,
             fell_back=bool(routed.problem),
         )
@@ -249,7 +267,9 @@ class House:
         story = replace(call.story, connected_ms=connected_ms, **self._stepped(clock_step_ms))
         lines = cel_lines(story)[3:]
         if not call.seen.rung:
-            lines = [line for line in lines if f"target-{story.target_id}-" not in line and '"DIALEND"' not in line]
+            lines = [
+                line for line in lines if f"target-{story.target_id}-" not in line and '"DIALEND"' not in line
+            ]
         self._files.write_cel(*lines)
         call.seen.answered_by = call.seen.rung[0] if connected_ms is not None else None
         call.seen.connected_ms = connected_ms or 0
@@ -261,7 +281,10 @@ class House:
     async def takes_payment(self, buyer: str, amount_micros: int, reference: str) -> bool:
         """A buyer's payment arrives and is recorded as a top-up; say whether the house took it."""
         payment = Payment(
-            direction=Direction.TOP_UP, party_id=self.ids.buyers[buyer], amount_micros=amount_micros, key=reference
+            direction=Direction.TOP_UP,
+            party_id=self.ids.buyers[buyer],
+            amount_micros=amount_micros,
+            key=reference,
         )
         return await self.records(payment, buyer)
 
@@ -299,6 +322,11 @@ class House:
             id=self.ids.buyers[buyer],
         )
 
+    async def hears_what_is_known(self) -> None:
+        """Read what calls without the database go by, as a running process does each second."""
+        await self.stalled.keep_last_known(self.folder / "market.json", self._files.journal, 24)
+        await self.stalled._database.last_known.refresh(self.snapshot.current, all_of_it=True)
+
     async def settle(self) -> None:
         """Let the worker do all it has to do."""
         for _ in range(20):
@@ -335,16 +363,13 @@ async def open_house(database_url: str, folder: Path) -> AsyncIterator[House]:
         key = await _key(engine)
         snapshot = CurrentSnapshot(engine, folder / "market.json")
         await snapshot.load()
-        client = await stack.enter_async_context(PingClient(LOOPBACK))
-        log = await stack.enter_async_context(PingLog(engine))
-        endpoints, gate = CurrentBidders(engine, LOOPBACK), PingGate(engine)
-        await endpoints.refresh()
-        auction = Auction(AuctionParts(bidders=endpoints, client=client, gate=gate, log=log, own_hop="here"))
-        stack.push_async_callback(auction.close)
+        auction = await stack.enter_async_context(open_auctions(engine, own_hop="here", rules=LOOPBACK))
         house = House(engine, ids, key, snapshot, auction, machine, folder)
         for contract in BUYERS:
             if contract.deposit_micros is not None:
-                await house.takes_payment(contract.name, contract.deposit_micros, f"deposit of {contract.name}")
+                await house.takes_payment(
+                    contract.name, contract.deposit_micros, f"deposit of {contract.name}"
+                )
         yield house
 
 

@@ -15,11 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store import tables as t
 from tests.adversaries.contracts import (
-    AREA_CODES,
     BUYERS,
     PUBLISHERS,
     SUPPRESSED,
-    ZIP_CODES,
     BuyerContract,
     PublisherContract,
     Rule,
@@ -49,7 +47,14 @@ class Ids:
 async def write_market(engine: AsyncEngine) -> Ids:
     """Write everything but endpoints and deposits. The database must be fresh."""
     async with engine.begin() as connection:
-        await _make(connection, t.flows, name="direct", version=1, definition={"start": "hello"}, published_at=LONG_AGO)
+        await _make(
+            connection,
+            t.flows,
+            name="direct",
+            version=1,
+            definition={"start": "hello"},
+            published_at=LONG_AGO,
+        )
         campaign = await _make(
             connection,
             t.campaigns,
@@ -66,7 +71,9 @@ async def write_market(engine: AsyncEngine) -> Ids:
             cost_per_minute_micros=CARRIER_COST_PER_MINUTE_MICROS,
         )
         auction = await _make(connection, t.plan_stages, campaign_id=campaign, position=1, method="ping_post")
-        waterfall = await _make(connection, t.plan_stages, campaign_id=campaign, position=2, method="priority")
+        waterfall = await _make(
+            connection, t.plan_stages, campaign_id=campaign, position=2, method="priority"
+        )
         publishers = {one.name: await _publisher(connection, campaign, one) for one in PUBLISHERS}
         numbers = {
             one.name: await _make(
@@ -152,7 +159,11 @@ def _document(contract: BuyerContract) -> dict[str, Any] | None:
     """Terms of several rules as JSON; None where a price and a minimum say it all."""
     if len(contract.rules) == 1:
         return None
-    sale = {} if contract.sale_micros is None else {"sale": {"within_days": 30, "price": _dollars(contract.sale_micros)}}
+    sale = (
+        {}
+        if contract.sale_micros is None
+        else {"sale": {"within_days": 30, "price": _dollars(contract.sale_micros)}}
+    )
     return _terms(rules=[_rule(place, rule) for place, rule in enumerate(contract.rules, 1)], **sale)
 
 

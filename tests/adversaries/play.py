@@ -8,7 +8,7 @@ from tests.adversaries.accountant import book_problems
 from tests.adversaries.books import read_books
 from tests.adversaries.draw import Draw
 from tests.adversaries.house import House
-from tests.adversaries.parties import bidder, buyer, disputes, publisher, sales, staff
+from tests.adversaries.parties import bidder, buyer, database_owner, disputes, publisher, sales, staff, stalls
 
 Move = Callable[[House, Draw], Awaitable[None]]
 
@@ -19,6 +19,7 @@ MOVES: tuple[Move, ...] = (
     *disputes.MOVES,
     *sales.MOVES,
     *staff.MOVES,
+    *stalls.MOVES,
 )
 
 
@@ -31,4 +32,6 @@ async def play(house: House, draw: Draw, moves: int) -> list[str]:
     for call_id in sorted(house.open):
         await house.hang_up(call_id, connected_ms=draw.pick((None, 60_000, 120_000)))
     await house.settle()
-    return [*house.problems, *book_problems(house.happened, await read_books(house))]
+    found = [*house.problems, *book_problems(house.happened, await read_books(house))]
+    found += await database_owner.tries_as_the_application(house)
+    return found or await database_owner.rewrites(house, draw)

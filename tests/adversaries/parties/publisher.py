@@ -1,4 +1,4 @@
-"""The publisher South tries to gain: it invents callers, pings and never calls, names false ZIPs, rotates and repeats."""
+"""The publisher South tries to gain: invents callers, pings and never calls, names false ZIPs, rotates and repeats."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def some_facts(draw: Draw) -> dict[str, str]:
     return facts
 
 
-async def calls(house: House, draw: Draw, publisher: str, caller: str, said: Mapping[str, str], **more: object) -> None:
+async def calls(
+    house: House, draw: Draw, publisher: str, caller: str, said: Mapping[str, str], **more: object
+) -> None:
     """A call comes in, and the accountant looks at who rings."""
     seen = await house.call(publisher, caller, said, **more)  # type: ignore[arg-type]
     house.problems.extend(ring_problems(house.happened, seen))
@@ -58,10 +60,14 @@ async def pings_and_calls(house: House, draw: Draw) -> None:
     """The caller may say something else than the publisher did."""
     caller, told = new_caller(draw), some_facts(draw)
     bid = await house.ping(caller, told)
-    said = draw.pick(({}, {"veteran": "no"}, {"state": "OH"}, {"state": "CA"}, {"veteran": "yes", "state": "OH"}))
+    said = draw.pick(
+        ({}, {"veteran": "no"}, {"state": "OH"}, {"state": "CA"}, {"veteran": "yes", "state": "OH"})
+    )
     if isinstance(bid, InboundBid):
         claims = draw.pick((True, True, True, False))
-        await calls(house, draw, SOUTH.name, caller, said if claims else {**told, **said}, told=told, claims=claims)
+        await calls(
+            house, draw, SOUTH.name, caller, said if claims else {**told, **said}, told=told, claims=claims
+        )
 
 
 async def pings_and_never_calls(house: House, draw: Draw) -> None:

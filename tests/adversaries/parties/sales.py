@@ -18,7 +18,9 @@ async def reports_a_sale(house: House, draw: Draw) -> None:
         return
     call_id, key, amount = draw.pick(over[-6:]), draw.pick(("a", "b", "c")), draw.pick(AMOUNTS)
     async with house.engine.begin() as connection:
-        said = await report_sale(connection, call_id, key=key, now=dt.datetime.now(dt.UTC), price_micros=amount)
+        said = await report_sale(
+            connection, call_id, key=key, now=dt.datetime.now(dt.UTC), price_micros=amount
+        )
     if isinstance(said, SaleReported):
         house.happened.sales.setdefault(call_id, {})[key] = said.price_micros
 

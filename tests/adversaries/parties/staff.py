@@ -87,7 +87,9 @@ async def takes_the_wire_of_an_invoice(house: House, draw: Draw) -> None:
         return
     invoice_id, buyer = house.invoices.pop(draw.number(0, len(house.invoices) - 1))
     reference = f"wire of invoice {invoice_id}"
-    steps = draw.pick((("pay",), ("topup", "pay"), ("pay", "topup"), ("switch", "pay"), ("switch", "topup", "pay")))
+    steps = draw.pick(
+        (("pay",), ("topup", "pay"), ("pay", "topup"), ("switch", "pay"), ("switch", "topup", "pay"))
+    )
     for step in steps:
         if step == "switch":
             await house.switches_how_it_pays(buyer)
@@ -97,4 +99,12 @@ async def takes_the_wire_of_an_invoice(house: House, draw: Draw) -> None:
             await house.takes_payment(buyer, 45 * DOLLAR, reference)
 
 
-MOVES = (takes_a_top_up, refunds, pays_out, adjusts_a_call, adjusts_a_call, invoices, takes_the_wire_of_an_invoice)
+MOVES = (
+    takes_a_top_up,
+    refunds,
+    pays_out,
+    adjusts_a_call,
+    adjusts_a_call,
+    invoices,
+    takes_the_wire_of_an_invoice,
+)
