@@ -13,6 +13,8 @@ from billing import terms_queries as queries
 from billing.check_terms import checked_terms
 from billing.read_terms import TermsError
 from billing.terms_document import Fixed, Party, TermsDocument
+from ivr_flows.publishing import tags_of_flows
+from rules.known_facts import unknown_facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +52,9 @@ async def save_terms(
         read = checked_terms(document, party)
     except TermsError as error:
         return TermsRefused(problems=error.problems)
-    unknown = await queries.unknown_publishers(connection, [one.publisher_id for one in read.overrides])
-    if unknown:
-        return TermsRefused(problems=tuple(f"overrides: there is no publisher {one}" for one in unknown))
+    problems = await _names_of_nothing(connection, read)
+    if problems:
+        return TermsRefused(problems=problems)
     if await queries.has_version(connection, party, party_id, campaign_id, goes_live_at):
         return TermsRefused(problems=("from: other terms go live at that very moment; choose another",))
     terms_id = await queries.insert_terms(
@@ -67,6 +69,16 @@ async def save_terms(
         },
     )
     return TermsSaved(terms_id=terms_id, goes_live_at=goes_live_at)
+
+
+async def _names_of_nothing(connection: AsyncConnection, document: TermsDocument) -> tuple[str, ...]:
+    """Return what the terms ask for that there is not: publishers, and facts of no call."""
+    unknown = await queries.unknown_publishers(connection, [one.publisher_id for one in document.overrides])
+    problems = [f"overrides: there is no publisher {one}" for one in unknown]
+    if document.facts:
+        tags = await tags_of_flows(connection)
+        problems += [f"rules: {one}" for one in unknown_facts(document.facts, tags, afterwards=True)]
+    return tuple(problems)
 
 
 def _listed(document: TermsDocument) -> dict[str, int]:

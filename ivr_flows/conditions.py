@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rules.condition import facts_of, parse_condition
 from rules.condition_check import Facts, compile_condition
 from rules.fact_kinds import Kind
-from rules.known_tags import TAG_KINDS
+from rules.known_facts import TAG_KINDS
 
 CALL_FACTS: Mapping[str, Kind] = {"caller": Kind.TEXT, "area_code": Kind.TEXT}
 """Known of every call without a question: the caller's number and its area code."""

@@ -35,6 +35,7 @@ from ivr_flows.ways import (
     union_of,
     with_inner,
 )
+from rules.known_facts import ALIASES
 
 COMMANDS = ""
 """The place of what is said at every question: no node's."""
@@ -90,6 +91,12 @@ def _tags_spoken(flow: Flow) -> frozenset[str]:
     return said | tags_in(flow.commands.stop_calling_text)
 
 
+def tags_known(flow: Flow) -> frozenset[str]:
+    """Return the tags that the flow and its sub-flows set, or say they are given."""
+    given = flow.given.union(*(tags_known(inner) for inner in flow.subflows.values()))
+    return given | union_of(everywhere(flow, lambda node: node.tags_set()))
+
+
 def unreachable_nodes(flow: Flow) -> list[Problem]:
     """Return a problem for every node that no way from the entry leads to."""
     seen = reached_from(flow, starts_of(flow))
@@ -102,6 +109,7 @@ def inspect(flow: Flow, uploads: Iterable[str] = ()) -> list[Finding]:
         _dead_ends,
         _loops_without_wait,
         _unknown_tags,
+        _misnamed_tags,
         _routes_without_notice,
         _operator_without_notice,
         _silent_notices,
@@ -192,6 +200,14 @@ def _unknown_tags(flow: Flow) -> Iterator[Finding]:
                 " under 'given' when it comes with the call"
             )
             yield Finding(severity=severity, code="unknown_tag", node=name, text=text)
+
+
+def _misnamed_tags(flow: Flow) -> Iterator[Finding]:
+    """What only another party calls so is a fact that no licence, filter or contract finds."""
+    for name, node in flow.nodes.items():
+        for tag in sorted(node.tags_set() & ALIASES.keys()):
+            text = f"the tag {tag!r} is called {ALIASES[tag]!r} by everybody who reads it: name it so"
+            yield Finding(severity=Severity.ERROR, code="misnamed_tag", node=name, text=text)
 
 
 def _tags_missed(flow: Flow, known: frozenset[str]) -> dict[str, frozenset[str]]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ivr_flows import queries
 from ivr_flows.definition import FORMAT_VERSION, FlowError, parse_flow, unkeepable
 from ivr_flows.differences import Difference, differences
-from ivr_flows.inspection import Finding, Severity, blocking, inspect
+from ivr_flows.inspection import Finding, Severity, blocking, inspect, tags_known
 from ivr_flows.pinning import pin, sub_flows_wanted
 
 FLOW_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
@@ -200,6 +200,17 @@ def check(
         text = f"the flow goes into itself ({' → '.join(round_trip)}): take one of these sub-flows out"
         return [Finding(severity=Severity.ERROR, code="cyclic", node="", text=text)]
     return findings_of(pin(definition, _pins(published)), uploads)
+
+
+async def tags_of_flows(connection: AsyncConnection) -> frozenset[str]:
+    """Return the tags that published flows set, or say they are given: a filter or a term may ask for them."""
+    tags: frozenset[str] = frozenset()
+    for one in (await queries.newest_versions(connection)).values():
+        try:
+            tags |= tags_known(parse_flow(one.definition))
+        except FlowError:  # written by an older version of ours; publishing it again says what is wrong
+            continue
+    return tags
 
 
 def findings_of(definition: Mapping[str, Any], uploads: Iterable[str] = ()) -> list[Finding]:

@@ -144,6 +144,15 @@ def test_a_tag_that_is_set_nowhere_is_an_error_where_it_is_asked_for(node: dict[
     assert found(nodes, given=["stat"]) == []
 
 
+def test_a_tag_is_named_as_the_router_reads_it() -> None:
+    """A ZIP code in a tag of another name says nothing of where the caller lives."""
+    node = {"kind": "set_tag", "tag": "zip_code", "value": "94105", "exits": {"next": "route"}}
+    nodes = {**GOOD, "notice": {**NOTICE, "exits": {"next": "mark"}}, "mark": node}
+    (finding,) = found(nodes)
+    assert (finding.severity, finding.code, finding.node) == (Severity.ERROR, "misnamed_tag", "mark")
+    assert finding.text.startswith("the tag 'zip_code' is called 'zip'")
+
+
 def test_in_a_sub_flow_an_unknown_tag_may_come_from_outside() -> None:
     nodes = {
         "say": {"kind": "say", "text": "In {state}.", "exits": {"next": "back"}},

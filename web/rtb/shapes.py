@@ -11,8 +11,10 @@ from uuid import UUID
 
 import phonenumbers
 
+from router.domain.caller_facts import state_code
+from router.domain.decision import STATE_TAG
 from router.domain.inbound_bid import BidRefusal, InboundBid, InboundPing, NoBid
-from rules.places import STATES
+from rules.known_facts import NOT_FOR_PARTIES, known_name
 
 MAXIMUM_FIELDS = 60
 MAXIMUM_NAME_CHARACTERS = 60
@@ -24,23 +26,6 @@ MAXIMUM_TAGS_BYTES = 1000
 Fields = Mapping[str, Any]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_STATES_BY_NAME = {name.casefold(): code for code, name in STATES.items()} | {
-    code.casefold(): code for code in STATES
-}
-
-# Facts that are ours to find out; a publisher that sends them is not believed.
-_OURS = frozenset(
-    {"publisher", "publisher_id", "campaign", "number", "day", "time", "hour", "score", "state_candidates"}
-)
-_ALIASES = {
-    "zip": "zip_code",
-    "zipcode": "zip_code",
-    "caller_zip": "zip_code",
-    "postal_code": "zip_code",
-    "caller_state": "state",
-    "region": "state",
-    "loantype": "loan_type",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,21 +99,21 @@ def read_tags(fields: Fields) -> dict[str, str] | PingProblem:
         return malformed(f"more than {MAXIMUM_FIELDS} fields")
     tags: dict[str, str] = {}
     for spelled, value in fields.items():
-        name = _ALIASES.get(spelled.strip().lower(), spelled.strip().lower())
+        name = known_name(spelled)
         text = _text_of(value)
         if len(name) > MAXIMUM_NAME_CHARACTERS or not _NAME.fullmatch(name):
             return malformed(f"{_short(spelled)!r} is no name of a field")
+        if name == STATE_TAG and text:
+            text = state_code(text)
         if text is None:
-            return malformed(f"{name} is no short text, number or yes/no")
-        if text and name not in _OURS:
+            what = "state of the US" if name == STATE_TAG else "short text, number or yes/no"
+            return malformed(f"{name} is no {what}")
+        if text and tags.get(name, text) != text:
+            return malformed(f"{name} is told twice, and not the same")
+        if text and name not in NOT_FOR_PARTIES:
             tags[name] = text
     if sum(len(name) + len(text.encode()) + 6 for name, text in tags.items()) > MAXIMUM_TAGS_BYTES:
         return malformed(f"more than {MAXIMUM_TAGS_BYTES} bytes of answers")
-    if "state" in tags:
-        code = _STATES_BY_NAME.get(tags["state"].casefold())
-        if code is None:
-            return malformed("state is no state of the US")
-        tags["state"] = code
     return tags
 
 
