@@ -39,7 +39,7 @@ def with_caller_state(
     of_zip = state_of_zip(tags.get(ZIP_TAG, ""), zip_codes)
     told = {stated, of_zip, *(_told_before(tags) if source == DISAGREE else ())} - {None}
     if told:
-        source = DISAGREE if len(told) > 1 else ZIP_CODE if stated is None else STATED
+        source = DISAGREE if len(told) > 1 else ZIP_CODE if stated is None and of_zip else STATED
         return {**rest, **_place(sorted(filter(None, told))), STATE_SOURCE_TAG: source}
     states = states_of_area_code(caller or "", area_codes)
     return {**rest, **_place(states), STATE_SOURCE_TAG: AREA_CODE} if states else rest

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import phonenumbers
 
-from router.domain.caller_facts import state_code
-from router.domain.decision import STATE_TAG
+from router.domain.caller_facts import STATED, state_code
+from router.domain.decision import DISAGREE, STATE_CANDIDATES_TAG, STATE_SOURCE_TAG, STATE_TAG
 from router.domain.inbound_bid import BidRefusal, InboundBid, InboundPing, NoBid
 from rules.known_facts import NOT_FOR_PARTIES, known_name
 
@@ -97,7 +97,7 @@ def read_tags(fields: Fields) -> dict[str, str] | PingProblem:
     """
     if len(fields) > MAXIMUM_FIELDS:
         return malformed(f"more than {MAXIMUM_FIELDS} fields")
-    tags: dict[str, str] = {}
+    told: dict[str, str] = {}
     for spelled, value in fields.items():
         name = known_name(spelled)
         text = _text_of(value)
@@ -108,12 +108,26 @@ def read_tags(fields: Fields) -> dict[str, str] | PingProblem:
         if text is None:
             what = "state of the US" if name == STATE_TAG else "short text, number or yes/no"
             return malformed(f"{name} is no {what}")
-        if text and tags.get(name, text) != text:
+        if text and told.setdefault(name, text) != text:
             return malformed(f"{name} is told twice, and not the same")
-        if text and name not in NOT_FOR_PARTIES:
-            tags[name] = text
+    tags = _believed(told)
     if sum(len(name) + len(text.encode()) + 6 for name, text in tags.items()) > MAXIMUM_TAGS_BYTES:
         return malformed(f"more than {MAXIMUM_TAGS_BYTES} bytes of answers")
+    return tags
+
+
+def _believed(told: Mapping[str, str]) -> dict[str, str]:
+    """Return what a publisher's word is taken for. Another house of our kind says how it knows the caller's state.
+
+    A state that it only guessed is dropped, as we guess ourselves; states that disagree stay candidates, which asks for
+    more licences, never for fewer.
+    """
+    tags = {name: text for name, text in told.items() if name not in NOT_FOR_PARTIES}
+    source = told.get(STATE_SOURCE_TAG, STATED)
+    if source == DISAGREE:
+        return {**tags, STATE_SOURCE_TAG: DISAGREE, STATE_CANDIDATES_TAG: told.get(STATE_CANDIDATES_TAG, "")}
+    if source != STATED:
+        tags.pop(STATE_TAG, None)
     return tags
 
 
