@@ -31,6 +31,7 @@ from agi.offered import (
     treatment_of,
     treatment_variables,
 )
+from router.domain.abroad import nothing_abroad
 from router.domain.caller_facts import with_caller_state
 from router.domain.counts import Counts
 from router.domain.decide import decide_unasked
@@ -126,7 +127,7 @@ def _decide(
     tried: tuple[int, ...],
 ) -> Decision:
     campaign = snapshot.campaigns[number.campaign_id]
-    counts = Counts(concurrency=_legs_in_use(agi, campaign))
+    counts = nothing_abroad(snapshot, Counts(concurrency=_legs_in_use(agi, campaign)))
     request = RouteRequest(
         call_id=str(call_id_of(call.linkedid)),
         campaign_id=campaign.id,

@@ -297,6 +297,7 @@ def outcomes(record: CallRecord, billed: LegRecord | None, conversion: Conversio
             connected=leg.answered_ms is not None,
             converted=leg is billed and conversion.converted,
             price_micros=conversion.price_micros if leg is billed and conversion.converted else 0,
+            connected_ms=leg.connected_ms,
         )
         for leg in record.legs
         if leg.target_id is not None

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import BigInteger, Integer, Text, Uuid, bindparam, text
+from sqlalchemy import BigInteger, Double, Integer, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.domain.caps import Claim, Moment, caps_of, claims_of
 from router.domain.market import Target
+from rules.dialling import LONGEST_TALK_SECONDS
 
 _TAKE = """
     SELECT take_leases($1, $2, $3, $4, $5, $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[],
@@ -100,10 +101,11 @@ _CONFIRM = text("""
 _COUNT_OUTCOME = text("""
     WITH settled AS (
         SELECT id, counter_key, period_start, CASE WHEN released_at IS NULL THEN amount ELSE 0 END AS held,
-            CASE kind WHEN 'connections' THEN :connections WHEN 'conversions' THEN :conversions
-                ELSE :revenue END::bigint AS happened
+            CASE WHEN kind = 'connections' THEN :connections WHEN kind = 'conversions' THEN :conversions
+                WHEN kind = 'revenue' THEN :revenue ELSE ceil(amount * :longest_talks) END::bigint AS happened
         FROM leases
-        WHERE call_id = :call_id AND attempt = :attempt AND kind IN ('connections', 'conversions', 'revenue')
+        WHERE call_id = :call_id AND attempt = :attempt
+            AND kind IN ('connections', 'conversions', 'revenue', 'abroad_seconds', 'abroad_micros')
         ORDER BY id FOR UPDATE
     ), locked AS (
         SELECT key FROM cap_counters WHERE key IN (SELECT counter_key FROM settled) ORDER BY key COLLATE "C" FOR UPDATE
@@ -117,19 +119,20 @@ _COUNT_OUTCOME = text("""
     bindparam("connections", type_=BigInteger),
     bindparam("conversions", type_=BigInteger),
     bindparam("revenue", type_=BigInteger),
+    bindparam("longest_talks", type_=Double),
 )
 
 # The same of many legs at once: what each counter is owed is added up, so that no row is moved twice.
 _COUNT_OUTCOMES = text("""
     WITH said AS (
-        SELECT * FROM unnest(:ids, :attempts, :connections, :conversions, :revenues)
-            AS s(call_id, attempt, connections, conversions, revenue)
+        SELECT * FROM unnest(:ids, :attempts, :connections, :conversions, :revenues, :longest_talks)
+            AS s(call_id, attempt, connections, conversions, revenue, longest_talks)
     ), settled AS (
         SELECT l.id, l.counter_key, l.period_start, CASE WHEN l.released_at IS NULL THEN l.amount ELSE 0 END AS held,
-            CASE l.kind WHEN 'connections' THEN s.connections WHEN 'conversions' THEN s.conversions
-                ELSE s.revenue END AS happened
+            CASE WHEN l.kind = 'connections' THEN s.connections WHEN l.kind = 'conversions' THEN s.conversions
+                WHEN l.kind = 'revenue' THEN s.revenue ELSE ceil(l.amount * s.longest_talks)::bigint END AS happened
         FROM leases l JOIN said s ON s.call_id = l.call_id AND s.attempt = l.attempt
-        WHERE l.kind IN ('connections', 'conversions', 'revenue')
+        WHERE l.kind IN ('connections', 'conversions', 'revenue', 'abroad_seconds', 'abroad_micros')
         ORDER BY l.id FOR UPDATE OF l
     ), owed AS (
         SELECT counter_key, period_start, sum(happened - held)::bigint AS amount FROM settled
@@ -148,6 +151,7 @@ _COUNT_OUTCOMES = text("""
         bindparam(name, type_=ARRAY(BigInteger))
         for name in ("attempts", "connections", "conversions", "revenues")
     ),
+    bindparam("longest_talks", type_=ARRAY(Double)),
 )
 
 # Parts of the statement that writes many settlements at once (billing.batch_queries): what everybody moves is locked
@@ -329,6 +333,12 @@ class LegOutcome:
     converted: bool
     price_micros: int
     """What the buyer owes for it; 0 when it did not convert."""
+    connected_ms: int = 0
+
+    @property
+    def longest_talks(self) -> float:
+        """How much was talked of the longest talk that a call abroad took room for; 1 is all of it."""
+        return self.connected_ms / (LONGEST_TALK_SECONDS * 1000)
 
 
 async def count_outcome(connection: AsyncConnection, call_id: UUID, legs: Sequence[LegOutcome]) -> None:
@@ -344,6 +354,7 @@ async def count_outcome(connection: AsyncConnection, call_id: UUID, legs: Sequen
             "connections": int(leg.connected),
             "conversions": int(leg.converted),
             "revenue": leg.price_micros,
+            "longest_talks": leg.longest_talks,
         }
         await connection.execute(_COUNT_OUTCOME, values)
         if leg.connected:
@@ -360,6 +371,7 @@ async def count_outcomes(connection: AsyncConnection, legs: Sequence[tuple[UUID,
         "connections": [int(leg.connected) for _, leg in legs],
         "conversions": [int(leg.converted) for _, leg in legs],
         "revenues": [leg.price_micros for _, leg in legs],
+        "longest_talks": [leg.longest_talks for _, leg in legs],
     }
     await connection.execute(_COUNT_OUTCOMES, values)
 

@@ -117,7 +117,7 @@ class Router:
             if not problem:
                 answer, problem = await self._within_budget(self._decide_and_lease(routing))
             if answer is None:
-                answer = routing.decide_on(fallback_counts)
+                answer = routing.decide_unleased(fallback_counts)
             if isinstance(answer, AuctionWanted):
                 await self._ask(routing, answer)
             elif not await self._refused_at_post(routing, answer, leased=not problem):
@@ -181,7 +181,8 @@ class Router:
         if bid is None or self._bidding is None or not self._hands_over:
             return False
         with routing.timed("post"):
-            answer = await self._bidding.post(bid, routing.request, stage_id=decision.stage_id or 0)
+            said = await self._bidding.post(bid, routing.request, stage_id=decision.stage_id or 0)
+            answer = routing.judge_post(bid, said)
         routing.note_post(decision, answer)
         if answer.accepted:
             return False

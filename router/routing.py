@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.batches import Batches
 from router.count_queries import CallAnswer, CallQuestion, ask_about_calls, lock_turn, read_counts
+from router.domain.abroad import caps_abroad, destination_rung, nothing_abroad, post_problem
 from router.domain.auction import AuctionResult, AuctionWanted, Bid, BidOutcome, PostAnswer
 from router.domain.caps import Moment, all_caps, claims_of, concurrency_key, highest_of, with_full
 from router.domain.counts import Counts
@@ -119,6 +120,10 @@ class Routing:
     def timed(self, phase: str) -> _Timed:
         """Add what is done inside to a phase."""
         return _Timed(self.phases_us, phase)
+
+    def decide_unleased(self, counts: Counts) -> Decision | AuctionWanted:
+        """Decide without the database: what is rung abroad cannot be counted then, and is not rung."""
+        return self.decide_on(nothing_abroad(self._snapshot, counts))
 
     def decide_on(self, counts: Counts) -> Decision | AuctionWanted:
         with self.timed("decide"):
@@ -236,6 +241,11 @@ class Routing:
         target = self._snapshot.targets[offer.target_id]
         campaign = self._snapshot.campaigns[request.campaign_id]
         caps = all_caps(self._snapshot, campaign, request.publisher_id, target)
+        destination = destination_rung(target, offer.dial, self._snapshot.dialling)
+        if destination is not None:
+            caps = tuple(
+                sorted((*caps, *caps_abroad(destination, target, offer.dial)), key=lambda cap: cap.key)
+            )
         return Attempt(
             call_id=self.request.call_id,
             attempt=number,
@@ -323,6 +333,12 @@ class Routing:
             dial=reserved.dial,
             reference=reserved.reference,
         )
+
+    def judge_post(self, bid: Bid, answer: PostAnswer) -> PostAnswer:
+        """Return the answer to a post; a refusal when it wants the call where nobody is rung."""
+        target = self._snapshot.targets[bid.target_id]
+        problem = post_problem(target, bid, answer.dial, self._snapshot.dialling) if answer.accepted else None
+        return PostAnswer(accepted=False, detail=f"dial: {problem}") if problem else answer
 
     def note_post(self, decision: Decision, answer: PostAnswer) -> None:
         """Keep what the winner said, so that the decision holds it."""

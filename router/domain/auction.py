@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from router.domain.dial import dial_problem
 from router.domain.distribution import tie_breaker
+from rules.dialling import HOME_ONLY, DiallingRules
 from rules.money import format_dollars
 
 TYPE_CHECKING = False
@@ -75,6 +77,8 @@ class AuctionWanted:
     """What has to be left of a bid after the publisher's payout."""
     payout_micros: int = 0
     """What the publisher gets for this call, where it is known beforehand."""
+    dialling: DiallingRules = HOME_ONLY
+    """Which numbers a bid may name."""
     offers: tuple[Offer, ...]
     """Of the targets that may take the call: only they are asked."""
 
@@ -180,7 +184,8 @@ def judged(bid: Bid, wanted: AuctionWanted, now: datetime) -> Bid:
         return replace(bid, outcome=BidOutcome.BELOW_FLOOR, detail=detail)
     if bid.expires_at is not None and bid.expires_at <= now:
         return replace(bid, outcome=BidOutcome.EXPIRED, detail="expired before the auction was over")
-    return bid
+    refused = None if bid.dial is None else dial_problem(bid.dial, wanted.dialling)
+    return bid if refused is None else replace(bid, outcome=BidOutcome.INVALID, detail=f"dial: {refused}")
 
 
 def ranked(

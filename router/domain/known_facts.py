@@ -10,6 +10,7 @@ from router.domain.decision import RouteRequest
 from rules.condition_check import Facts
 from rules.fact_kinds import Kind, read_fact, to_json_value
 from rules.known_facts import TAG_KINDS, Told, kinds_told_by
+from rules.telephone import area_code_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def said_of_call(request: RouteRequest) -> dict[str, str]:
         "campaign": request.campaign_id,
         "number": request.dialled or None,
         "caller": request.caller,
-        "area_code": _area_code(request.caller),
+        "area_code": area_code_of(request.caller),
         "attempt": len(request.tried) + 1,
     }
     return told | {name: str(value) for name, value in own.items() if value is not None}
@@ -88,7 +89,3 @@ def with_equity(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 _OURS = frozenset({*OWN_FACTS, *CLOCK_FACTS})
-
-
-def _area_code(caller: str | None) -> str | None:
-    return caller[2:5] if caller is not None and len(caller) == 12 and caller.startswith("+1") else None

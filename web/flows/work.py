@@ -22,7 +22,7 @@ from ivr_flows.spoken_text import fixed_pieces
 from ivr_flows.trial import Trial, play
 from rules.places import states_of_area_code
 from rules.prompt_names import UPLOADS_FOLDER, prompt_file
-from rules.telephone import NumberError, read_north_american_number
+from rules.telephone import NumberError, number_or_withheld
 from web.audit import Actor, write_audit
 
 NEWEST = 0
@@ -183,7 +183,7 @@ async def try_out(
     async with engine.connect() as connection:
         published = await queries.newest_versions(connection)
     pinned = pin(definition, {one.name: (one.version, one.definition) for one in published.values()})
-    e164 = read_north_american_number(number) if number else ""
+    e164 = number_or_withheld(number)
     moment = at if at is not None and at.tzinfo is not None else datetime.now(UTC)
     caller = Caller(at=moment, number=e164, states=states_of_area_code(e164), tags=tags)
     # A long flow's answers are read again at every line: elsewhere, so that no page waits for it.

@@ -9,17 +9,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import phonenumbers
-
 from router.domain.caller_facts import STATED, state_code
 from router.domain.decision import DISAGREE, STATE_CANDIDATES_TAG, STATE_SOURCE_TAG, STATE_TAG
 from router.domain.inbound_bid import BidRefusal, InboundBid, InboundPing, NoBid
 from rules.known_facts import NOT_FOR_PARTIES, known_name
+from rules.telephone import NumberProblem, read_number
 
 MAXIMUM_FIELDS = 60
 MAXIMUM_NAME_CHARACTERS = 60
 MAXIMUM_VALUE_CHARACTERS = 200
-MAXIMUM_CALLER_CHARACTERS = 32
 MAXIMUM_TAGS_BYTES = 1000
 """All answers together: they travel with the call, and Asterisk reads a command into 2 kB (agi/call.py)."""
 
@@ -75,19 +73,13 @@ class Dialect:
 
 
 def read_caller(value: object) -> str | None:
-    """Return a caller's number as E.164, '' when none was given, None when it is no number. Digits as in the US."""
-    if value is None or value == "":
+    """Return a caller's number as E.164, '' when none was given or it is withheld, None when it is no number."""
+    if value is None:
         return ""
-    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if not text or len(text) > MAXIMUM_CALLER_CHARACTERS or not text.isascii():
+    if isinstance(value, bool) or not isinstance(value, str | int):
         return None
-    try:
-        number = phonenumbers.parse(text, "US")
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(number) or number.extension:
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    read = read_number(str(value))
+    return None if isinstance(read, NumberProblem) else read if isinstance(read, str) else ""
 
 
 def read_tags(fields: Fields) -> dict[str, str] | PingProblem:
