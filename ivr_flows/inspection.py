@@ -6,7 +6,7 @@ An error blocks publishing: callers would be trapped, dropped or told nonsense. 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ivr_flows import answers
@@ -35,6 +35,7 @@ from ivr_flows.ways import (
     union_of,
     with_inner,
 )
+from rules.dialling import DiallingRules, dialling_problem
 from rules.known_facts import ALIASES
 
 COMMANDS = ""
@@ -95,6 +96,21 @@ def tags_known(flow: Flow) -> frozenset[str]:
     """Return the tags that the flow and its sub-flows set, or say they are given."""
     given = flow.given.union(*(tags_known(inner) for inner in flow.subflows.values()))
     return given | union_of(everywhere(flow, lambda node: node.tags_set()))
+
+
+def refused_transfers(flow: Flow, rules: DiallingRules) -> list[Finding]:
+    """Return an error for each transfer, in sub-flows too, to a number that is not rung."""
+    found = [
+        Finding(
+            severity=Severity.ERROR, code="not_dialled", node=name, text=f"{problem}: name another number"
+        )
+        for name, node in flow.nodes.items()
+        if isinstance(node, TransferNode) and (problem := dialling_problem(node.number, rules))
+    ]
+    for name, inner in flow.subflows.items():
+        inside = refused_transfers(inner, rules)
+        found += [replace(one, node="", text=f"in the flow {name!r}: {one.text}") for one in inside]
+    return found
 
 
 def unreachable_nodes(flow: Flow) -> list[Problem]:

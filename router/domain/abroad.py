@@ -46,15 +46,10 @@ def caps_abroad(destination: Destination, target: Target, dial: str | None) -> t
     """Return the ceilings that an attempt there has to find room in, ordered by key."""
     trunk = OUTWARD if dial is not None or target.outbound_trunk_id is None else str(target.outbound_trunk_id)
     caps = [
-        *_caps(destination, "target", str(target.id)),
-        *caps_of_trunk(destination, trunk),
+        *caps_of(destination, "target", str(target.id)),
+        *caps_of(destination, "trunk", trunk),
     ]
     return tuple(sorted(caps, key=lambda cap: cap.key))
-
-
-def caps_of_trunk(destination: Destination, trunk: str = OUTWARD) -> tuple[Cap, ...]:
-    """Return the ceilings of one trunk, ordered by key."""
-    return _caps(destination, "trunk", trunk)
 
 
 def post_problem(target: Target, bid: Bid, dial: str | None, rules: DiallingRules) -> str | None:
@@ -106,7 +101,8 @@ def key_of(owner: str, owner_id: str, kind: str) -> str:
     return f"{owner}:{owner_id}:{kind}:day"
 
 
-def _caps(destination: Destination, owner: str, owner_id: str) -> tuple[Cap, ...]:
+def caps_of(destination: Destination, owner: str, owner_id: str) -> tuple[Cap, ...]:
+    """Return the ceilings of one target or trunk, ordered by key."""
     of_target = owner == "target"
     minutes = destination.target_minutes_per_day if of_target else destination.trunk_minutes_per_day
     micros = destination.target_micros_per_day if of_target else destination.trunk_micros_per_day

@@ -69,6 +69,7 @@ async def working_copy(engine: AsyncEngine, folder: Path, name: str) -> WorkingC
     async with engine.connect() as connection:
         draft = await queries.draft_of(connection, name)
         published = await queries.newest_versions(connection)
+        rules = await queries.dialling_rules(connection)
     newest = published.get(name)
     if draft is None and newest is None:
         return None
@@ -82,7 +83,7 @@ async def working_copy(engine: AsyncEngine, folder: Path, name: str) -> WorkingC
         changed_at=draft.changed_at if draft is not None else None,
         changed_by=draft.changed_by if draft is not None else "",
         newest_version=newest_version,
-        findings=tuple(publishing.check(name, unpinned(definition), published, uploads_in(folder))),
+        findings=tuple(publishing.check(name, unpinned(definition), published, uploads_in(folder), rules)),
     )
 
 

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr_flows.publishing import tags_of_flows
+from ivr_flows.queries import dialling_rules
+from router.domain.dial import dial_problem
 from router.domain.known_facts import KNOWN_FACTS
 from router.domain.market import LOAN_TYPES
 from rules.condition import ConditionError, describe, facts_of, parse_condition
@@ -56,12 +58,16 @@ def describe_filters(value: Any) -> str:
 
 
 async def check(connection: AsyncConnection, form: TargetForm, row_id: int | None) -> Sequence[FieldProblem]:
-    """Refuse a filter over a fact that no call has: it would never be met."""
-    if form.filters is None:
-        return []
-    asked = facts_of(parse_condition(form.filters, KNOWN_FACTS))
-    problems = unknown_facts(asked, await tags_of_flows(connection))
-    return [FieldProblem(field="filters", problem=problem) for problem in problems]
+    """Refuse a filter over a fact that no call has, which is never met, and a number that no trunk is to dial."""
+    found: list[FieldProblem] = []
+    if form.filters is not None:
+        asked = facts_of(parse_condition(form.filters, KNOWN_FACTS))
+        problems = unknown_facts(asked, await tags_of_flows(connection))
+        found += [FieldProblem(field="filters", problem=problem) for problem in problems]
+    if form.outbound_trunk_id is not None:
+        refused = dial_problem(form.sip_uri, await dialling_rules(connection))
+        found += [FieldProblem(field="sip_uri", problem=refused)] if refused else []
+    return found
 
 
 def without_repeats(values: list[LoanType]) -> list[LoanType]:
