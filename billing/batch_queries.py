@@ -32,7 +32,8 @@ _LOCK = text(
         coalesce(l.is_there, false) AS counted, coalesce(h.is_there, false) AS held
     FROM calls c LEFT JOIN campaigns p ON p.id = c.campaign_id
     LEFT JOIN LATERAL (SELECT true AS is_there FROM leases
-        WHERE call_id = c.id AND kind IN ('connections', 'conversions', 'revenue') LIMIT 1) l ON true
+        WHERE call_id = c.id
+            AND kind IN ('connections', 'conversions', 'revenue', 'abroad_seconds', 'abroad_micros') LIMIT 1) l ON true
     LEFT JOIN LATERAL (SELECT true AS is_there FROM wallet_holds
         WHERE call_id = c.id AND released_at IS NULL LIMIT 1) h ON true
     WHERE c.id = ANY (:ids) ORDER BY c.id FOR UPDATE OF c

@@ -215,6 +215,7 @@ def _outcomes(one: JudgedCall) -> list[LegOutcome]:
             connected=leg.answered_ms is not None,
             converted=leg is one.leg and one.conversion.converted,
             price_micros=one.conversion.price_micros if leg is one.leg and one.conversion.converted else 0,
+            connected_ms=leg.connected_ms,
         )
         for leg in one.record.legs
         if leg.target_id is not None

@@ -145,7 +145,7 @@ class Router:
                 answer, problem = await self._within_budget(self._decide_and_lease(routing))
             if answer is None:
                 counts = last_known.counts(snapshot, routing.request, fallback_counts.concurrency)
-                answer = routing.decide_on(counts)
+                answer = routing.decide_unleased(counts)
                 rung = last_known.note_rung(routing.rung(answer))
             if isinstance(answer, AuctionWanted):
                 await self._ask(routing, answer)
@@ -217,7 +217,8 @@ class Router:
         if bid is None or self._bidding is None or not self._hands_over:
             return False
         with routing.timed("post"):
-            answer = await self._bidding.post(bid, routing.request, stage_id=decision.stage_id or 0)
+            said = await self._bidding.post(bid, routing.request, stage_id=decision.stage_id or 0)
+            answer = routing.judge_post(bid, said)
         routing.note_post(decision, answer)
         if answer.accepted:
             return False

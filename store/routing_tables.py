@@ -286,3 +286,27 @@ market_parts = Table(
     Column("digest", LargeBinary, primary_key=True),
     Column("document", LargeBinary, nullable=False),
 )
+
+# --- numbers abroad -------------------------------------------------------------------------------------------
+
+# Numbers that may be rung beside those of the fifty states and DC (rules.dialling), with their ceilings a day.
+dial_destinations = Table(
+    "dial_destinations",
+    metadata,
+    identity(),
+    # A whole number as E.164, or how it begins: +1787
+    Column("prefix", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("cost_per_minute_micros", BigInteger, nullable=False, server_default=text("500000")),
+    # Of all that is rung abroad: by one target, and over one trunk.
+    Column("target_minutes_per_day", Integer, nullable=False, server_default=text("120")),
+    Column("target_micros_per_day", BigInteger, nullable=False, server_default=text("100000000")),
+    Column("trunk_minutes_per_day", Integer, nullable=False, server_default=text("480")),
+    Column("trunk_micros_per_day", BigInteger, nullable=False, server_default=text("400000000")),
+    CheckConstraint(r"prefix ~ '^\+[0-9]{2,15}$'", name="prefix"),
+    CheckConstraint(
+        "cost_per_minute_micros >= 0 and target_minutes_per_day >= 0 and target_micros_per_day >= 0"
+        " and trunk_minutes_per_day >= 0 and trunk_micros_per_day >= 0",
+        name="ceilings",
+    ),
+)

@@ -22,7 +22,11 @@ DECISION_FORMAT = 2
 LOAN_TYPE_TAG = "loan_type"
 STATE_TAG = "state"
 STATE_CANDIDATES_TAG = "state_candidates"
-"""States the caller may live in, joined by '-': what the area code says when nobody asked or answered."""
+"""States the caller may live in, joined by '-': those of the area code when nobody told, or those that were told when
+they disagree."""
+STATE_SOURCE_TAG = "state_source"
+DISAGREE = "disagree"
+"""What `state_source` says of a caller whose state and ZIP code, as they were told, name different states."""
 
 
 class RejectionCode(StrEnum):

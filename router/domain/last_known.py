@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from struct import Struct
 
+from router.domain.abroad import caps_abroad, destination_rung
 from router.domain.caps import (
     CONCURRENCY,
     SPACING,
@@ -130,6 +131,10 @@ def claims_for(snapshot: Snapshot, request: RouteRequest, offer: Offer, moment: 
     """Return the room that an attempt at the offer's target takes."""
     target, campaign = snapshot.targets[offer.target_id], snapshot.campaigns[request.campaign_id]
     caps = all_caps(snapshot, campaign, request.publisher_id, target)
+    destination = destination_rung(target, offer.dial, snapshot.dialling)
+    if destination is not None:
+        abroad = caps_abroad(destination, target, offer.dial)
+        caps = tuple(sorted((*caps, *abroad), key=lambda cap: cap.key))
     return claims_of(caps, target, moment, price_of(snapshot, request, offer))
 
 
