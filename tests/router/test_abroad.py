@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,11 +18,12 @@ from router.domain.decide import decide
 from router.domain.decision import Decision, RejectionCode, RouteRequest
 from router.replay import replay
 from router.reservations import LegOutcome, count_outcomes, release_leases
+from router.route_call import Router
 from rules.dialling import LONGEST_TALK_SECONDS, Destination
 from store.session import open_engine
 from tests.router.auctions import NO_DATABASE
 from tests.router.markets import TUESDAY_NOON, a_small_market, snapshot_of
-from tests.router.stored import scalar
+from tests.router.stored import nobody_is_suppressed, scalar
 from tests.router.test_caps_kept import auction_market, route, router_for
 
 JAMAICA, OHIO = "+18765550142", "+16145550142"
@@ -167,13 +169,20 @@ async def test_calls_at_home_know_no_such_ceiling(engine: AsyncEngine) -> None:
     assert await scalar(engine, "SELECT count(*) FROM cap_counters WHERE key LIKE '%abroad%'") == 0
 
 
-async def test_without_a_database_nobody_abroad_is_rung() -> None:
+async def test_without_a_database_nobody_abroad_is_rung(tmp_path: Path) -> None:
     engine = open_engine(NO_DATABASE, application_name="test")
-    routed = await route(router_for(engine, market(LISTED), Bidders(JAMAICA)))
+    nobody_is_suppressed(tmp_path / "market.json")
+
+    def away(dial: str) -> Router:
+        router = router_for(engine, market(LISTED), Bidders(dial))
+        router._database.last_known.keep_in(tmp_path / "market.json", tmp_path, 24)
+        return router
+
+    routed = await route(away(JAMAICA))
     assert not routed.leased and routed.decision.chosen is None
     (refused,) = [one for one in routed.decision.rejections if one.target_id == 1]
     assert refused.detail == "the minutes abroad cannot be counted now"
-    assert (await route(router_for(engine, market(LISTED), Bidders(OHIO)))).decision.chosen is not None
+    assert (await route(away(OHIO))).decision.chosen is not None
     await engine.dispose()
 
 
