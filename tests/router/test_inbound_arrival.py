@@ -14,6 +14,7 @@ import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.expected_yield import expected_yield
 from router.buyers.question import asked_as_of
 from router.domain.auction import AuctionResult, AuctionWanted, Bid, BidOutcome, PostAnswer
 from router.domain.decision import RouteRequest
@@ -81,7 +82,7 @@ class House:
         router = Router(
             self.engine, self.snapshot, self.bidder, hands_over=False, database_seconds=PATIENT_SECONDS
         )
-        bids = InboundBids(self.engine, self.snapshot, router, network_name="here")
+        bids = InboundBids(self.engine, self.snapshot, router, network_name="here", yields=expected_yield)
         ping = replace(InboundPing(caller=caller, tags=OHIO), **changes)
         return await bids.ping(self.key, ping, holds_room=True, now=datetime.now(UTC))
 
