@@ -96,7 +96,10 @@ _PRICES = text(
         o.outbound_increment_seconds AS o_increment, o.outbound_minimum_seconds AS o_minimum,
         coalesce(u.prepaid, false) AS prepaid,
         coalesce(c.platform_fee_micros, 0) AS fee_micros, coalesce(c.platform_fee_ppm, 0) AS fee_ppm,
-        r.payout_micros AS promised_micros, r.created_at AS promised_at, f.offer,
+        r.payout_micros AS promised_micros, r.minimum_connected_ms AS promised_minimum_ms,
+        r.share_ppm AS promised_share_ppm, r.margin_micros AS promised_margin_micros,
+        CASE WHEN c.sells_at_loss THEN c.daily_loss_micros ELSE 0 END AS daily_loss_micros,
+        f.offer, coalesce(f.promised IS NOT NULL, false) AS routed_on_promise,
         e.id AS earlier_id, e.started_at AS earlier_at
     FROM unnest(:ids, :target_ids, :campaign_ids, :publisher_ids, :trunks, :callers, :moments, :windows)
         WITH ORDINALITY
@@ -116,7 +119,9 @@ _PRICES = text(
     LEFT JOIN trunks k ON k.name = a.trunk_name
     LEFT JOIN rtb_reservations r ON r.call_id = a.call_id AND r.state = 'used'
     LEFT JOIN LATERAL (
-        SELECT one AS offer FROM decisions d, jsonb_array_elements(
+        SELECT one AS offer, CASE WHEN r.id IS NOT NULL
+            THEN d.decision #>> '{inputs,promised_payout_micros}' END AS promised
+        FROM decisions d, jsonb_array_elements(
             jsonb_build_array(d.decision -> 'chosen') || coalesce(d.decision -> 'together', '[]')) AS one
         WHERE d.call_id = a.call_id AND jsonb_typeof(one) = 'object'
             AND (one ->> 'target_id')::bigint = a.target_id
