@@ -48,7 +48,9 @@ class TrunkForm(Body):
     ] = None
     username: Annotated[ShortText | None, Shown(label="User name there")] = None
     password: Annotated[ShortText | None, Shown(label="Password there", kind=Kind.SECRET)] = None
-    cost_per_minute_micros: Annotated[Micros, Shown(label="Calls in: costs a minute", kind=Kind.MONEY, help=_FROM_NOW)] = 0
+    cost_per_minute_micros: Annotated[
+        Micros, Shown(label="Calls in: costs a minute", kind=Kind.MONEY, help=_FROM_NOW)
+    ] = 0
     cost_increment_seconds: Annotated[
         Seconds, Shown(label="Calls in: billed in steps of, seconds", kind=Kind.NUMBER, advanced=True)
     ] = 6

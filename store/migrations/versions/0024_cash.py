@@ -109,6 +109,9 @@ def upgrade() -> None:
         " WHEN (OLD.state = 'settled' AND OLD.converted IS DISTINCT FROM NEW.converted)"
         " EXECUTE FUNCTION note_tagged_for_reports()"
     )
+    op.execute(
+        "UPDATE calls SET converted = false FROM disputes d WHERE d.call_id = calls.id AND d.state = 'accepted'"
+    )
     _create_versions()
 
 
