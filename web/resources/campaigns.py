@@ -153,7 +153,10 @@ class CampaignForm(Body):
         Shown(
             label="Platform fee for a converted call",
             kind=Kind.MONEY,
-            help="What the platform itself takes, beside the share below.",
+            help=(
+                "What the platform itself takes, beside the share below. A change holds for calls that start after it"
+                " is saved."
+            ),
             advanced=True,
         ),
     ] = 0

@@ -152,11 +152,15 @@ async def test_a_trunk_begins_as_for_a_carrier_and_never_shows_its_password(
     etag = text.split('name="etag" value="')[1].split("&#34;")[1]
     kept = {**form, "addresses": "", "password": "", "username": "100000_other", "etag": f'"{etag}"'}
     status, text, _ = await post(admin, path, kept)
-    assert status == 200 and "Saved." in text
+    assert status == 200 and "Saved." in text and "Rates so far" not in text
+    etag = text.split('name="etag" value="')[1].split("&#34;")[1]
+    dearer = {**kept, "cost_per_minute_micros": "0.0090", "etag": f'"{etag}"'}
+    status, text, path = await post(admin, path, dearer)
+    assert "Rates so far" in text and "$0.0085" in text and "the beginning" in text
     async with engine.connect() as connection:
         row = (await connection.execute(select(tables.trunks))).one()
         notes = (await connection.execute(select(tables.audit_log.c.after))).scalars().all()
-    assert (row.password, row.username, row.cost_per_minute_micros) == ("Tr0ub4dor", "100000_other", 8_500)
+    assert (row.password, row.username, row.cost_per_minute_micros) == ("Tr0ub4dor", "100000_other", 9_000)
     assert "Tr0ub4dor" not in str(notes)
     _, told, _ = await api(admin, "GET", path)
     assert told["password"] is True
