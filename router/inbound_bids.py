@@ -180,11 +180,11 @@ class InboundBids:
         request = self._request(reservation_id, key, ping, number, now)
         routed = await self._router.route_call(request, attempt=ATTEMPT)
         offer = routed.decision.chosen
-        if offer is None:
-            return await self._refuse(reservation_id, refusal_of(routed.decision))
-        if not routed.leased:
+        if routed.problem:
             # Decided without the database: nobody knows whether there is room.
             return await self._refuse(reservation_id, BidRefusal.BUSY)
+        if offer is None:
+            return await self._refuse(reservation_id, refusal_of(routed.decision))
         async with self._engine.begin() as connection:
             promise = await self._promise(connection, key, routed.decision, offer, number, now)
             if promise is None or promise.payout_micros < max(1, ping.least_bid_micros):
