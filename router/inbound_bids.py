@@ -212,15 +212,15 @@ class InboundBids:
     ) -> InboundBid | NoBid:
         request = self._request(reservation_id, key, ping, number, now)
         routed = await self._router.route_call(request, attempt=ATTEMPT, share=_share_of(key))
+        if routed.problem:
+            # Decided without the database: nobody knows whether there is room.
+            return await self._refuse(reservation_id, BidRefusal.BUSY)
         if routed.decision.chosen is None:
             if routed.share_lost:
                 return await self._refuse(
                     reservation_id, BidRefusal.PUBLISHER_CAPPED, share_refusal(key.limits)
                 )
             return await self._refuse(reservation_id, refusal_of(routed.decision))
-        if not routed.leased:
-            # Decided without the database: nobody knows whether there is room.
-            return await self._refuse(reservation_id, BidRefusal.BUSY)
         async with self._engine.begin() as connection:
             promise = await self._promise(connection, key, routed.decision, number)
             if promise is None or promise.payout_micros < max(1, ping.least_bid_micros):

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 DATABASE_BUDGET_SECONDS = 0.3
 """A caller hears nothing while we wait: after this the call is decided without the database."""
 
+FIRST_READING_SECONDS = 5.0
+
 AUCTIONS_REMEMBERED = 10_000
 AUCTION_LASTS_SECONDS = 60
 """The next attempt of a call goes by the bids of the last, unless they are older than this."""
@@ -113,7 +115,9 @@ class Router:
         """
         last_known = self._database.last_known
         last_known.keep_in(snapshot_file, journal_dir, maximum_age_hours)
-        await last_known.refresh(self._snapshot.current)
+        with suppress(TimeoutError):  # a start waits no longer for a database that is slow
+            async with asyncio.timeout(FIRST_READING_SECONDS):
+                await last_known.refresh(self._snapshot.current)
 
     async def keep_fresh(self) -> None:
         """Read what calls without the database go by again and again, until cancelled."""
