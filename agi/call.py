@@ -8,13 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rules.call_tags import fit_together, written
-
-_CALLER = re.compile(r"^\+?[0-9]{7,15}$")
+from rules.telephone import known_number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,22 +25,13 @@ class InboundCall:
 
 
 def e164_of(number: str) -> str:
-    """Return `number` as E.164, reading ten and eleven digits as North American; other digits get a plus.
-
-    The numbers are our own tracking numbers and callers of US trunks; a full parse (phonenumbers) takes 50 ms to
-    load, which the survival script does not have.
-    """
-    digits = number.removeprefix("+")
-    if not (digits.isascii() and digits.isdigit()):
-        return ""
-    if not number.startswith("+") and len(digits) == 10:
-        return f"+1{digits}"
-    return f"+{digits}"
+    """Return a number that was dialled as E.164, '' when it is none."""
+    return known_number(number) or ""
 
 
 def caller_of(number: str) -> str:
     """Return the caller's number as E.164, '' when it is withheld or no number."""
-    return e164_of(number) if _CALLER.match(number) else ""
+    return known_number(number) or ""
 
 
 def dump_tags(tags: Mapping[str, str]) -> str:

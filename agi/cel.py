@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from billing.call_record import CallRecord, LegRecord, Witness
+from rules.telephone import known_number
 
 COLUMNS = 9
 MAXIMUM_LINE_BYTES = 64 * 1024
@@ -20,8 +21,6 @@ _TIME = re.compile(r"([0-9]{9,11})\.([0-9]{6})")
 _IDENTIFIER = re.compile(r"[0-9A-Za-z._:;-]{1,150}")
 _EVENT = re.compile(r"[0-9A-Za-z_-]{1,80}")
 _TARGET_CHANNEL = re.compile(r"PJSIP/target-([0-9]{1,18})-")
-_E164 = re.compile(r"\+[0-9]{5,15}")
-_NORTH_AMERICAN = re.compile(r"1?([2-9][0-9]{9})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +105,13 @@ def user_fields(row: CelRow) -> dict[str, str]:
 
 
 def caller_number(text: str) -> str | None:
-    """Return the caller as E.164; None when withheld or not a number. Bare ten digits are North American."""
-    if _E164.fullmatch(text):
-        return text
-    national = _NORTH_AMERICAN.fullmatch(text)
-    return f"+1{national[1]}" if national else None
+    """Return the caller as E.164; None when withheld or not a number."""
+    return known_number(text)
+
+
+def dialled_number(text: str) -> str:
+    """Return what was dialled as E.164; as it is when it is no number."""
+    return known_number(text) or text
 
 
 def leg_of(row: CelRow) -> LegRecord | None:
@@ -184,7 +185,7 @@ def call_record(rows: Sequence[CelRow], *, died_ms: int | None = None) -> CallRe
         started_ms=_start_ms(rows),
         ended_ms=ended_ms,
         answered_ms=_answered_ms(rows),
-        dialled=fields.get("dialled", ""),
+        dialled=dialled_number(fields.get("dialled", "")),
         caller=caller_number(fields.get("caller", "")),
         trunk_name=fields.get("trunk") or None,
         legs=_marked(_legs(rows, ended_ms, dead=end is None), _dropped(rows)),

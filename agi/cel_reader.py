@@ -12,7 +12,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agi import cel_queries, flow_queries, queries
-from agi.cel import CelRow, caller_number, left_behind, leg_of, parse_line, transfer_of, user_fields
+from agi.cel import (
+    CelRow,
+    caller_number,
+    dialled_number,
+    left_behind,
+    leg_of,
+    parse_line,
+    transfer_of,
+    user_fields,
+)
 from agi.line_store import Item, LineStore
 from agi.tail import file_identity
 from store.call_id import call_id_of
@@ -136,7 +145,7 @@ def _arrived(row: CelRow) -> cel_queries.Arrived:
     return cel_queries.Arrived(
         linkedid=row.linkedid,
         at_ms=row.event_ms,
-        dialled=fields.get("dialled", ""),
+        dialled=dialled_number(fields.get("dialled", "")),
         caller=caller_number(fields.get("caller", "")),
         trunk=fields.get("trunk") or None,
     )

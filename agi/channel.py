@@ -159,13 +159,15 @@ class Channel:
         recorded_ms = await self.variable(var.RECORDED_MS)
         return int(recorded_ms) / 1000 if recorded_ms.isdigit() else 0.0
 
-    async def transfer(self, number: str, ring_seconds: float) -> str:
+    async def transfer(self, number: str, ring_seconds: float, talk_seconds: int) -> str:
         """Ring a fixed number (E.164). Returns DIALSTATUS when nobody took the call; raises HungUp when it is over.
 
         Once somebody has answered nothing depends on us any more: the dialplan ends the call after it.
         """
         await self._arm(0)
-        await self._gosub("transfer", f"{number},{ring_seconds:.0f}", seconds=TRANSFER_SECONDS_MAXIMUM)
+        await self._gosub(
+            "transfer", f"{number},{ring_seconds:.0f},{talk_seconds}", seconds=TRANSFER_SECONDS_MAXIMUM
+        )
         return await self.variable("DIALSTATUS")
 
     async def variable(self, name: str) -> str:

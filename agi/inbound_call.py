@@ -18,8 +18,8 @@ from ivr_flows.definition import Flow
 from ivr_flows.events import RouteWait
 from ivr_flows.nodes.node import Session
 from ivr_flows.resumes import Resume, Routed
-from router.domain.caller_facts import STATE_SOURCE_TAG, told_of_caller, with_caller_state
-from router.domain.decision import STATE_CANDIDATES_TAG, STATE_TAG
+from router.domain.caller_facts import told_of_caller, with_caller_state
+from router.domain.decision import STATE_CANDIDATES_TAG, STATE_SOURCE_TAG, STATE_TAG
 from router.domain.hops import HOPS_TAG
 from router.domain.market import Snapshot, TrackingNumber
 from router.inbound_arrival import Claim, claim_reservation

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from agi import channel_variables as var
 from agi.call import dump_tags, dump_tried
+from router.domain.abroad import destination_rung
 from router.domain.decision import Decision, Offer
 from router.domain.market import Snapshot
+from rules.dialling import LONGEST_TALK_SECONDS, DiallingRules
 from rules.no_buyer import CALL_BACK, HOLD, MESSAGE, VOICEMAIL, NoBuyer, NoBuyerError, parse_no_buyer
 from rules.prompt_names import prompt_name
 from rules.sip_uri import sip_uri_problem
@@ -72,16 +74,24 @@ def ring_variables(
     longest = max((offer.ring_timeout_seconds for offer in offers), default=0)
     legs = {
         # Two underscores: every channel made for this call gets it too.
-        f"__{var.LEG}{place}": leg_text(offer, snapshot.targets[offer.target_id].sip_uri, is_there)
+        f"__{var.LEG}{place}": leg_text(
+            offer, snapshot.targets[offer.target_id].sip_uri, snapshot.dialling, is_there
+        )
         for place, offer in enumerate(offers, start=1)
     }
     return {
         **legs,
         var.RING_SECONDS: str(longest + ACCEPT_SECONDS if any(map(_is_told, offers)) else longest),
-        var.MAX_SECONDS: str(TALK_SECONDS_MAXIMUM),
+        var.MAX_SECONDS: str(min((talk_seconds(snapshot, offer) for offer in offers), default=0)),
         **kept_variables(tags, (*tried, *(offer.target_id for offer in offers))),
         var.LEGS: str(len(offers)),
     }
+
+
+def talk_seconds(snapshot: Snapshot, offer: Offer) -> int:
+    """Return how long the talk may last: abroad as long as room was taken for."""
+    abroad = destination_rung(snapshot.targets[offer.target_id], offer.dial, snapshot.dialling)
+    return TALK_SECONDS_MAXIMUM if abroad is None else LONGEST_TALK_SECONDS
 
 
 def kept_variables(tags: Mapping[str, str], tried: tuple[int, ...]) -> dict[str, str]:
@@ -93,12 +103,12 @@ def _is_told(offer: Offer) -> bool:
     return offer.press_to_accept or offer.whisper_text is not None
 
 
-def leg_text(offer: Offer, own_uri: str, is_there: IsThere) -> str:
+def leg_text(offer: Offer, own_uri: str, rules: DiallingRules, is_there: IsThere) -> str:
     """Return one leg as the dialplan's [dial] takes it apart: target=where=seconds=press=recovery in ms=whisper."""
     whisper = "" if offer.whisper_text is None else prompt_name(offer.whisper_text)
     fields = (
         str(offer.target_id),
-        dial_text(offer, own_uri),
+        dial_text(offer, own_uri, rules),
         str(offer.ring_timeout_seconds),
         "1" if offer.press_to_accept else "0",
         str((offer.recovery_seconds or 0) * 1000),
@@ -107,18 +117,20 @@ def leg_text(offer: Offer, own_uri: str, is_there: IsThere) -> str:
     return "=".join(fields)
 
 
-def dial_text(offer: Offer, own_uri: str) -> str:
+def dial_text(offer: Offer, own_uri: str, rules: DiallingRules) -> str:
     """Return what Dial rings: the target's own address, or where its bid wants this call.
 
-    A bid's word comes from the internet. What `read_dial` would not take goes nowhere: the target's own address is
-    rung. A host of the house is left to a target that lives there anyway, as an admin has said.
+    A bid's word comes from the internet. What `read_dial` would not take, or is not dialled, goes nowhere: the target's
+    own address is rung. A host of the house is left to a target that lives there anyway, as an admin has said.
     """
     own = f"PJSIP/target-{offer.target_id}"
     if offer.dial is None:
         return own
-    from router.domain.dial import DialProblem, read_dial  # noqa: PLC0415 (few calls need it)
+    from router.domain.dial import DialProblem, dial_problem, read_dial  # noqa: PLC0415 (few calls need it)
 
     place = read_dial(offer.dial)
+    if not isinstance(place, DialProblem) and dial_problem(place, rules) is not None:
+        return own
     if isinstance(place, DialProblem):
         if sip_uri_problem(offer.dial) is not None or _host_of(offer.dial) != _host_of(own_uri):
             return own

@@ -35,6 +35,7 @@ from agi.offered import (
     treatment_of,
     treatment_variables,
 )
+from router.domain.abroad import nothing_abroad
 from router.domain.caller_facts import with_caller_state
 from router.domain.decide import decide_unasked
 from router.domain.decision import Decision, RouteRequest
@@ -163,7 +164,7 @@ def _decide(
         now=datetime.now(UTC),
     )
     now_ms = time.time_ns() // 1_000_000
-    counts = known.counts(snapshot, request, _legs_in_use(agi, campaign), now_ms)
+    counts = nothing_abroad(snapshot, known.counts(snapshot, request, _legs_in_use(agi, campaign), now_ms))
     decision = decide_unasked(snapshot, request, counts)
     if decision.chosen is not None:
         ringing = (decision.chosen, *decision.together)

@@ -29,8 +29,13 @@ from ivr_flows.resumes import (
     Transferred,
     WebhookAnswered,
 )
-from rules.telephone import NumberError, read_north_american_number
+from router.abroad_room import take_room_abroad
+from rules.dialling import LONGEST_TALK_SECONDS, read_dialled
+from rules.telephone import NumberProblem
+from store.call_id import call_id_of
 
+TRANSFER_SECONDS = 2 * 3600
+"""How long a talk at a fixed number may last."""
 QUIET_SECONDS = 1.5
 """How long a caller hears nothing while we ask somebody else's server; then the chime."""
 _OUTCOMES = {
@@ -88,13 +93,20 @@ async def _voicemail(on: FlowCall, wait: VoicemailWait) -> MessageLeft:
 
 async def _transfer(on: FlowCall, wait: TransferWait, node: str) -> Transferred:
     """The number is checked once more: whatever the database holds, nothing else is dialled at our cost."""
-    try:
-        number = read_north_american_number(wait.number)
-    except NumberError as problem:
-        on.note("transfer", node, number=wait.number[:40], refused=str(problem))
+    rules = on.services.snapshot.current.dialling
+    number = read_dialled(wait.number, rules)
+    if isinstance(number, NumberProblem):
+        on.note("transfer", node, number=wait.number[:40], refused=number.reason)
         return Transferred(outcome=TransferOutcome.FAILED)
+    destination = rules.destination_of(number)
+    if destination is not None:
+        refused = await take_room_abroad(on.services.engine, call_id_of(on.call.linkedid), destination)
+        if refused:
+            on.note("transfer", node, number=number, refused=refused)
+            return Transferred(outcome=TransferOutcome.FAILED)
     on.note("transfer", node, number=number)
-    status = await on.channel.transfer(number, wait.ring_seconds)
+    talk_seconds = TRANSFER_SECONDS if destination is None else LONGEST_TALK_SECONDS
+    status = await on.channel.transfer(number, wait.ring_seconds, talk_seconds)
     return Transferred(outcome=_OUTCOMES.get(status, TransferOutcome.FAILED))
 
 

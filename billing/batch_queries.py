@@ -32,7 +32,8 @@ _LOCK = text(
         coalesce(l.is_there, false) AS counted, coalesce(h.is_there, false) AS held
     FROM calls c LEFT JOIN campaigns p ON p.id = c.campaign_id
     LEFT JOIN LATERAL (SELECT true AS is_there FROM leases
-        WHERE call_id = c.id AND kind IN ('connections', 'conversions', 'revenue') LIMIT 1) l ON true
+        WHERE call_id = c.id
+            AND kind IN ('connections', 'conversions', 'revenue', 'abroad_seconds', 'abroad_micros') LIMIT 1) l ON true
     LEFT JOIN LATERAL (SELECT true AS is_there FROM wallet_holds
         WHERE call_id = c.id AND released_at IS NULL LIMIT 1) h ON true
     WHERE c.id = ANY (:ids) ORDER BY c.id FOR UPDATE OF c
@@ -83,27 +84,36 @@ class Asked:
     target_id: int | None
 
 
-# Of each leg: who bought it, the newest terms that were live when the call started (as terms.in_force), what was
+# Of each leg: who bought it, the newest terms, rates and fees that were live when the call started, what was
 # promised and offered, and a converted call of the same caller near it.
 _PRICES = text(
     """
     SELECT a.place, t.buyer_id,
         b.id AS b_id, b.goes_live_at AS b_live, b.minimum_connected_ms, b.price_micros, b.document AS b_document,
         p.id AS p_id, p.goes_live_at AS p_live, p.payout_micros, p.document AS p_document,
-        k.carrier_name, k.cost_per_minute_micros, k.cost_increment_seconds, k.cost_minimum_seconds,
-        o.carrier_name AS o_name, o.outbound_cost_per_minute_micros AS o_cost,
-        o.outbound_increment_seconds AS o_increment, o.outbound_minimum_seconds AS o_minimum,
+        k.carrier_name, i.cost_per_minute_micros, i.cost_increment_seconds, i.cost_minimum_seconds,
+        o.carrier_name AS o_name, x.outbound_cost_per_minute_micros AS o_cost,
+        x.outbound_increment_seconds AS o_increment, x.outbound_minimum_seconds AS o_minimum,
         coalesce(u.prepaid, false) AS prepaid,
-        coalesce(c.platform_fee_micros, 0) AS fee_micros, coalesce(c.platform_fee_ppm, 0) AS fee_ppm,
-        r.payout_micros AS promised_micros, r.created_at AS promised_at, f.offer,
+        coalesce(g.platform_fee_micros, 0) AS fee_micros, coalesce(g.platform_fee_ppm, 0) AS fee_ppm,
+        r.payout_micros AS promised_micros, r.minimum_connected_ms AS promised_minimum_ms,
+        r.share_ppm AS promised_share_ppm, r.margin_micros AS promised_margin_micros,
+        CASE WHEN c.sells_at_loss THEN c.daily_loss_micros ELSE 0 END AS daily_loss_micros,
+        f.offer, coalesce(f.promised IS NOT NULL, false) AS routed_on_promise,
         e.id AS earlier_id, e.started_at AS earlier_at
     FROM unnest(:ids, :target_ids, :campaign_ids, :publisher_ids, :trunks, :callers, :moments, :windows)
         WITH ORDINALITY
         AS a(call_id, target_id, campaign_id, publisher_id, trunk_name, caller, at, window_seconds, place)
     LEFT JOIN targets t ON t.id = a.target_id
     LEFT JOIN buyers u ON u.id = t.buyer_id
-    LEFT JOIN campaigns c ON c.id = a.campaign_id
     LEFT JOIN trunks o ON o.id = t.outbound_trunk_id
+    LEFT JOIN LATERAL (
+        SELECT * FROM trunk_rates WHERE trunk_id = o.id AND goes_live_at <= a.at ORDER BY goes_live_at DESC LIMIT 1
+    ) x ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM platform_fees WHERE campaign_id = a.campaign_id AND goes_live_at <= a.at
+        ORDER BY goes_live_at DESC LIMIT 1
+    ) g ON true
     LEFT JOIN LATERAL (
         SELECT * FROM buyer_terms WHERE buyer_id = t.buyer_id AND campaign_id = a.campaign_id
             AND goes_live_at <= a.at ORDER BY goes_live_at DESC LIMIT 1
@@ -113,9 +123,14 @@ _PRICES = text(
             AND goes_live_at <= a.at ORDER BY goes_live_at DESC LIMIT 1
     ) p ON true
     LEFT JOIN trunks k ON k.name = a.trunk_name
+    LEFT JOIN LATERAL (
+        SELECT * FROM trunk_rates WHERE trunk_id = k.id AND goes_live_at <= a.at ORDER BY goes_live_at DESC LIMIT 1
+    ) i ON true
     LEFT JOIN rtb_reservations r ON r.call_id = a.call_id AND r.state = 'used'
     LEFT JOIN LATERAL (
-        SELECT one AS offer FROM decisions d, jsonb_array_elements(
+        SELECT one AS offer, CASE WHEN r.id IS NOT NULL
+            THEN d.decision #>> '{inputs,promised_payout_micros}' END AS promised
+        FROM decisions d, jsonb_array_elements(
             jsonb_build_array(d.decision -> 'chosen') || coalesce(d.decision -> 'together', '[]')) AS one
         WHERE d.call_id = a.call_id AND jsonb_typeof(one) = 'object'
             AND (one ->> 'target_id')::bigint = a.target_id

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.carrier_cost import NO_FEE, CarrierTerms, PlatformFee
+from billing.promises import Promise
 from billing.read_terms import parse_terms
 from billing.terms import BuyerTerms, PublisherTerms
 from billing.terms_document import Party
@@ -40,6 +41,8 @@ class Prices:
     buyer_id: int | None
     buyer_terms: BuyerTerms | None
     publisher_terms: PublisherTerms | None
+    promise: Promise | None
+    """Of the reservation that the call was claimed on; it holds for a leg that was routed on it."""
     carrier_terms: CarrierTerms | None
     outbound_terms: CarrierTerms | None = None
     """Of the trunk over which the buyer was dialled."""
@@ -58,6 +61,8 @@ class OfferMade:
     """None: the minimum of the buyer's terms holds."""
     billed: bool
     """False: a duplicate that was routed all the same."""
+    promised: bool
+    """The decision knew what the publisher was promised for this call."""
 
 
 def instant(epoch_ms: int) -> dt.datetime:
@@ -66,10 +71,7 @@ def instant(epoch_ms: int) -> dt.datetime:
 
 
 def prices_of(row: Any) -> Prices:
-    """Read a row of the query of prices; what was promised goes before the publisher's terms."""
-    promised = None
-    if row.promised_micros is not None:
-        promised = PublisherTerms(id=None, goes_live_at=row.promised_at, payout_micros=row.promised_micros)
+    """Read a row of the query of prices."""
     return Prices(
         buyer_id=row.buyer_id,
         buyer_terms=row.b_id
@@ -80,15 +82,21 @@ def prices_of(row: Any) -> Prices:
             price_micros=row.price_micros,
             document=row.b_document and parse_terms(row.b_document, Party.BUYER),
         ),
-        publisher_terms=promised
-        or (
-            row.p_id
-            and PublisherTerms(
-                id=row.p_id,
-                goes_live_at=row.p_live,
-                payout_micros=row.payout_micros,
-                document=row.p_document and parse_terms(row.p_document, Party.PUBLISHER),
-            )
+        publisher_terms=row.p_id
+        and PublisherTerms(
+            id=row.p_id,
+            goes_live_at=row.p_live,
+            payout_micros=row.payout_micros,
+            document=row.p_document and parse_terms(row.p_document, Party.PUBLISHER),
+        ),
+        promise=None
+        if row.promised_micros is None
+        else Promise(
+            payout_micros=row.promised_micros,
+            minimum_connected_ms=row.promised_minimum_ms or 0,
+            share_ppm=row.promised_share_ppm,
+            margin_micros=row.promised_margin_micros,
+            daily_loss_micros=row.daily_loss_micros,
         ),
         carrier_terms=row.carrier_name
         and CarrierTerms(
@@ -109,7 +117,7 @@ def prices_of(row: Any) -> Prices:
     )
 
 
-def offer_of(found: Mapping[str, Any] | None) -> OfferMade | None:
+def offer_of(found: Mapping[str, Any] | None, *, promised: bool) -> OfferMade | None:
     """Read an offer out of a stored decision."""
     if found is None:
         return None
@@ -117,4 +125,5 @@ def offer_of(found: Mapping[str, Any] | None) -> OfferMade | None:
         bid_micros=found.get("bid_micros"),
         minimum_connected_ms=found.get("minimum_connected_ms"),
         billed=found.get("billed", True),
+        promised=promised,
     )

@@ -13,6 +13,7 @@ from billing.terms import DuplicateCheck, Known
 from billing.terms_document import TermsDocument
 from billing.terms_facts import DUPLICATE, FIRST_TIME, call_facts
 from billing.tiers import TierCounter, counters_of
+from rules.telephone import area_code_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ def facts_known(
         "campaign": call.campaign_id,
         "number": record.dialled or None,
         "caller": record.caller,
-        "area_code": record.caller[2:5] if record.caller and record.caller.startswith("+1") else None,
+        "area_code": area_code_of(record.caller),
         "attempt": leg.attempt,
         FIRST_TIME: first_time,
         DUPLICATE: _YES_NO.get(duplicate),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text, Uuid, bindparam, text, update
+from sqlalchemy import BigInteger, DateTime, Text, Uuid, bindparam, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -43,8 +43,11 @@ async def read_standing(connection: AsyncConnection, call_id: UUID, settlement_i
 
 
 _FEE = text(
-    "SELECT platform_fee_micros AS fixed_micros, platform_fee_ppm AS share_ppm FROM campaigns WHERE id = :id"
-)
+    """
+    SELECT platform_fee_micros AS fixed_micros, platform_fee_ppm AS share_ppm FROM platform_fees
+    WHERE campaign_id = :id AND goes_live_at <= :at ORDER BY goes_live_at DESC LIMIT 1
+    """
+).bindparams(bindparam("id", type_=BigInteger), bindparam("at", type_=DateTime(timezone=True)))
 
 
 async def fee_of(connection: AsyncConnection, campaign_id: int | None, at: dt.datetime) -> dict[str, int]:

@@ -16,6 +16,7 @@ from billing.call_facts import LockedCall, OfferMade, Prices, instant
 from billing.call_record import CallRecord, LegRecord, Outcome, outcome_of
 from billing.call_situation import Contracts, facts_known
 from billing.carrier_cost import carrier_cost_micros, outbound_costs, platform_fee_micros
+from billing.promises import Promise, loss_counter
 from billing.terms import BuyerTerms, Conversion, DuplicateCheck, Known, judge, may_convert
 from billing.terms_facts import DUPLICATE
 from billing.tiers import TierCounter, calls_before
@@ -77,8 +78,8 @@ class JudgedCall:
     prices: Prices
     conversion: Conversion
     postings: tuple[ledger.Posting, ...]
-    raised: tuple[TierCounter, ...]
-    """Counters of tiers in which the call counts as paid for."""
+    raised: Mapping[TierCounter, int]
+    """What it adds to counters: 1 to those of tiers in which it counts as paid for, micros to those of losses."""
 
     @property
     def outcome(self) -> Outcome:
@@ -147,7 +148,7 @@ class _JudgedLeg:
     leg: LegRecord | None
     prices: Prices
     conversion: Conversion
-    raised: tuple[TierCounter, ...]
+    raised: Mapping[TierCounter, int]
 
 
 def _judge_leg(facts: CallFacts, one: LegFacts, tier_counts: Mapping[TierCounter, int]) -> _JudgedLeg:
@@ -156,10 +157,12 @@ def _judge_leg(facts: CallFacts, one: LegFacts, tier_counts: Mapping[TierCounter
         terms = with_bid(prices.buyer_terms, one.offer, facts.started_at)
         prices = replace(prices, buyer_terms=terms)
     conversion = _conversion(facts, one, prices, tier_counts)
-    raised: tuple[TierCounter, ...] = ()
+    raised: dict[TierCounter, int] = {}
     if conversion.converted:
         of_publisher = one.contracts.publisher_counters if conversion.payout_micros else ()
-        raised = (*one.contracts.buyer_counters, *of_publisher)
+        raised = dict.fromkeys((*one.contracts.buyer_counters, *of_publisher), 1)
+    if conversion.promise_loss_micros:
+        raised |= dict.fromkeys(loss_counters(facts, one), conversion.promise_loss_micros)
     return _JudgedLeg(leg=one.leg, prices=prices, conversion=conversion, raised=raised)
 
 
@@ -196,7 +199,22 @@ def _conversion(
         duplicate_check=DuplicateCheck.NOT_NEEDED if judged_already else check,
         duplicate_of=facts.earlier.id if asked and facts.earlier else None,
         known=known,
+        promise=promise_of(one),
+        lost_before_micros=sum(tier_counts.get(counter, 0) for counter in loss_counters(facts, one)),
     )
+
+
+def promise_of(one: LegFacts) -> Promise | None:
+    """Return the promise that holds for this leg: only one that its decision knew of."""
+    return one.prices.promise if one.offer is not None and one.offer.promised else None
+
+
+def loss_counters(facts: CallFacts, one: LegFacts) -> tuple[TierCounter, ...]:
+    """Return where the leg's loss by a promise is added up; none when it cannot make one."""
+    promise, publisher_id = promise_of(one), facts.call.publisher_id
+    if promise is None or not promise.daily_loss_micros or publisher_id is None:
+        return ()
+    return (loss_counter(publisher_id, facts.call.campaign_id or 0, facts.started_at),)
 
 
 def _seen(facts: CallFacts) -> DuplicateCheck:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rules.money import MoneyError, format_dollars, parse_dollars
+from rules.telephone import NumberProblem, read_number
 
 NEEDED = ("started_at", "caller", "dialled", "seconds", "cost")
 MAXIMUM_ROWS = 1_000_000
@@ -138,9 +139,11 @@ def _row(name: str, header: Sequence[str], cells: Sequence[str]) -> Told | str:
 
 
 def digits(number: str) -> str:
-    """Return a number as all sides can be compared by: its digits, without the 1 of North America."""
-    plain = "".join(one for one in number if one.isascii() and one.isdigit())
-    return plain[1:] if len(plain) == 11 and plain[0] == "1" else plain
+    """Return a number as all sides can be compared by: the digits of its E.164; '' when it is withheld."""
+    read = read_number(number)
+    if isinstance(read, NumberProblem):
+        return "".join(one for one in number if one.isascii() and one.isdigit())
+    return read.removeprefix("+") if isinstance(read, str) else ""
 
 
 def reconcile(ours: Sequence[OurCall], carrier: Sequence[Told], within: dt.timedelta) -> Reconciliation:

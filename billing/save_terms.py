@@ -14,6 +14,8 @@ from billing.check_terms import checked_terms
 from billing.find_losses import find_losses
 from billing.read_terms import TermsError
 from billing.terms_document import Fixed, Party, TermsDocument
+from ivr_flows.publishing import tags_of_flows
+from rules.known_facts import unknown_facts
 
 AT_A_LOSS = "raise the price, lower the payout, give the publisher a minimum_margin, or let the campaign sell at a loss"
 
@@ -79,9 +81,9 @@ async def _beside(
     goes_live_at: dt.datetime,
 ) -> tuple[str, ...]:
     """Return what is wrong with terms beside what is there: publishers, other versions, the other side's terms."""
-    unknown = await queries.unknown_publishers(connection, [one.publisher_id for one in read.overrides])
-    if unknown:
-        return tuple(f"overrides: there is no publisher {one}" for one in unknown)
+    problems = await _names_of_nothing(connection, read)
+    if problems:
+        return problems
     if await queries.has_version(connection, party, party_id, campaign_id, goes_live_at):
         return ("from: other terms go live at that very moment; choose another",)
     losses = await find_losses(
@@ -93,6 +95,16 @@ async def _beside(
         goes_live_at=goes_live_at,
     )
     return tuple(f"rules: {one}; {AT_A_LOSS}" for one in losses)
+
+
+async def _names_of_nothing(connection: AsyncConnection, document: TermsDocument) -> tuple[str, ...]:
+    """Return what the terms ask for that there is not: publishers, and facts of no call."""
+    unknown = await queries.unknown_publishers(connection, [one.publisher_id for one in document.overrides])
+    problems = [f"overrides: there is no publisher {one}" for one in unknown]
+    if document.facts:
+        tags = await tags_of_flows(connection)
+        problems += [f"rules: {one}" for one in unknown_facts(document.facts, tags, afterwards=True)]
+    return tuple(problems)
 
 
 def _listed(document: TermsDocument) -> dict[str, int]:

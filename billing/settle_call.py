@@ -20,7 +20,7 @@ from billing.batch_queries import Asked
 from billing.call_facts import LockedCall, instant, offer_of, prices_of
 from billing.call_record import CallRecord, LegRecord, Outcome, evidence_of
 from billing.call_situation import contracts_of
-from billing.judge_call import CallFacts, JudgedCall, LegFacts, PaidCall, judge_calls
+from billing.judge_call import CallFacts, JudgedCall, LegFacts, PaidCall, judge_calls, loss_counters
 from billing.terms import Conversion
 from billing.terms_facts import FIRST_TIME
 from billing.tiers import TierCounter
@@ -137,7 +137,7 @@ def _leg_facts(call: LockedCall, record: CallRecord, leg: LegRecord | None, row:
         leg=leg,
         prices=prices,
         contracts=contracts_of(prices, call, instant(record.started_ms)),
-        offer=offer_of(row.offer) if leg else None,
+        offer=offer_of(row.offer, promised=row.routed_on_promise) if leg else None,
     )
 
 
@@ -163,7 +163,11 @@ async def _tier_counts(connection: AsyncConnection, found: Sequence[CallFacts]) 
         counter
         for one in found
         for leg in one.legs
-        for counter in (*leg.contracts.buyer_counters, *leg.contracts.publisher_counters)
+        for counter in (
+            *leg.contracts.buyer_counters,
+            *leg.contracts.publisher_counters,
+            *loss_counters(one, leg),
+        )
         if leg.leg is not None
     }
     return await situation_queries.lock_tier_counts(connection, counters) if counters else {}
@@ -173,7 +177,9 @@ async def _tier_counts(connection: AsyncConnection, found: Sequence[CallFacts]) 
 
 
 async def _write(connection: AsyncConnection, judged: Sequence[JudgedCall]) -> list[Settlement]:
-    raised = Counter(counter for one in judged for counter in one.raised)
+    raised = Counter[TierCounter]()
+    for one in judged:
+        raised.update(one.raised)
     if raised:
         await situation_queries.raise_tier_counts(connection, raised)
     rung = {one.call.id: _outcomes(one) for one in judged}
@@ -215,6 +221,7 @@ def _outcomes(one: JudgedCall) -> list[LegOutcome]:
             connected=leg.answered_ms is not None,
             converted=leg is one.leg and one.conversion.converted,
             price_micros=one.conversion.price_micros if leg is one.leg and one.conversion.converted else 0,
+            connected_ms=leg.connected_ms,
         )
         for leg in one.record.legs
         if leg.target_id is not None

@@ -76,6 +76,25 @@ async def callers_known_before(
     return set((await connection.scalars(_CALLED_BEFORE, values)).all())
 
 
+_READ_TIERS = text(
+    """
+    SELECT t.key, t.period_start, t.used FROM unnest(:keys, :days) AS wanted(key, day)
+    JOIN tier_counts t ON t.key = wanted.key AND t.period_start = CAST(wanted.day AS date)
+    """
+).bindparams(bindparam("keys", type_=ARRAY(Text)), bindparam("days", type_=ARRAY(Text)))
+
+
+async def read_tier_counts(
+    connection: AsyncConnection, counters: Collection[TierCounter]
+) -> dict[TierCounter, int]:
+    """Return how many calls were paid for so far, by counter. Nothing is locked."""
+    if not counters:
+        return {}
+    found = await connection.execute(_READ_TIERS, _keys_and_days(counters))
+    used = {(row.key, row.period_start): int(row.used) for row in found}
+    return {one: used.get((one.key, one.period_start), 0) for one in counters}
+
+
 # In the order of their keys, as every settlement locks them.
 _LOCK_TIERS = text(
     """

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from rules.condition import facts_of, parse_condition
 from rules.condition_check import Facts, compile_condition
 from rules.fact_kinds import Kind
-from rules.known_tags import TAG_KINDS
+from rules.known_facts import TAG_KINDS
+from rules.telephone import area_code_of
 
 CALL_FACTS: Mapping[str, Kind] = {"caller": Kind.TEXT, "area_code": Kind.TEXT}
 """Known of every call without a question: the caller's number and its area code."""
@@ -39,6 +40,7 @@ def facts_of_session(tags: Mapping[str, str], caller: str) -> Facts:
     known = dict(tags)
     if caller:
         known["caller"] = caller
-    if len(caller) == 12 and caller.startswith("+1"):
-        known["area_code"] = caller[2:5]
+    area_code = area_code_of(caller)
+    if area_code is not None:
+        known["area_code"] = area_code
     return Facts(known)

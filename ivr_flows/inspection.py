@@ -6,7 +6,7 @@ An error blocks publishing: callers would be trapped, dropped or told nonsense. 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ivr_flows import answers
@@ -35,6 +35,8 @@ from ivr_flows.ways import (
     union_of,
     with_inner,
 )
+from rules.dialling import DiallingRules, dialling_problem
+from rules.known_facts import ALIASES
 
 COMMANDS = ""
 """The place of what is said at every question: no node's."""
@@ -90,6 +92,27 @@ def _tags_spoken(flow: Flow) -> frozenset[str]:
     return said | tags_in(flow.commands.stop_calling_text)
 
 
+def tags_known(flow: Flow) -> frozenset[str]:
+    """Return the tags that the flow and its sub-flows set, or say they are given."""
+    given = flow.given.union(*(tags_known(inner) for inner in flow.subflows.values()))
+    return given | union_of(everywhere(flow, lambda node: node.tags_set()))
+
+
+def refused_transfers(flow: Flow, rules: DiallingRules) -> list[Finding]:
+    """Return an error for each transfer, in sub-flows too, to a number that is not rung."""
+    found = [
+        Finding(
+            severity=Severity.ERROR, code="not_dialled", node=name, text=f"{problem}: name another number"
+        )
+        for name, node in flow.nodes.items()
+        if isinstance(node, TransferNode) and (problem := dialling_problem(node.number, rules))
+    ]
+    for name, inner in flow.subflows.items():
+        inside = refused_transfers(inner, rules)
+        found += [replace(one, node="", text=f"in the flow {name!r}: {one.text}") for one in inside]
+    return found
+
+
 def unreachable_nodes(flow: Flow) -> list[Problem]:
     """Return a problem for every node that no way from the entry leads to."""
     seen = reached_from(flow, starts_of(flow))
@@ -102,6 +125,7 @@ def inspect(flow: Flow, uploads: Iterable[str] = ()) -> list[Finding]:
         _dead_ends,
         _loops_without_wait,
         _unknown_tags,
+        _misnamed_tags,
         _routes_without_notice,
         _operator_without_notice,
         _silent_notices,
@@ -192,6 +216,14 @@ def _unknown_tags(flow: Flow) -> Iterator[Finding]:
                 " under 'given' when it comes with the call"
             )
             yield Finding(severity=severity, code="unknown_tag", node=name, text=text)
+
+
+def _misnamed_tags(flow: Flow) -> Iterator[Finding]:
+    """What only another party calls so is a fact that no licence, filter or contract finds."""
+    for name, node in flow.nodes.items():
+        for tag in sorted(node.tags_set() & ALIASES.keys()):
+            text = f"the tag {tag!r} is called {ALIASES[tag]!r} by everybody who reads it: name it so"
+            yield Finding(severity=Severity.ERROR, code="misnamed_tag", node=name, text=text)
 
 
 def _tags_missed(flow: Flow, known: frozenset[str]) -> dict[str, frozenset[str]]:

@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ivr_flows import queries
 from ivr_flows.definition import FORMAT_VERSION, FlowError, parse_flow, unkeepable
 from ivr_flows.differences import Difference, differences
-from ivr_flows.inspection import Finding, Severity, blocking, inspect
+from ivr_flows.inspection import Finding, Severity, blocking, inspect, refused_transfers, tags_known
 from ivr_flows.pinning import pin, sub_flows_wanted
+from rules.dialling import DiallingRules
 
 FLOW_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 NOTE_MAXIMUM = 500
@@ -84,7 +85,8 @@ async def save_draft(
         kept = unpinned(definition)
         revision = await queries.put_draft(connection, name, kept, based_on=based_on, by=by)
         published = await queries.newest_versions(connection)
-    return Saved(name=name, revision=revision, findings=tuple(check(name, kept, published, uploads)))
+        rules = await queries.dialling_rules(connection)
+    return Saved(name=name, revision=revision, findings=tuple(check(name, kept, published, uploads, rules)))
 
 
 async def check_flow(
@@ -93,7 +95,8 @@ async def check_flow(
     """Return what publishing `definition` as `name` would say, without doing anything."""
     async with engine.connect() as connection:
         published = await queries.newest_versions(connection)
-    return check(name, definition, published, uploads)
+        rules = await queries.dialling_rules(connection)
+    return check(name, definition, published, uploads, rules)
 
 
 async def publish(
@@ -119,7 +122,8 @@ async def publish(
         if seen_revision is not None and seen_revision != draft.revision:
             return _changed_meanwhile(draft)
         published = await queries.newest_versions(connection)
-        findings = check(name, draft.definition, published, uploads)
+        rules = await queries.dialling_rules(connection)
+        findings = check(name, draft.definition, published, uploads, rules)
         if blocking(findings):
             return Refused(findings=tuple(findings))
         pinned = pin(draft.definition, _pins(published))
@@ -154,7 +158,7 @@ async def roll_back(
             )
         if newest.version == version:
             return _refused(f"version {version} is what callers meet already")
-        findings = findings_of(old.definition, uploads)
+        findings = findings_of(old.definition, uploads, await queries.dialling_rules(connection))
         if blocking(findings):
             return Refused(findings=tuple(findings))
         number = await queries.highest_version(connection, name) + 1
@@ -193,19 +197,51 @@ def check(
     definition: Mapping[str, Any],
     published: Mapping[str, queries.PublishedVersion],
     uploads: Iterable[str],
+    rules: DiallingRules,
 ) -> list[Finding]:
     """Return what is wrong with a flow that shall be published beside those that are."""
     round_trip = _way_to_itself(name, definition, published)
     if round_trip:
         text = f"the flow goes into itself ({' → '.join(round_trip)}): take one of these sub-flows out"
         return [Finding(severity=Severity.ERROR, code="cyclic", node="", text=text)]
-    return findings_of(pin(definition, _pins(published)), uploads)
+    return findings_of(pin(definition, _pins(published)), uploads, rules)
 
 
-def findings_of(definition: Mapping[str, Any], uploads: Iterable[str] = ()) -> list[Finding]:
-    """Return what is wrong with a definition; all that keeps it from being read are errors."""
+async def tags_of_flows(connection: AsyncConnection) -> frozenset[str]:
+    """Return the tags that published flows set, or say they are given: a filter or a term may ask for them."""
+    tags: frozenset[str] = frozenset()
+    for one in (await queries.newest_versions(connection)).values():
+        try:
+            tags |= tags_known(parse_flow(one.definition))
+        except FlowError:  # written by an older version of ours; publishing it again says what is wrong
+            continue
+    return tags
+
+
+async def transfers_not_rung(connection: AsyncConnection) -> list[str]:
+    """Return the transfers of published flows that ring nobody: the number is not, or not any more, rung."""
+    rules = await queries.dialling_rules(connection)
+    found = []
+    for name, one in (await queries.newest_versions(connection)).items():
+        try:
+            refused = refused_transfers(parse_flow(one.definition), rules)
+        except FlowError:
+            continue
+        found += [f"flow {name}: {finding}" for finding in refused]
+    return found
+
+
+def findings_of(
+    definition: Mapping[str, Any], uploads: Iterable[str] = (), rules: DiallingRules | None = None
+) -> list[Finding]:
+    """Return what is wrong with a definition; all that keeps it from being read are errors.
+
+    Without `rules` it is not said which numbers are rung.
+    """
     try:
-        return inspect(parse_flow(definition), uploads)
+        flow = parse_flow(definition)
+        refused = () if rules is None else refused_transfers(flow, rules)
+        return [*refused, *inspect(flow, uploads)]
     except FlowError as error:
         return [
             Finding(severity=Severity.ERROR, code="invalid", node=problem.node, text=problem.text)

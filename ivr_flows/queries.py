@@ -12,6 +12,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from rules.dialling import Destination, DiallingRules
+from store.routing_tables import dial_destinations
 from store.tables import campaigns, flow_drafts, flows
 
 VERSIONS_LISTED = 200
@@ -62,6 +64,13 @@ _VERSION = select(
     flows.c.note,
     flows.c.definition,
 ).where(flows.c.published_at.is_not(None))
+
+
+async def dialling_rules(connection: AsyncConnection) -> DiallingRules:
+    """Return which numbers may be rung."""
+    columns = [one for one in dial_destinations.c if one.name != "id"]
+    rows = await connection.execute(select(*columns).order_by(dial_destinations.c.id))
+    return DiallingRules(destinations=tuple(Destination(**row) for row in rows.mappings()))
 
 
 async def lock_flow(connection: AsyncConnection, name: str) -> None:

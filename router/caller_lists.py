@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router import caller_list_queries as queries
 from router.domain.suppression import blocked_caller_problem
+from rules.telephone import WITHHELD, read_number
 
 MAXIMUM_NUMBERS = 1_000_000
 MAXIMUM_PROBLEMS = 1_000
@@ -77,31 +78,20 @@ async def suppress_callers(
 
 
 def read_numbers(lines: Iterable[str]) -> Sequence[str] | ListRefused:
-    """Read E.164 or ten-digit US numbers, one a line, punctuation allowed; blank lines are passed over."""
+    """Read telephone numbers, one a line, as rules.telephone reads them; blank lines are passed over."""
     numbers: list[str] = []
     problems: list[str] = []
     for line, text in enumerate(lines, 1):
         plain = text.strip().lstrip("\ufeff")
         if not plain:
             continue
-        number = _e164(plain)
-        if number is None:
-            problems.append(f"line {line}: {plain!r:.60} is not a number like +16145550123")
-        else:
+        number = read_number(plain)
+        if isinstance(number, str):
             numbers.append(number)
+        else:
+            why = "withheld" if number is WITHHELD else number.reason
+            problems.append(f"line {line}: {plain!r:.60} is not a number like +16145550123: {why}")
         if len(numbers) > MAXIMUM_NUMBERS or len(problems) >= MAXIMUM_PROBLEMS:
             problems.append(f"line {line}: not read any further")
             break
     return ListRefused(problems=tuple(problems)) if problems else numbers
-
-
-def _e164(text: str) -> str | None:
-    digits = text.translate(_PUNCTUATION)
-    if len(digits) == 10 and not digits.startswith("+"):
-        digits = f"+1{digits}"
-    elif len(digits) == 11 and digits.startswith("1"):
-        digits = f"+{digits}"
-    return digits if blocked_caller_problem("number", digits) is None else None
-
-
-_PUNCTUATION = str.maketrans("", "", " .-()")

@@ -116,7 +116,7 @@ def claim_of(row: Row[Any]) -> Claim:
         reserved=Reserved(
             target_id=row.target_id,
             bid_micros=row.bid_micros,
-            minimum_connected_ms=row.minimum_connected_ms,
+            minimum_connected_ms=row.bid_minimum_connected_ms,
             dial=row.dial,
             stage_id=auction.get("stage_id"),
             reference=auction.get("reference", ""),

@@ -186,7 +186,11 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
     Who cannot have it for LOCK_SECONDS goes on without: a caller waits.
     """
-    lock = os.open(path.with_name(path.name + ".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:  # a full disk
+        yield
+        return
     try:
         until = time.monotonic() + LOCK_SECONDS
         while time.monotonic() < until:

@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 
 from router.count_queries import window_seconds
-from router.domain.counts import Counts, EarlierCall
+from router.domain.counts import Counts
 from router.domain.decision import Offer, RouteRequest
 from router.domain.last_known import (
     EARLIER_RECORD,
@@ -72,7 +72,7 @@ class LastKnownKeeper:
         self._rung_file: Path | None = None
         self._lists_written: int | None = None
         self._next_lists = self._next_earlier = float("-inf")
-        self._recent: deque[tuple[str | None, EarlierCall]] = deque(maxlen=RECENT_MAXIMUM)
+        self._recent: deque[tuple[RouteRequest, Sequence[Offer]]] = deque(maxlen=RECENT_MAXIMUM)
         self.known.recent = self._recent
         self._filed: list[Rung] = []
         """What was rung without the database and holds no room yet, by this process or the survival script."""
@@ -132,17 +132,8 @@ class LastKnownKeeper:
 
     def remember(self, request: RouteRequest, ringing: Sequence[Offer]) -> None:
         """Keep in mind whom this caller was offered to, until it is read from the database."""
-        for offer in ringing if request.caller is not None else ():
-            call = EarlierCall(
-                call_id=request.call_id,
-                campaign_id=request.campaign_id,
-                buyer_id=offer.buyer_id,
-                target_id=offer.target_id,
-                started_at=request.now,
-                connected=False,
-                converted=False,
-            )
-            self._recent.append((request.caller, call))
+        if ringing and request.caller is not None:
+            self._recent.append((request, ringing))
 
     def note_rung(self, rung: Sequence[Rung]) -> Sequence[Rung]:
         """Count what is rung without the database, from now on. Returns it."""
@@ -221,7 +212,7 @@ class LastKnownKeeper:
         self._next_earlier = time.monotonic() + EARLIER_AGAIN_SECONDS
         # A call's row is written a little later than the call is decided.
         old = datetime.fromtimestamp(asked_ms / 1000, UTC) - timedelta(seconds=EARLIER_AGAIN_SECONDS)
-        while self._recent and self._recent[0][1].started_at < old:
+        while self._recent and self._recent[0][0].now < old:
             self._recent.popleft()
 
     def _counts_to_file(self) -> Changes | None:

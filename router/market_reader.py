@@ -84,12 +84,13 @@ class MarketReader:
 
 
 def _changes_everybody(older: ReadMarket, document: Mapping[str, Any]) -> bool:
-    """Say whether something changed that is woven into every target: groups and their caps."""
+    """Say whether something changed that is woven into every target: groups and their caps, numbers abroad."""
     return _woven(json.loads(older.parts[SHARED].body)) != _woven(document)
 
 
-def _woven(shared: Mapping[str, Any]) -> tuple[Any, Any]:
-    return shared["groups"], [cap for cap in shared.get("caps", ()) if cap["owner"] == "group"]
+def _woven(shared: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    abroad = shared.get("dial_destinations", [])
+    return abroad, shared["groups"], [cap for cap in shared.get("caps", ()) if cap["owner"] == "group"]
 
 
 def _build(document: Document, version: int) -> ReadMarket:

@@ -37,7 +37,8 @@ async def post_to_those_beside(
             *(bidding.post(bid, routing.request, stage_id=one.stage_id or 0) for one, bid in asked)
         )
     refused = set()
-    for (one, bid), answer in zip(asked, answers, strict=True):
+    for (one, bid), said in zip(asked, answers, strict=True):
+        answer = routing.judge_post(bid, said)
         routing.note_post(one, answer)
         if not answer.accepted:
             refused.add(bid.target_id)

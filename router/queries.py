@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.domain.read_market import MARKET_FORMAT
+from store.routing_tables import dial_destinations
 from store.tables import (
     blocked_callers,
     buyer_terms,
@@ -110,6 +111,7 @@ _TARGETS = select(
     targets.c.press_to_accept,
     targets.c.whisper_text,
     targets.c.recovery_seconds,
+    targets.c.outbound_trunk_id,
 ).order_by(targets.c.id)
 _LICENCES = select(
     licences.c.id,
@@ -162,6 +164,15 @@ _BLOCKED = select(
     blocked_callers.c.campaign_id,
     blocked_callers.c.reason,
 ).order_by(blocked_callers.c.id)
+_DIAL_DESTINATIONS = select(
+    dial_destinations.c.prefix,
+    dial_destinations.c.name,
+    dial_destinations.c.cost_per_minute_micros,
+    dial_destinations.c.target_minutes_per_day,
+    dial_destinations.c.target_micros_per_day,
+    dial_destinations.c.trunk_minutes_per_day,
+    dial_destinations.c.trunk_micros_per_day,
+).order_by(dial_destinations.c.id)
 _ENDPOINTS = select(
     ping_endpoints.c.target_id,
     ping_endpoints.c.dialect,
@@ -234,6 +245,7 @@ async def read_market_rows(connection: AsyncConnection, only: Changes | None = N
         "publishers": await _rows(connection, _PUBLISHERS),
         "groups": _with_members(await _rows(connection, _GROUPS)),
         "blocked_callers": await _rows(connection, _BLOCKED),
+        "dial_destinations": await _rows(connection, _DIAL_DESTINATIONS),
         "payouts": [_plain_terms(row) for row in await _rows(connection, _PAYOUTS)],
         "flows": {row.pop("name"): row for row in await _rows(connection, _FLOWS)},
     }

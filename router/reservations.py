@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import BigInteger, DateTime, Integer, Text, Uuid, bindparam, text
+from sqlalchemy import BigInteger, DateTime, Double, Integer, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.domain.caps import Claim, Moment, caps_of, claims_of
 from router.domain.market import Target
 from router.live_attempts import is_live
+from rules.dialling import LONGEST_TALK_SECONDS
 
 _TAKE = """
     SELECT take_leases($1, $2, $3, $4, $5, $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[],
@@ -93,14 +94,14 @@ _CONFIRM = text("""
 # added up, so that no row is moved twice.
 _COUNT_OUTCOMES = text("""
     WITH said AS (
-        SELECT * FROM unnest(:ids, :attempts, :connections, :conversions, :revenues)
-            AS s(call_id, attempt, connections, conversions, revenue)
+        SELECT * FROM unnest(:ids, :attempts, :connections, :conversions, :revenues, :longest_talks)
+            AS s(call_id, attempt, connections, conversions, revenue, longest_talks)
     ), settled AS (
         SELECT l.id, l.counter_key, l.period_start, CASE WHEN l.released_at IS NULL THEN l.amount ELSE 0 END AS held,
-            CASE l.kind WHEN 'connections' THEN s.connections WHEN 'conversions' THEN s.conversions
-                ELSE s.revenue END AS happened
+            CASE WHEN l.kind = 'connections' THEN s.connections WHEN l.kind = 'conversions' THEN s.conversions
+                WHEN l.kind = 'revenue' THEN s.revenue ELSE ceil(l.amount * s.longest_talks)::bigint END AS happened
         FROM leases l JOIN said s ON s.call_id = l.call_id AND s.attempt = l.attempt
-        WHERE l.kind IN ('connections', 'conversions', 'revenue')
+        WHERE l.kind IN ('connections', 'conversions', 'revenue', 'abroad_seconds', 'abroad_micros')
         ORDER BY l.id FOR UPDATE OF l
     ), owed AS (
         SELECT counter_key, period_start, sum(happened - held)::bigint AS amount FROM settled
@@ -119,6 +120,7 @@ _COUNT_OUTCOMES = text("""
         bindparam(name, type_=ARRAY(BigInteger))
         for name in ("attempts", "connections", "conversions", "revenues")
     ),
+    bindparam("longest_talks", type_=ARRAY(Double)),
 )
 
 # Parts of the statement that writes many settlements at once (billing.batch_queries): what everybody moves is locked
@@ -294,6 +296,12 @@ class LegOutcome:
     converted: bool
     price_micros: int
     """What the buyer owes for it; 0 when it did not convert."""
+    connected_ms: int = 0
+
+    @property
+    def longest_talks(self) -> float:
+        """How much was talked of the longest talk that a call abroad took room for; 1 is all of it."""
+        return self.connected_ms / (LONGEST_TALK_SECONDS * 1000)
 
 
 async def count_outcomes(connection: AsyncConnection, legs: Sequence[tuple[UUID, LegOutcome]]) -> None:
@@ -308,6 +316,7 @@ async def count_outcomes(connection: AsyncConnection, legs: Sequence[tuple[UUID,
         "connections": [int(leg.connected) for _, leg in legs],
         "conversions": [int(leg.converted) for _, leg in legs],
         "revenues": [leg.price_micros for _, leg in legs],
+        "longest_talks": [leg.longest_talks for _, leg in legs],
     }
     await connection.execute(_COUNT_OUTCOMES, values)
 

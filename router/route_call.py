@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 DATABASE_BUDGET_SECONDS = 0.3
 """A caller hears nothing while we wait: after this the call is decided without the database."""
 
+FIRST_READING_SECONDS = 5.0
+
 AUCTIONS_REMEMBERED = 10_000
 AUCTION_LASTS_SECONDS = 60
 """The next attempt of a call goes by the bids of the last, unless they are older than this."""
@@ -113,7 +115,9 @@ class Router:
         """
         last_known = self._database.last_known
         last_known.keep_in(snapshot_file, journal_dir, maximum_age_hours)
-        await last_known.refresh(self._snapshot.current)
+        with suppress(TimeoutError):  # a start waits no longer for a database that is slow
+            async with asyncio.timeout(FIRST_READING_SECONDS):
+                await last_known.refresh(self._snapshot.current)
 
     async def keep_fresh(self) -> None:
         """Read what calls without the database go by again and again, until cancelled."""
@@ -145,7 +149,7 @@ class Router:
                 answer, problem = await self._within_budget(self._decide_and_lease(routing))
             if answer is None:
                 counts = last_known.counts(snapshot, routing.request, fallback_counts.concurrency)
-                answer = routing.decide_on(counts)
+                answer = routing.decide_unleased(counts)
                 rung = last_known.note_rung(routing.rung(answer))
             if isinstance(answer, AuctionWanted):
                 await self._ask(routing, answer)
@@ -217,7 +221,8 @@ class Router:
         if bid is None or self._bidding is None or not self._hands_over:
             return False
         with routing.timed("post"):
-            answer = await self._bidding.post(bid, routing.request, stage_id=decision.stage_id or 0)
+            said = await self._bidding.post(bid, routing.request, stage_id=decision.stage_id or 0)
+            answer = routing.judge_post(bid, said)
         routing.note_post(decision, answer)
         if answer.accepted:
             return False

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.batches import Batches
 from router.count_queries import CallAnswer, CallQuestion, ask_about_calls, lock_turn, read_counts
+from router.domain.abroad import nothing_abroad, post_problem
 from router.domain.auction import AuctionResult, AuctionWanted, Bid, BidOutcome, PostAnswer
 from router.domain.caps import Moment, concurrency_key, highest_of, with_full
 from router.domain.counts import Counts
@@ -142,6 +143,10 @@ class Routing:
     def timed(self, phase: str) -> _Timed:
         """Add what is done inside to a phase."""
         return _Timed(self.phases_us, phase)
+
+    def decide_unleased(self, counts: Counts) -> Decision | AuctionWanted:
+        """Decide without the database: what is rung abroad cannot be counted then, and is not rung."""
+        return self.decide_on(nothing_abroad(self._snapshot, counts))
 
     def decide_on(self, counts: Counts) -> Decision | AuctionWanted:
         with self.timed("decide"):
@@ -369,6 +374,12 @@ class Routing:
             dial=reserved.dial,
             reference=reserved.reference,
         )
+
+    def judge_post(self, bid: Bid, answer: PostAnswer) -> PostAnswer:
+        """Return the answer to a post; a refusal when it wants the call where nobody is rung."""
+        target = self._snapshot.targets[bid.target_id]
+        problem = post_problem(target, bid, answer.dial, self._snapshot.dialling) if answer.accepted else None
+        return PostAnswer(accepted=False, detail=f"dial: {problem}") if problem else answer
 
     def note_post(self, decision: Decision, answer: PostAnswer) -> None:
         """Keep what the winner said, so that the decision holds it."""

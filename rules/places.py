@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
+from rules.telephone import area_code_of
+
 STATES: Mapping[str, str] = {
     "AL": "Alabama",
     "AK": "Alaska",
@@ -80,10 +82,11 @@ def states_of_area_code(
     `area_codes` is the table of `area_code_table()`, which every snapshot carries. Without it the table is made
     here, once: that takes half a second and 100 MB, so a service that answers calls passes the snapshot's.
     """
-    if len(e164) != 12 or not e164.startswith("+1"):
+    area_code = area_code_of(e164)
+    if area_code is None:
         return ()
     table = area_code_table() if area_codes is None else area_codes
-    return table.get(e164[2:5], ())
+    return table.get(area_code, ())
 
 
 @lru_cache(maxsize=1)

@@ -90,11 +90,14 @@ campaigns = Table(
     Column("sells_at_loss", Boolean, nullable=False, server_default=text("false")),
     # After so long without its call, a ping's room goes to a call that finds none; null: never.
     Column("pings_yield_after_seconds", Integer, server_default=text("10")),
+    # How much more than buyers' prices bear is paid to one publisher in a day (UTC) for such promises.
+    Column("daily_loss_micros", BigInteger, nullable=False, server_default=text("100000000")),
     enabled(),
     CheckConstraint("pings_yield_after_seconds between 0 and 900", name="pings_yield"),
     CheckConstraint(
         "platform_fee_micros >= 0 and platform_fee_ppm between 0 and 1000000", name="platform_fee"
     ),
+    CheckConstraint("daily_loss_micros >= 0", name="daily_loss"),
 )
 
 tracking_numbers = Table(

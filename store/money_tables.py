@@ -34,7 +34,35 @@ tier_counts = Table(
     Column("key", Text, primary_key=True),
     # The first day of the period, on the terms' own calendar.
     Column("period_start", Date, primary_key=True),
+    # Paid calls; of `…:promise_loss`, millionths of a dollar.
     Column("used", BigInteger, nullable=False, server_default=text("0")),
+)
+
+# --- what others take of a call ------------------------------------------------------------------------------
+
+# What a trunk's carrier and the platform take, by time: a call is costed by the newest that was live when it started.
+# Triggers of trunks and campaigns write a version whenever the figures there change (migration 0024); one that was live
+# is never changed.
+trunk_rates = Table(
+    "trunk_rates",
+    metadata,
+    Column("trunk_id", BigInteger, ForeignKey("trunks.id", ondelete="CASCADE"), primary_key=True),
+    Column("goes_live_at", Instant, primary_key=True),
+    Column("cost_per_minute_micros", BigInteger, nullable=False),
+    Column("cost_increment_seconds", Integer, nullable=False),
+    Column("cost_minimum_seconds", Integer, nullable=False),
+    Column("outbound_cost_per_minute_micros", BigInteger, nullable=False),
+    Column("outbound_increment_seconds", Integer, nullable=False),
+    Column("outbound_minimum_seconds", Integer, nullable=False),
+)
+
+platform_fees = Table(
+    "platform_fees",
+    metadata,
+    Column("campaign_id", BigInteger, ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("goes_live_at", Instant, primary_key=True),
+    Column("platform_fee_micros", BigInteger, nullable=False),
+    Column("platform_fee_ppm", Integer, nullable=False),
 )
 
 # --- wallets -------------------------------------------------------------------------------------------------

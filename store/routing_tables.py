@@ -236,10 +236,15 @@ rtb_reservations = Table(
     reference("target_id", "targets", nullable=True),
     # deciding, open (a bid without room), confirmed (its room is leased), used (the call came), expired, refused
     Column("state", Text, nullable=False, server_default=text("'open'")),
-    # What we promised the publisher, and what the buyer promised us.
+    # What we promised the publisher: so much from this length on, out of a price that leaves the stage's margin; of
+    # a smaller price the key's share, where it has one.
     Column("payout_micros", BigInteger),
-    Column("bid_micros", BigInteger),
     Column("minimum_connected_ms", Integer),
+    Column("share_ppm", Integer),
+    Column("margin_micros", BigInteger, nullable=False, server_default=text("0")),
+    # What the target bid in an auction; null: there was none, and its terms hold.
+    Column("bid_micros", BigInteger),
+    Column("bid_minimum_connected_ms", Integer),
     Column("dial", Text),
     # The offer, the answers told, the decision: what the arriving call goes on with.
     Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
@@ -285,4 +290,28 @@ market_parts = Table(
     metadata,
     Column("digest", LargeBinary, primary_key=True),
     Column("document", LargeBinary, nullable=False),
+)
+
+# --- numbers abroad -------------------------------------------------------------------------------------------
+
+# Numbers that may be rung beside those of the fifty states and DC (rules.dialling), with their ceilings a day.
+dial_destinations = Table(
+    "dial_destinations",
+    metadata,
+    identity(),
+    # A whole number as E.164, or how it begins: +1787
+    Column("prefix", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("cost_per_minute_micros", BigInteger, nullable=False, server_default=text("500000")),
+    # Of all that is rung abroad: by one target, and over one trunk.
+    Column("target_minutes_per_day", Integer, nullable=False, server_default=text("120")),
+    Column("target_micros_per_day", BigInteger, nullable=False, server_default=text("100000000")),
+    Column("trunk_minutes_per_day", Integer, nullable=False, server_default=text("480")),
+    Column("trunk_micros_per_day", BigInteger, nullable=False, server_default=text("400000000")),
+    CheckConstraint(r"prefix ~ '^\+[0-9]{2,15}$'", name="prefix"),
+    CheckConstraint(
+        "cost_per_minute_micros >= 0 and target_minutes_per_day >= 0 and target_micros_per_day >= 0"
+        " and trunk_minutes_per_day >= 0 and trunk_micros_per_day >= 0",
+        name="ceilings",
+    ),
 )

@@ -10,6 +10,7 @@ from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store import tables
+from store.money_tables import platform_fees
 
 NUMBER = "+18005550100"
 CALLER = "+16145550123"
@@ -85,6 +86,13 @@ async def make_market(engine: AsyncEngine, *, minimum_connected_ms: int = 90_000
         buyers=(buyers[0], buyers[1]),
         targets=(targets[0], targets[1]),
     )
+
+
+async def charge_fee(connection: AsyncConnection, market: Market, *, fixed: int = 0, ppm: int = 0) -> None:
+    """Have the platform take a fee of the campaign's calls, those of the past too."""
+    figures = {"platform_fee_micros": fixed, "platform_fee_ppm": ppm}
+    version = {"campaign_id": market.campaign, "goes_live_at": LONG_AGO}
+    await connection.execute(insert(platform_fees).values(**version, **figures))
 
 
 async def _make(connection: AsyncConnection, table: Table, **values: Any) -> int:

@@ -126,11 +126,11 @@ def _parsed(source: str, definition: dict[str, Any]) -> Flow:
 def _caller(number: str, at: str | None, tags: tuple[str, ...]) -> Caller:
     from ivr_flows.case_file import Caller
     from rules.places import states_of_area_code
-    from rules.telephone import NumberError, read_north_american_number
+    from rules.telephone import NumberError, number_or_withheld
 
     try:
         now = datetime.now(UTC) if at is None else datetime.fromisoformat(at)
-        e164 = read_north_american_number(number) if number else ""
+        e164 = number_or_withheld(number)
     except NumberError as problem:
         raise click.ClickException(f"--caller {number}: {problem}") from problem
     except ValueError as problem:

@@ -24,6 +24,9 @@ from asterisk_conf.install import MINIMUM_VERSION, NoAsterisk, find_asterisk
 from asterisk_conf.prompts import system_prompts
 from asterisk_conf.queries import load_lines
 from asterisk_conf.sip_door import turned_away
+from ivr_flows.publishing import transfers_not_rung
+from ivr_flows.queries import dialling_rules
+from router.abroad_room import ceilings_reached, numbers_not_rung
 from router.domain.expiring_licences import WARNING_DAYS, find_expiring
 from router.licence_queries import chains_about_to_end
 from store.session import open_engine
@@ -253,6 +256,17 @@ async def _trunks(connection: AsyncConnection, settings: Settings) -> list[Findi
     ]
 
 
+async def _abroad(connection: AsyncConnection, settings: Settings) -> list[Finding]:
+    rules = await dialling_rules(connection)
+    reached = await ceilings_reached(connection, rules, datetime.now(UTC))
+    not_rung = await numbers_not_rung(connection, rules)
+    return [
+        *(_note("abroad today", f"{one.name}: {one.detail}") for one in reached),
+        *(_broken("not rung", f"{one.name}: {one.detail}") for one in not_rung),
+        *(_broken("not rung", transfer) for transfer in await transfers_not_rung(connection)),
+    ]
+
+
 async def _flow_prompts(connection: AsyncConnection, settings: Settings) -> list[Finding]:
     texts = texts_in(await published_flows(connection))
     missing = missing_prompts(layout_of(settings).prompts_dir, texts)
@@ -319,6 +333,7 @@ _LOOKS: tuple[_Look, ...] = (
     _owner,
     _market,
     _trunks,
+    _abroad,
     _licences,
     _flow_prompts,
     _second_factors,

@@ -42,6 +42,7 @@ ENTRIES: Sequence[Entry] = (
     Entry(label="Ping endpoints", address="/ping-endpoints", roles=HOUSE, group="Market"),
     Entry(label="Blocked callers", address="/blocked-callers", roles=HOUSE, group="Market"),
     Entry(label="Trunks", address="/trunks", roles=HOUSE, group="House"),
+    Entry(label="Numbers abroad", address="/numbers-abroad", roles=HOUSE, group="House"),
     Entry(label="Users", address="/users", roles=_ADMIN, group="House"),
     Entry(label="Audit log", address="/audit", roles=EDITORS, group="House"),
     Entry(label="Reports", address="/reports", roles=HOUSE),

@@ -9,7 +9,7 @@ from typing import ClassVar
 from ivr_flows.events import CallBackRequested, Play
 from ivr_flows.nodes.fields import Field, PromptField, TagField
 from ivr_flows.nodes.node import Context, Node, Outcome, Session
-from rules.telephone import NumberError, read_north_american_number
+from rules.dialling import US_ONLY, read_dialled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,8 @@ class CallBackNode(Node):
 
     def enter(self, session: Session, context: Context) -> Outcome:
         told = session.tags.get(self.number_tag, "") if self.number_tag else session.caller
-        try:
-            number = read_north_american_number(told)
-        except NumberError:
+        number = read_dialled(told, US_ONLY)
+        if not isinstance(number, str):
             return Outcome(session=session, leave="no_number")
         said = context.say(self.text, session)
         request = CallBackRequested(node=self.name, number=number, said=" ".join(said))

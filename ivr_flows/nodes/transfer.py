@@ -10,13 +10,15 @@ from ivr_flows.events import TransferWait
 from ivr_flows.nodes.fields import CheckedField, Field, SecondsField
 from ivr_flows.nodes.node import Context, Node, Outcome, Session
 from ivr_flows.resumes import Resume, TransferOutcome, Transferred
-from rules.telephone import NumberError, read_north_american_number
+from rules.telephone import NumberProblem, read_number
 
 
 def _read_number(value: object) -> str:
-    if not isinstance(value, str) or len(value) > 40:
-        raise NumberError("not a North American number", is_number=False)
-    return read_north_american_number(value)
+    """Which numbers may be rung is the house's to say, and is asked when the flow is published and when it rings."""
+    read = read_number(value) if isinstance(value, str) else None
+    if isinstance(read, str):
+        return read
+    raise ValueError(read.reason if isinstance(read, NumberProblem) else "not a telephone number")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class TransferNode(Node):
     FIELDS: ClassVar[Mapping[str, Field]] = {
         "number": CheckedField(
             title="Number",
-            help="A North American number; no premium ones.",
+            help="Of the fifty states or DC; others only where an admin lists them under Numbers abroad.",
             reader=_read_number,
             described={"type": "string", "maxLength": 40, "examples": ["+16145550123"], "x-form": "phone"},
         ),

@@ -10,7 +10,13 @@ from uuid import UUID
 
 from router.buyers.dialect import Endpoint, HttpAnswer, HttpRequest, Question
 from router.buyers.tollbridge.signing import caller_hash
-from router.domain.decision import STATE_CANDIDATES_TAG, STATE_TAG, RouteRequest
+from router.domain.decision import (
+    DISAGREE,
+    STATE_CANDIDATES_TAG,
+    STATE_SOURCE_TAG,
+    STATE_TAG,
+    RouteRequest,
+)
 from router.domain.hops import HOPS_TAG, hops_of
 
 MAXIMUM_TEXT = 4_000
@@ -112,10 +118,13 @@ def answer_text(answer: HttpAnswer) -> str:
 def _answers(request: RouteRequest) -> dict[str, str]:
     """What the caller answered, without what would give the caller away: a number said aloud is a number."""
     digits = (request.caller or "").removeprefix("+1").removeprefix("+")
+    # Where the state and the ZIP code that were told disagree, the next house is to know it as we do.
+    disagree = request.tags.get(STATE_SOURCE_TAG) == DISAGREE
     told = (
         (name, value[:MAXIMUM_ANSWER_CHARACTERS])
         for name, value in sorted(request.tags.items())
-        if name not in _OURS and not (digits and digits in "".join(filter(str.isdigit, value)))
+        if (name not in _OURS or (disagree and name == STATE_CANDIDATES_TAG))
+        and not (digits and digits in "".join(filter(str.isdigit, value)))
     )
     return dict(list(told)[:MAXIMUM_ANSWERS])
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from router.domain.dial import dial_problem
 from router.domain.distribution import tie_breaker
 from router.domain.worth import NO_CEILINGS, NOTHING_KNOWN, Ceilings, Lasted, worth_micros, worth_words
+from rules.dialling import HOME_ONLY, DiallingRules
 from rules.money import format_dollars
 
 TYPE_CHECKING = False
@@ -76,6 +78,8 @@ class AuctionWanted:
     """What has to be left of a bid after the publisher's payout."""
     payout_micros: int = 0
     """What the publisher gets for this call, where it is known beforehand."""
+    dialling: DiallingRules = HOME_ONLY
+    """Which numbers a bid may name."""
     offers: tuple[Offer, ...]
     """Of the targets that may take the call: only they are asked."""
     ceilings: Ceilings = NO_CEILINGS
@@ -200,8 +204,9 @@ def judged(
         return replace(bid, outcome=BidOutcome.INVALID, detail=_absurd(amount))
     own_minimum = bid.minimum_connected_ms
     too_high = wanted.ceilings.problem(amount, own_minimum) or ceilings.problem(amount, own_minimum)
-    if too_high:
-        return replace(bid, outcome=BidOutcome.INVALID, detail=too_high)
+    problem = too_high or _not_dialled(bid, wanted)
+    if problem:
+        return replace(bid, outcome=BidOutcome.INVALID, detail=problem)
     minimum_ms = wanted.standing_minimums_ms.get(bid.target_id, 0) if own_minimum is None else own_minimum
     worth = worth_micros(amount, minimum_ms, lasted)
     words = worth_words(worth, minimum_ms, lasted)
@@ -223,6 +228,11 @@ def judged(
         detail=f"{words}; {bid.detail}" if words and bid.detail else words or bid.detail,
         reference=bid.reference,
     )
+
+
+def _not_dialled(bid: Bid, wanted: AuctionWanted) -> str | None:
+    refused = None if bid.dial is None else dial_problem(bid.dial, wanted.dialling)
+    return None if refused is None else f"dial: {refused}"
 
 
 def ranked(

@@ -9,6 +9,7 @@ from router.domain.auction import AuctionWanted, Bid, BidOutcome
 from router.domain.decision import Offer, Rejection, RejectionCode
 from router.domain.market import Stage
 from router.domain.worth import Ceilings
+from rules.dialling import DiallingRules
 from rules.money import format_dollars
 
 CODES: Mapping[BidOutcome, RejectionCode] = {
@@ -27,7 +28,11 @@ CODES: Mapping[BidOutcome, RejectionCode] = {
 
 
 def wanted_of(
-    stage: Stage, offers: tuple[Offer, ...], standing_minimums_ms: Mapping[int, int], payout_micros: int
+    stage: Stage,
+    offers: tuple[Offer, ...],
+    standing_minimums_ms: Mapping[int, int],
+    payout_micros: int,
+    dialling: DiallingRules,
 ) -> AuctionWanted:
     """Return what is asked of those who may take the call, by the stage's terms."""
     return AuctionWanted(
@@ -36,6 +41,7 @@ def wanted_of(
         floor_micros=stage.floor_micros,
         margin_micros=stage.margin_micros,
         payout_micros=payout_micros,
+        dialling=dialling,
         offers=offers,
         ceilings=Ceilings(
             highest_bid_micros=stage.highest_bid_micros, longest_minimum_seconds=stage.longest_minimum_seconds

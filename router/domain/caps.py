@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CONCURRENCY, ATTEMPTS, CONNECTIONS = "concurrency", "attempts", "connections"
 CONVERSIONS, REVENUE, SPACING = "conversions", "revenue", "spacing"
+ABROAD_SECONDS, ABROAD_MICROS = "abroad_seconds", "abroad_micros"
+"""Ceilings on numbers abroad (router.domain.abroad): nobody sets them as caps."""
 KINDS = (CONCURRENCY, ATTEMPTS, CONNECTIONS, CONVERSIONS, REVENUE, SPACING)
 PERIODS = ("hour", "day", "week", "month", "total")
 OWNERS = ("target", "buyer", "campaign", "publisher", "group")
@@ -38,7 +40,8 @@ class Claim:
     key: str
     kind: str
     amount: int
-    """1 call; of revenue the price in millionths of a dollar; of spacing the epoch ms of this call."""
+    """1 call; abroad the seconds, or millionths of a dollar, of the longest talk; of revenue the price in millionths of
+    a dollar; of spacing the epoch ms of this call."""
     at_most: int
     """Of spacing: the highest epoch ms the last call may have had."""
     period_start: int
@@ -148,7 +151,7 @@ def counts_now(cap: Cap, target: Target, moment: Moment) -> bool:
 def _amount(cap: Cap, moment: Moment, price_micros: int) -> int:
     if cap.kind == REVENUE:
         return price_micros
-    return moment.now_ms if cap.kind == SPACING else 1
+    return moment.now_ms if cap.kind == SPACING else cap.amount
 
 
 def is_full(cap: Cap, used: int, moment: Moment, price_micros: int = 0) -> bool:
@@ -157,7 +160,7 @@ def is_full(cap: Cap, used: int, moment: Moment, price_micros: int = 0) -> bool:
         return used > moment.now_ms - cap.at_most * 1000
     if cap.kind == REVENUE:
         return used + max(price_micros, 1) > cap.at_most
-    return used >= cap.at_most
+    return used + cap.amount > cap.at_most
 
 
 def code_of(cap: Cap) -> RejectionCode:
@@ -175,6 +178,10 @@ def describe_full(cap: Cap, used: int, moment: Moment) -> str:
         return f"{(moment.now_ms - used) / 1000:.1f} s since the last call{of_whom}, at least {cap.at_most} s"
     while_open = f" while {cap.range_name!r} is open" if cap.range_name else ""
     when = "ever" if cap.period == "total" else f"this {cap.period}"
+    if cap.kind == ABROAD_SECONDS:
+        return f"{used // 60} of {cap.at_most // 60} minutes abroad taken {when}{of_whom}"
+    if cap.kind == ABROAD_MICROS:
+        return f"${used / 1e6:.2f} of ${cap.at_most / 1e6:.2f} abroad taken {when}{of_whom}"
     if cap.kind == REVENUE:
         return f"${used / 1e6:.2f} of ${cap.at_most / 1e6:.2f} revenue {when}{of_whom}{while_open}"
     return f"{used} of {cap.at_most} {cap.kind} {when}{of_whom}{while_open}"

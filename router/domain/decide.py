@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
+from router.domain.abroad import not_dialled
 from router.domain.counts import Counts
 from router.domain.decision import (
     WANT_OF_ROOM,
@@ -242,7 +243,7 @@ class _Deciding:
             self._request.now,
         )
         minimums = {one.target_id: minimum_of(one.buyer_id, campaign_id, now) for one in there}
-        return wanted_of(stage.stage, there, minimums, self._payout())
+        return wanted_of(stage.stage, there, minimums, self._payout(), self._snapshot.dialling)
 
     def _payout(self) -> int:
         """Return what the publisher earns: what its ping was promised, else by its terms."""
@@ -284,6 +285,10 @@ class _Deciding:
             self._own[target.id] = verdict
             return None
         bid, ring_timeout_seconds = place.promised or place.bid, place.stage.stage.ring_timeout_seconds
+        dial = None if bid is None else bid.dial
+        if (refusal := not_dialled(target, dial, self._snapshot.dialling, self._counts)) is not None:
+            self._own[target.id] = refusal
+            return None
         if bid is None and not ring_timeout_seconds:
             return verdict
         # Spelled out: dataclasses.replace takes many times as long.
@@ -298,7 +303,7 @@ class _Deciding:
             recovery_seconds=verdict.recovery_seconds,
             bid_micros=None if bid is None else bid.bid_micros,
             minimum_connected_ms=None if bid is None else bid.minimum_connected_ms,
-            dial=None if bid is None else bid.dial,
+            dial=dial,
         )
 
     def _answer(self, chosen: Offer | None) -> Decision:

@@ -22,7 +22,11 @@ DECISION_FORMAT = 2
 LOAN_TYPE_TAG = "loan_type"
 STATE_TAG = "state"
 STATE_CANDIDATES_TAG = "state_candidates"
-"""States the caller may live in, joined by '-': what the area code says when nobody asked or answered."""
+"""States the caller may live in, joined by '-': those of the area code when nobody told, or those that were told when
+they disagree."""
+STATE_SOURCE_TAG = "state_source"
+DISAGREE = "disagree"
+"""What `state_source` says of a caller whose state and ZIP code, as they were told, name different states."""
 
 
 class RejectionCode(StrEnum):
@@ -78,9 +82,10 @@ class Reserved:
     """The target that a publisher's ping was promised for this call. It goes first, if it may take the call at all."""
 
     target_id: int
-    bid_micros: int
-    """What the buyer pays: its bid, or its terms when it was promised."""
-    minimum_connected_ms: int
+    bid_micros: int | None = None
+    """What it bid in the ping's auction; None: there was none, and its terms hold."""
+    minimum_connected_ms: int | None = None
+    """What the bid pays for; None: its terms hold."""
     dial: str | None = None
     stage_id: int | None = None
     """The ping_post stage it bid in: it is handed the call now that it has come. None: it did not bid."""

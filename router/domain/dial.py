@@ -1,7 +1,7 @@
 """Where a bid may send a caller. Buyers name the place in an answer from the internet: it is read narrowly.
 
-Calls cost us money by the minute, so that a number of a foreign country, a premium number or an address inside our
-own network must not be reachable by writing it into a bid.
+Calls cost us money by the minute, so that a number abroad, a premium number or an address inside our own network must
+not be reachable by writing it into a bid.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from rules.dialling import DiallingRules, dialling_problem, number_in_sip_uri
 from rules.sip_uri import sip_uri_problem
-from rules.telephone import NumberError, read_north_american_number
+from rules.telephone import known_number, read_number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,21 +22,35 @@ class DialProblem:
 
 
 def read_dial(text: str) -> str | DialProblem:
-    """Return `text` as +1NXXNXXXXXX or sip:user@host[:port]; anything else is a problem.
+    """Return `text` as E.164 or sip:user@host[:port]; anything else is a problem. `dial_problem` says which is rung.
 
-    Numbers are those of North America without premium ones. A SIP address of a private, loopback or link-local
-    host is refused; a host name is looked up by Asterisk, whose transport is bound to the outside.
+    A SIP address of a private, loopback or link-local host is refused; a host name is looked up by Asterisk, whose
+    transport is bound to the outside.
     """
     if len(text) > 200:
         return DialProblem(reason="too long")
     plain = text.strip()
     if plain.lower().startswith("sip:"):
         return _sip("sip:" + plain[4:])
-    try:
-        return read_north_american_number(plain)
-    except NumberError as problem:
-        neither = "neither a North American number nor a plain SIP address"
-        return DialProblem(reason=str(problem) if problem.is_number else neither)
+    read = read_number(plain)
+    return (
+        read
+        if isinstance(read, str)
+        else DialProblem(reason="neither a telephone number nor a plain SIP address")
+    )
+
+
+def dial_problem(place: str, rules: DiallingRules) -> str | None:
+    """Return why what `read_dial` has read is not rung, for people; None when it is.
+
+    The user of a SIP address counts where it is a number: the host may be a carrier's, which knows us by our address
+    and bills us.
+    """
+    user = number_in_sip_uri(place) if place.startswith("sip:") else place
+    if user is None:
+        return None
+    number = known_number(user)
+    return f"{user} is no number that we ring" if number is None else dialling_problem(number, rules)
 
 
 def _sip(uri: str) -> str | DialProblem:

@@ -9,35 +9,20 @@ from functools import partial
 from router.domain.decision import RouteRequest
 from rules.condition_check import Facts
 from rules.fact_kinds import Kind, read_fact, to_json_value
-from rules.known_tags import TAG_KINDS
+from rules.known_facts import TAG_KINDS, Told, kinds_told_by
+from rules.telephone import area_code_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rules.fact_kinds import Value
 
-OWN_FACTS: Mapping[str, Kind] = {
-    "publisher": Kind.NUMBER,
-    "campaign": Kind.NUMBER,
-    "number": Kind.TEXT,
-    "caller": Kind.TEXT,
-    "area_code": Kind.TEXT,
-    "score": Kind.NUMBER,
-    "attempt": Kind.NUMBER,
-}
+OWN_FACTS: Mapping[str, Kind] = kinds_told_by(Told.CALL)
 """Known of every call without anybody asking: publisher and campaign by id, the number dialled, the caller's number."""
 
-CLOCK_FACTS: Mapping[str, Kind] = {
-    "day": Kind.DAY,
-    "time": Kind.TIME,
-    "weekday": Kind.TEXT,
-}
+CLOCK_FACTS: Mapping[str, Kind] = kinds_told_by(Told.CLOCK)
 """On the wall clock of the target; weekday is mon, tue, wed, thu, fri, sat or sun."""
 
-KNOWN_FACTS: Mapping[str, Kind] = {
-    **TAG_KINDS,
-    **OWN_FACTS,
-    **CLOCK_FACTS,
-}
+KNOWN_FACTS: Mapping[str, Kind] = {**TAG_KINDS, **OWN_FACTS, **CLOCK_FACTS}
 """Every fact a filter may name without saying its kind."""
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -56,8 +41,7 @@ def said_of_call(request: RouteRequest) -> dict[str, str]:
         "campaign": request.campaign_id,
         "number": request.dialled or None,
         "caller": request.caller,
-        "area_code": _area_code(request.caller),
-        "score": request.score,
+        "area_code": area_code_of(request.caller),
         "attempt": len(request.tried) + 1,
     }
     return told | {name: str(value) for name, value in own.items() if value is not None}
@@ -105,7 +89,3 @@ def with_equity(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 _OURS = frozenset({*OWN_FACTS, *CLOCK_FACTS})
-
-
-def _area_code(caller: str | None) -> str | None:
-    return caller[2:5] if caller is not None and len(caller) == 12 and caller.startswith("+1") else None

@@ -7,12 +7,13 @@ Pure: the agi process keeps it in memory, the survival script reads it from a fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from struct import Struct
 
+from router.domain.abroad import caps_abroad, destination_rung
 from router.domain.caps import (
     CONCURRENCY,
     SPACING,
@@ -130,6 +131,10 @@ def claims_for(snapshot: Snapshot, request: RouteRequest, offer: Offer, moment: 
     """Return the room that an attempt at the offer's target takes."""
     target, campaign = snapshot.targets[offer.target_id], snapshot.campaigns[request.campaign_id]
     caps = all_caps(snapshot, campaign, request.publisher_id, target)
+    destination = destination_rung(target, offer.dial, snapshot.dialling)
+    if destination is not None:
+        abroad = caps_abroad(destination, target, offer.dial)
+        caps = tuple(sorted((*caps, *abroad), key=lambda cap: cap.key))
     return claims_of(caps, target, moment, price_of(snapshot, request, offer))
 
 
@@ -173,8 +178,8 @@ class LastKnown:
     owed_ms: int | None = None
     live: LiveCounts = field(default_factory=LiveCounts)
     counted_ms: int | None = None
-    recent: Sequence[tuple[str | None, EarlierCall]] = ()
-    """Calls of this process since the earlier calls were read."""
+    recent: Iterable[tuple[RouteRequest, Sequence[Offer]]] = ()
+    """Calls of this process since the earlier calls were read, and who rang."""
     rung: Sequence[Rung] = ()
     maximum_age_ms: int = MAXIMUM_AGE_HOURS * 3_600_000
 
@@ -239,8 +244,23 @@ class LastKnown:
             return ()
         stored = () if self.earlier is None else self.earlier.find(digest_of_caller(caller))
         found = [_earlier_call(*one) for one in stored]
-        found += [call for number, call in self.recent if number == caller]
-        found += [_call_of(one) for one in self.rung if one.caller == caller]
+        found += [
+            _call_now(asked.call_id, asked.campaign_id, offer.buyer_id, offer.target_id, asked.now)
+            for asked, ringing in self.recent
+            if asked.caller == caller
+            for offer in ringing
+        ]
+        found += [
+            _call_now(
+                one.call_id,
+                one.campaign_id,
+                one.buyer_id,
+                one.target_id,
+                datetime.fromtimestamp(one.at_ms / 1000, UTC),
+            )
+            for one in self.rung
+            if one.caller == caller
+        ]
         others = [call for call in found if call.call_id != request.call_id]
         return tuple(sorted(others, key=lambda call: call.started_at, reverse=True)[:EARLIER_CALLS_MAXIMUM])
 
@@ -321,14 +341,16 @@ def _earlier_call(
     )
 
 
-def _call_of(rung: Rung) -> EarlierCall:
+def _call_now(
+    call_id: str, campaign_id: int, buyer_id: int, target_id: int, started_at: datetime
+) -> EarlierCall:
     """Whether somebody talked is not known yet."""
     return EarlierCall(
-        call_id=rung.call_id,
-        campaign_id=rung.campaign_id,
-        buyer_id=rung.buyer_id,
-        target_id=rung.target_id,
-        started_at=datetime.fromtimestamp(rung.at_ms / 1000, UTC),
+        call_id=call_id,
+        campaign_id=campaign_id,
+        buyer_id=buyer_id,
+        target_id=target_id,
+        started_at=started_at,
         connected=False,
         converted=False,
     )

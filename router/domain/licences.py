@@ -8,10 +8,16 @@ every loan type and every state that is possible has to be covered.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
-from router.domain.decision import LOAN_TYPE_TAG, STATE_CANDIDATES_TAG, STATE_TAG
+from router.domain.decision import (
+    DISAGREE,
+    LOAN_TYPE_TAG,
+    STATE_CANDIDATES_TAG,
+    STATE_SOURCE_TAG,
+    STATE_TAG,
+)
 from router.domain.market import ACTIVE, LOAN_TYPES, Licence
 from rules.places import STATE_CODES
 
@@ -31,6 +37,8 @@ class Need:
 
     products: tuple[str, ...]
     states: tuple[str, ...]
+    disagree: bool = False
+    """Whether the states are what was told of the caller, and contradict each other: all are needed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +58,7 @@ def need_of(tags: Mapping[str, str]) -> Need:
     return Need(
         products=(loan_type,) if loan_type else LOAN_TYPES,
         states=(state,) if state else _candidates(tags) or STATE_CODES,
+        disagree=not state and tags.get(STATE_SOURCE_TAG) == DISAGREE,
     )
 
 
@@ -76,8 +85,14 @@ def find_licences(
                         found.append(licence)
                         break
                 else:
-                    return _missing(licences, state, product, day, of_officer)
+                    missing = _missing(licences, state, product, day, of_officer)
+                    return _with_states_told(missing, need.states) if need.disagree else missing
     return tuple(found)
+
+
+def _with_states_told(missing: Missing, states: Sequence[str]) -> Missing:
+    told = f"{missing.detail}; the state and the ZIP code that were told disagree, so {' and '.join(states)} are needed"
+    return replace(missing, detail=told)
 
 
 def in_force(licence: Licence, day: date) -> bool:

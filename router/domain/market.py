@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from rules.dialling import HOME_ONLY, Destination, DiallingRules
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing itself takes 2 ms to import, on a caller's time in the survival script
     from typing import Any
@@ -62,6 +64,8 @@ class Cap:
     """Calls; of revenue millionths of a dollar; of spacing the least seconds between two calls."""
     range_name: str | None = None
     """Counts only while a range of that name in the target's schedule is open; None: always."""
+    amount: int = 1
+    """What one call takes, where its kind does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,6 +186,10 @@ class Target:
     press_to_accept: bool = False
     whisper_text: str | None = None
     recovery_seconds: int | None = None
+    outbound_trunk_id: int | None = None
+    """The trunk it is dialled over; None: directly."""
+    abroad: Destination | None = None
+    """The listed destination that its own number belongs to, where a trunk dials it; None: it is at home."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -237,6 +245,8 @@ class Snapshot:
     publisher_caps: Mapping[int, tuple[Cap, ...]] = field(default_factory=dict)
     blocked: Mapping[int | None, BlockedCallers] = field(default_factory=dict)
     """Callers nobody is sold, by campaign; None holds those of every campaign."""
+    dialling: DiallingRules = HOME_ONLY
+    """Which numbers may be rung."""
     endpoints: Mapping[int, PingEndpoint] = field(default_factory=dict)
     """By target id."""
     plans: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)

@@ -29,9 +29,11 @@ from router.domain.market import (
 from router.domain.read_caps import CapsByOwner, read_caps
 from router.domain.suppression import read_blocked_callers
 from router.errors import SnapshotRefused
+from rules.dialling import Destination, DiallingRules, number_in_sip_uri
 from rules.places import STATES
 from rules.schedule import Schedule, ScheduleError, parse_schedule
 from rules.sip_uri import sip_uri_problem
+from rules.telephone import known_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ def read_market(document: Row, *, version: int, digest: str) -> Snapshot:
         raise SnapshotRefused(f"a market document of format {document['format']}, this is {MARKET_FORMAT}")
     problems: list[str] = []
     caps = read_caps(document, problems)
-    targets = {target.id: target for target in _read_targets(document, caps, problems)}
+    rules = read_dialling(document)
+    targets = {target.id: target for target in _read_targets(document, caps, rules, problems)}
     return Snapshot(
         version=version,
         digest=digest,
@@ -66,6 +69,7 @@ def read_market(document: Row, *, version: int, digest: str) -> Snapshot:
         campaigns={row["id"]: _read_stages(row, targets, caps, problems) for row in document["campaigns"]},
         buyers={row["id"]: Buyer(**_without_time_zone(row)) for row in document["buyers"]},
         targets=targets,
+        dialling=rules,
         licences=_read_licences(document["licences"], problems),
         buyers_with_officers=frozenset(
             row["buyer_id"] for row in document["licences"] if row.get("officer_nmls_id")
@@ -129,7 +133,9 @@ def _read_entry(target_id: int, priority: int, weight: int = 1) -> Entry:
     return Entry(target_id=target_id, priority=priority, weight=weight)
 
 
-def _read_targets(document: Row, caps: CapsByOwner, problems: list[str]) -> Iterable[Target]:
+def _read_targets(
+    document: Row, caps: CapsByOwner, rules: DiallingRules, problems: list[str]
+) -> Iterable[Target]:
     """Read targets; equal schedules and equal filters become one object, as there are few different ones."""
     holidays = document.get("holidays", {})
     schedules: dict[str, Schedule | str] = {}
@@ -138,7 +144,7 @@ def _read_targets(document: Row, caps: CapsByOwner, problems: list[str]) -> Iter
         schedule = _once(schedules, row["schedule"], lambda value: _read_schedule(value, holidays))
         filters = row.get("filters")
         condition = None if filters is None else _once(conditions, filters, _read_filters)
-        yield _read_target(row, schedule, condition, caps, problems)
+        yield _read_target(row, schedule, condition, caps, rules, problems)
 
 
 def _once(known: dict[str, Read], value: object, read: Callable[[object], Read]) -> Read:
@@ -172,12 +178,15 @@ def _read_target(
     schedule: Schedule | str,
     condition: Condition | str | None,
     caps: CapsByOwner,
+    rules: DiallingRules,
     problems: list[str],
 ) -> Target:
     named = f"target {row['id']} {row['name']!r}"
     uri_problem = sip_uri_problem(row["sip_uri"])
     found = [one for one in (schedule, condition) if isinstance(one, str)]
     found += [f"sip_uri: {uri_problem}"] if uri_problem else []
+    abroad, not_rung = _dialled(row, rules)
+    found += [f"sip_uri: {not_rung}"] if not_rung else []
     problems.extend(f"{named}: {problem}" for problem in found)
     unknown = sorted(set(row["loan_types"]) - set(LOAN_TYPES))
     problems.extend(f"{named}: loan type {loan_type!r} is not known" for loan_type in unknown)
@@ -189,9 +198,31 @@ def _read_target(
             "filters": None if isinstance(condition, str) else condition,
             "caps": caps.of_target(row["id"], row["buyer_id"]),
             "groups": caps.groups_of.get(row["id"], ()),
+            "abroad": abroad,
             "problem": "; ".join(found),
         }
     )
+
+
+def read_dialling(document: Row) -> DiallingRules:
+    """Read which numbers abroad may be rung."""
+    return DiallingRules(
+        destinations=tuple(Destination(**row) for row in document.get("dial_destinations", ()))
+    )
+
+
+def _dialled(row: Row, rules: DiallingRules) -> tuple[Destination | None, str | None]:
+    """Return the listed destination that a trunk dials for a target, and why its number is not rung."""
+    if row.get("outbound_trunk_id") is None or not row["sip_uri"].startswith("sip:"):
+        return None, None
+    user = number_in_sip_uri(row["sip_uri"])
+    if user is None:
+        return None, None
+    from router.domain.dial import dial_problem  # noqa: PLC0415 (few targets are dialled over a trunk)
+
+    problem = dial_problem(row["sip_uri"], rules)
+    number = None if problem else known_number(user)
+    return (None if number is None else rules.destination_of(number)), problem
 
 
 def _read_licences(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from rules.telephone import WITHHELD, read_number
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
@@ -58,12 +60,20 @@ def blocked_caller_problem(kind: str, value: str) -> str | None:
         return f"kind: {kind!r:.80} is not one of {', '.join(KINDS)}"
     if kind == "anonymous":
         return f"value: {value!r:.80} stands beside anonymous, which has none" if value else None
+    if kind == "number":
+        read = read_number(value)
+        if read is WITHHELD:
+            return f"value: {value!r:.80} is how carriers write a withheld number: block anonymous"
+        return None if read == value else f"value: {value!r:.80} is not written like +16145550123"
+    return _prefix_problem(value)
+
+
+def _prefix_problem(value: str) -> str | None:
     digits = value.removeprefix("+")
-    least = SHORTEST_PREFIX_DIGITS if kind == "prefix" else 5
     if value == digits or not (digits.isascii() and digits.isdigit()):
-        return f"value: {value!r:.80} is not written like +16145550123"
-    if not least <= len(digits) <= LONGEST_NUMBER_DIGITS:
-        return f"value: {value!r:.80} has {len(digits)} digits, not {least} to {LONGEST_NUMBER_DIGITS}"
+        return f"value: {value!r:.80} is not written like +1614"
+    if not SHORTEST_PREFIX_DIGITS <= len(digits) <= LONGEST_NUMBER_DIGITS:
+        return f"value: {value!r:.80} has {len(digits)} digits, not {SHORTEST_PREFIX_DIGITS} to {LONGEST_NUMBER_DIGITS}"
     return None
 
 

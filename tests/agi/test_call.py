@@ -16,7 +16,8 @@ from agi.channel import SAFE_VALUE
         ("+18005550100", "+18005550100"),
         ("18005550100", "+18005550100"),
         ("8005550100", "+18005550100"),
-        ("442071838750", "+442071838750"),
+        ("+442071838750", "+442071838750"),
+        ("442071838750", ""),
         ("", ""),
         ("+", ""),
         ("1+1", ""),
@@ -27,7 +28,9 @@ def test_a_dialled_number_is_read_as_a_carrier_may_write_it(dialled: str, e164: 
     assert e164_of(dialled) == e164
 
 
-@pytest.mark.parametrize("withheld", ["", "anonymous", "123", "+123456789012345678"])
+@pytest.mark.parametrize(
+    "withheld", ["", "anonymous", "123", "+123456789012345678", "+266696687", "+17378742833"]
+)
 def test_a_caller_without_a_number_is_withheld(withheld: str) -> None:
     assert caller_of(withheld) == ""
 

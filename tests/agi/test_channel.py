@@ -102,10 +102,10 @@ async def test_holding_ends_by_its_key_or_its_time() -> None:
 
 async def test_a_transfer_may_take_hours_and_is_not_watched() -> None:
     script = Script(GET="200 result=1 (BUSY)")
-    assert await channel_of(script).transfer("+16145550123", 20) == "BUSY"
+    assert await channel_of(script).transfer("+16145550123", 20, 7200) == "BUSY"
     assert script.sent == [
         f"SET VARIABLE TIMEOUT(absolute) {GRACE_SECONDS:.1f}",
-        "GOSUB transfer s 1 +16145550123,20",
+        "GOSUB transfer s 1 +16145550123,20,7200",
         "GET VARIABLE DIALSTATUS",
     ]
 
@@ -114,5 +114,5 @@ async def test_a_transfer_may_take_hours_and_is_not_watched() -> None:
 async def test_nothing_else_gets_into_a_sub_routine(number: str) -> None:
     script = Script()
     with pytest.raises(ValueError, match="unsafe"):
-        await channel_of(script).transfer(number, 20)
+        await channel_of(script).transfer(number, 20, 7200)
     assert not any("GOSUB" in line for line in script.sent)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agi.channel import SAFE_VALUE
 from agi.offered import dial_text, leg_text, treatment_variables
 from router.domain.decision import Offer
+from rules.dialling import HOME_ONLY
 from rules.no_buyer import NoBuyer
 from rules.prompt_names import prompt_name
 
@@ -42,29 +43,29 @@ def offer(**changes: object) -> Offer:
     ],
 )
 def test_a_bids_address_is_rung_only_when_it_is_one(dial: str | None, rung: str) -> None:
-    assert dial_text(offer(dial=dial), OWN) == rung
+    assert dial_text(offer(dial=dial), OWN, HOME_ONLY) == rung
 
 
 def test_a_house_of_ones_own_may_be_rung_by_its_own_bidder() -> None:
     assert (
-        dial_text(offer(dial="sip:x@10.1.2.3:5070"), "sip:desk@10.1.2.3")
+        dial_text(offer(dial="sip:x@10.1.2.3:5070"), "sip:desk@10.1.2.3", HOME_ONLY)
         == "PJSIP/target-12/sip:x@10.1.2.3:5070"
     )
 
 
 @given(st.text(max_size=60) | st.from_regex(r"sip:[^ ]{1,20}@[^ ]{1,20}", fullmatch=True))
 def test_whatever_a_bid_says_the_dialplan_reads_one_channel(dial: str) -> None:
-    assert DIAL_STRING.fullmatch(dial_text(offer(dial=dial), OWN))
+    assert DIAL_STRING.fullmatch(dial_text(offer(dial=dial), OWN, HOME_ONLY))
 
 
 def test_a_leg_is_told_in_one_safe_word() -> None:
     told = offer(press_to_accept=True, whisper_text="Hello.", recovery_seconds=4, dial="sip:a@b.example:5070")
-    leg = leg_text(told, OWN, lambda _: True)
+    leg = leg_text(told, OWN, HOME_ONLY, lambda _: True)
     assert SAFE_VALUE.match(leg)
     target, where, seconds, press, recovery_ms, whisper = leg.split("=")
     assert (target, where, seconds) == ("12", "PJSIP/target-12/sip:a@b.example:5070", "20")
     assert (press, recovery_ms, whisper) == ("1", "4000", f"prompts/{prompt_name('Hello.')}")
-    assert leg_text(told, OWN, lambda _: False).endswith("=1=4000="), (
+    assert leg_text(told, OWN, HOME_ONLY, lambda _: False).endswith("=1=4000="), (
         "a whisper that is not rendered is left out"
     )
 

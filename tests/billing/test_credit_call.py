@@ -29,7 +29,7 @@ from store.call_id import call_id_of
 from tests.billing.contracts import contract
 from tests.billing.test_settle_call import START_MS, a_call, settled
 from tests.billing.test_settle_contracts import TIERS, agree, another, balances
-from tests.market import Market, make_market
+from tests.market import Market, charge_fee, make_market
 
 CALLED = dt.datetime.fromtimestamp(START_MS / 1000, dt.UTC)
 NEXT_DAY = CALLED + dt.timedelta(days=1)
@@ -141,8 +141,7 @@ async def test_the_platforms_fee_goes_with_the_credit(
 ) -> None:
     """A dollar a call and a tenth: 5.50 of 45 dollars, 3.70 of the 27 that are left of it."""
     async with engine.begin() as connection:
-        fee = {"platform_fee_micros": DOLLAR, "platform_fee_ppm": 100_000}
-        await connection.execute(update(tables.campaigns).values(**fee))
+        await charge_fee(connection, market, fixed=DOLLAR, ppm=100_000)
     call_id = await sold(engine, market)
     assert (await balances(engine))["platform_fee"] == 550
     if by_hand:

@@ -106,7 +106,7 @@ async def test_a_key_taken_between_check_and_writing_is_told_with_what_stands(
     monkeypatch.setattr(money_import, "record_payment", raced)
     done = await import_money(engine, payments(25), FileKind.PAYMENTS, write=True)
     assert isinstance(done, ImportRefused) and done.posted == 20
-    assert "line 22, key: 'wire-20' was posted before" in done.problems[0]
+    assert "line 22, key: 'wire-20' was recorded on" in done.problems[0]
     assert await posted(engine) == 21
 
 

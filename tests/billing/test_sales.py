@@ -27,6 +27,7 @@ from tests.billing.contracts import contract, payout, publisher
 from tests.billing.test_settle_call import START_MS, a_call, settled
 from tests.billing.test_settle_contracts import agree, balances
 from tests.market import Market, make_market
+from tests.postgres import as_owner
 
 NEXT_DAY = dt.datetime.fromtimestamp(START_MS / 1000, dt.UTC) + dt.timedelta(days=1)
 CENT = 10_000
@@ -218,7 +219,7 @@ async def reported(
 
 async def fresh_market(engine: AsyncEngine) -> Market:
     """A market in an empty database: the examples of a property share one."""
-    async with engine.begin() as connection:
+    async with as_owner(engine) as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         names = ", ".join(
             table.name for table in tables.metadata.sorted_tables if table.name != "market_version"

@@ -20,7 +20,7 @@ from store import tables
 from store.call_id import call_id_of
 from tests.billing.contracts import contract, payout
 from tests.billing.test_settle_call import START_MS, a_call, arrived, settle, settled
-from tests.market import CALLER, NUMBER, Market, make_market
+from tests.market import CALLER, NUMBER, Market, charge_fee, make_market
 
 NOW = dt.datetime.fromtimestamp(START_MS / 1000, dt.UTC) - dt.timedelta(days=2)
 LATER = NOW + dt.timedelta(days=1)
@@ -151,7 +151,7 @@ async def test_carriers_by_direction_the_platforms_fee_and_a_wallet(
         }
         trunk = await connection.scalar(insert(tables.trunks).values(**out).returning(tables.trunks.c.id))
         await connection.execute(update(tables.targets).values(outbound_trunk_id=trunk))
-        await connection.execute(update(tables.campaigns).values(platform_fee_micros=500_000))
+        await charge_fee(connection, market, fixed=500_000)
         await connection.execute(update(tables.buyers).values(prepaid=True, credit_limit_micros=0))
     await settled(engine, another(market, 1))  # 100 s: two minutes at three cents
     assert await balances(engine) == {

@@ -8,7 +8,8 @@ import pytest
 
 from ivr_flows import library
 from ivr_flows.definition import parse_flow
-from ivr_flows.inspection import Finding, Severity, blocking, inspect, texts_of, uploads_of
+from ivr_flows.inspection import Finding, Severity, blocking, inspect, refused_transfers, texts_of, uploads_of
+from rules.dialling import HOME_ONLY, Destination, DiallingRules
 
 NOTICE = {"kind": "consent_notice", "text": "This call may be recorded.", "exits": {"next": "route"}}
 ROUTE = {"kind": "route", "exits": {"no_buyer": "bye"}}
@@ -142,6 +143,33 @@ def test_a_tag_that_is_set_nowhere_is_an_error_where_it_is_asked_for(node: dict[
     assert finding.severity is Severity.ERROR and finding.node == "asks"
     assert finding.text.startswith("the tag 'stat' is set nowhere: correct its name")
     assert found(nodes, given=["stat"]) == []
+
+
+@pytest.mark.parametrize("number", ["+442071838750", "+18765550123", "+19005550100"])
+def test_a_transfer_rings_only_what_the_house_rings(number: str) -> None:
+    node = {"kind": "transfer", "number": number, "exits": {"failed": "bye"}}
+    flow = parse_flow({"format": 1, "entry": "t", "nodes": {"t": node, "bye": {"kind": "hang_up"}}})
+    (finding,) = refused_transfers(flow, HOME_ONLY)
+    assert (finding.severity, finding.code, finding.node) == (Severity.ERROR, "not_dialled", "t")
+    named = Destination(
+        prefix=number,
+        name="an office",
+        cost_per_minute_micros=1,
+        target_minutes_per_day=60,
+        target_micros_per_day=60,
+        trunk_minutes_per_day=60,
+        trunk_micros_per_day=60,
+    )
+    assert refused_transfers(flow, DiallingRules(destinations=(named,))) == []
+
+
+def test_a_tag_is_named_as_the_router_reads_it() -> None:
+    """A ZIP code in a tag of another name says nothing of where the caller lives."""
+    node = {"kind": "set_tag", "tag": "zip_code", "value": "94105", "exits": {"next": "route"}}
+    nodes = {**GOOD, "notice": {**NOTICE, "exits": {"next": "mark"}}, "mark": node}
+    (finding,) = found(nodes)
+    assert (finding.severity, finding.code, finding.node) == (Severity.ERROR, "misnamed_tag", "mark")
+    assert finding.text.startswith("the tag 'zip_code' is called 'zip'")
 
 
 def test_in_a_sub_flow_an_unknown_tag_may_come_from_outside() -> None:

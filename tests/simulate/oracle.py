@@ -91,8 +91,11 @@ def settle_cluster(
 
 
 def credit(sums: Sums, state: str, price: int, payout: int, share: int, buyer: str, publisher: str) -> None:
-    """A dispute that is decided: `share` of the price, and the same part of the payout, half a micro upwards."""
-    back = (2 * payout * share + price) // (2 * price)
+    """A dispute that is decided: `share` of the price, and the same part of the payout, half a cent upwards."""
+    cent = 10_000
+    back = (2 * payout * share + price * cent) // (2 * price * cent) * cent
     sums.move("revenue", buyer, share)
     sums.move(publisher, "payout", back)
     sums.revenue_by_state[state] -= share
+    # What was given back whole counts as converted no more.
+    sums.converted -= share == price

@@ -217,7 +217,7 @@ class Shard:
             happened = [one.happened for one in cluster]
             price = settle_cluster(self.sums, happened, world.edits, account, publisher)
             if price is not None and len(cluster) == 1 and self._rng.random() < 0.03:
-                share = self._rng.choice((0, price, price // 3))
+                share = self._rng.choice((0, price, price // 30_000 * 10_000))
                 if await self._dispute(call_id_of(cluster[0].linkedid), share):
                     payout = terms_at(world.edits, happened[0].start_ms).payout
                     credit(self.sums, happened[0].state, price, payout, share, account, publisher)

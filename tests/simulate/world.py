@@ -56,8 +56,8 @@ def terms_edits(rng: random.Random, start_ms: int) -> tuple[Terms, ...]:
         Terms(
             live_ms=live,
             minimum_ms=rng.choice((60_000, 90_000, 90_001)),
-            price=rng.randrange(10_000_000, 60_000_000),
-            payout=rng.randrange(5_000_000, 9_000_000),
+            price=rng.randrange(1_000, 6_000) * 10_000,
+            payout=rng.randrange(500, 900) * 10_000,
         )
         for live in lives
     )

@@ -185,8 +185,8 @@ def test_sub_flows_are_found_beside_the_file(tmp_path: Path) -> None:
     [
         (("run", "nothing_there"), "there is no file nothing_there"),
         (
-            ("run", "mortgage", "--caller", "+442071838750"),
-            "--caller +442071838750: not a North American number",
+            ("run", "mortgage", "--caller", "442071838750"),
+            "--caller 442071838750: not ten digits",
         ),
         (("run", "mortgage", "--at", "noon"), "--at noon: not a time like 2026-11-24T15:00:00-05:00"),
     ],

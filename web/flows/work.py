@@ -22,7 +22,7 @@ from ivr_flows.spoken_text import fixed_pieces
 from ivr_flows.trial import Trial, play
 from rules.places import states_of_area_code
 from rules.prompt_names import UPLOADS_FOLDER, prompt_file
-from rules.telephone import NumberError, read_north_american_number
+from rules.telephone import NumberError, number_or_withheld
 from web.audit import Actor, write_audit
 
 NEWEST = 0
@@ -69,6 +69,7 @@ async def working_copy(engine: AsyncEngine, folder: Path, name: str) -> WorkingC
     async with engine.connect() as connection:
         draft = await queries.draft_of(connection, name)
         published = await queries.newest_versions(connection)
+        rules = await queries.dialling_rules(connection)
     newest = published.get(name)
     if draft is None and newest is None:
         return None
@@ -82,7 +83,7 @@ async def working_copy(engine: AsyncEngine, folder: Path, name: str) -> WorkingC
         changed_at=draft.changed_at if draft is not None else None,
         changed_by=draft.changed_by if draft is not None else "",
         newest_version=newest_version,
-        findings=tuple(publishing.check(name, unpinned(definition), published, uploads_in(folder))),
+        findings=tuple(publishing.check(name, unpinned(definition), published, uploads_in(folder), rules)),
     )
 
 
@@ -183,7 +184,7 @@ async def try_out(
     async with engine.connect() as connection:
         published = await queries.newest_versions(connection)
     pinned = pin(definition, {one.name: (one.version, one.definition) for one in published.values()})
-    e164 = read_north_american_number(number) if number else ""
+    e164 = number_or_withheld(number)
     moment = at if at is not None and at.tzinfo is not None else datetime.now(UTC)
     caller = Caller(at=moment, number=e164, states=states_of_area_code(e164), tags=tags)
     # A long flow's answers are read again at every line: elsewhere, so that no page waits for it.

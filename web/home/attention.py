@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import quote
 
+from router.abroad_room import Reached
 from router.domain.expiring_licences import Expiring
 from router.domain.market import Licence
 from rules.money import format_dollars
@@ -100,6 +101,8 @@ class Trouble:
     not_sold: int = 0
     """Calls sold to nobody because the lists of suppressed callers were not known, likewise."""
     unsettled: int = 0
+    abroad_full: Sequence[Reached] = ()
+    not_rung: Sequence[Reached] = ()
     drafts: Sequence[Draft] = ()
 
 
@@ -162,6 +165,20 @@ def _lines(trouble: Trouble) -> Iterator[Item]:
             title=f"The trunk {trunk.name}: {trunk.what}",
             detail=f"{trunk.reason}; since {trunk.since.astimezone(UTC):%d %B, %H:%M} UTC",
             address=f"/trunks/{trunk.trunk_id}",
+        )
+    for reached in _first(trouble.abroad_full):
+        yield Item(
+            urgency=Urgency.NOW,
+            title=f"Nothing more is rung abroad today: {reached.name}",
+            detail=reached.detail,
+            address=reached.address,
+        )
+    for refused in _first(trouble.not_rung):
+        yield Item(
+            urgency=Urgency.NOW,
+            title=f"A number is not rung: {refused.name}",
+            detail=refused.detail,
+            address=refused.address,
         )
     if trouble.unlisted_invites:
         yield Item(

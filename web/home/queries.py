@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr_flows import queries as flow_queries
 from router import licence_queries
+from router.abroad_room import ceilings_reached, numbers_not_rung
 from router.domain.expiring_licences import WARNING_DAYS, find_expiring
 from store.routing_tables import bidder_records
 from store.tables import (
@@ -41,6 +42,7 @@ FAILED_AT_LEAST = 3
 
 async def read_trouble(connection: AsyncConnection, now: datetime) -> Trouble:
     today, within_days = now.date(), max(WARNING_DAYS)
+    rules = await flow_queries.dialling_rules(connection)
     return Trouble(
         licences=find_expiring(
             await licence_queries.chains_about_to_end(connection, today, within_days), today, within_days
@@ -61,6 +63,8 @@ async def read_trouble(connection: AsyncConnection, now: datetime) -> Trouble:
             connection,
             select(calls.c.id).where(calls.c.state != "settled", calls.c.settle_failures > 0),
         ),
+        abroad_full=await ceilings_reached(connection, rules, now),
+        not_rung=await numbers_not_rung(connection, rules),
         drafts=await _drafts(connection),
     )
 

@@ -153,7 +153,10 @@ class CampaignForm(Body):
         Shown(
             label="Platform fee for a converted call",
             kind=Kind.MONEY,
-            help="What the platform itself takes, beside the share below.",
+            help=(
+                "What the platform itself takes, beside the share below. A change holds for calls that start after it"
+                " is saved."
+            ),
             advanced=True,
         ),
     ] = 0
@@ -182,6 +185,15 @@ class CampaignForm(Body):
             advanced=True,
         ),
     ] = PINGS_YIELD_AFTER_SECONDS
+    daily_loss_micros: Annotated[
+        Annotated[int, Field(ge=0, le=10**12)],
+        Shown(
+            label="Most lost by promises, per publisher and day",
+            kind=Kind.MONEY,
+            help="When selling at a loss: paid beyond what the buyers' prices allow. After that promises are lowered.",
+            advanced=True,
+        ),
+    ] = 100_000_000
 
 
 _SAME = (
@@ -197,6 +209,7 @@ _SAME = (
     "platform_fee_ppm",
     "sells_at_loss",
     "pings_yield_after_seconds",
+    "daily_loss_micros",
 )
 _POLICY = ("window_seconds", "scope", "after", "action")
 _TREATMENT = ("treatment", "text", "maximum_seconds", "every_seconds", "tries")

@@ -11,6 +11,7 @@ from web.resources.cap_groups import CAP_GROUPS
 from web.resources.caps import CAPS
 from web.resources.licences import LICENCES
 from web.resources.numbers import NUMBERS
+from web.resources.numbers_abroad import NUMBERS_ABROAD
 from web.resources.ping_endpoints import PING_ENDPOINTS
 from web.resources.publishers import PUBLISHERS
 from web.resources.resource import Resource
@@ -22,6 +23,7 @@ RESOURCES: Sequence[Resource] = (
     PUBLISHERS,
     NUMBERS,
     TRUNKS,
+    NUMBERS_ABROAD,
     BUYERS,
     TARGETS,
     LICENCES,

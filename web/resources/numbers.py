@@ -10,6 +10,7 @@ import phonenumbers
 from pydantic import AfterValidator, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from rules.telephone import WITHHELD, read_number
 from store.tables import tracking_numbers
 from web.api.operation import Body, FieldProblem
 from web.resources import number_queries
@@ -17,19 +18,16 @@ from web.resources.fields import Kind, Shown
 from web.resources.resource import Resource
 from web.resources.texts import Name
 
-REGION = "US"
-"""Where a number without + is taken to be."""
-
 
 def e164(text: str) -> str:
     """Return a number as +1NXXNXXXXXX, however it was written. Raises ValueError."""
-    try:
-        parsed = phonenumbers.parse(text, REGION)
-    except phonenumbers.NumberParseException as error:
-        raise ValueError("this is no telephone number: write one such as (614) 555-0123") from error
-    if not phonenumbers.is_valid_number(parsed):
+    read = read_number(text)
+    if not isinstance(read, str):
+        why = "it means withheld" if read is WITHHELD else read.reason
+        raise ValueError(f"this is no telephone number ({why}): write one such as (614) 555-0123")
+    if not phonenumbers.is_valid_number(phonenumbers.parse(read)):
         raise ValueError("no such number can be given out: a digit too many or too few, or an unknown area")
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return read
 
 
 E164 = Annotated[str, Field(max_length=40), AfterValidator(e164)]

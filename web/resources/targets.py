@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ivr_flows.publishing import tags_of_flows
+from ivr_flows.queries import dialling_rules
+from router.domain.dial import dial_problem
 from router.domain.known_facts import KNOWN_FACTS
 from router.domain.market import LOAN_TYPES
-from rules.condition import ConditionError, describe, parse_condition
+from rules.condition import ConditionError, describe, facts_of, parse_condition
+from rules.known_facts import unknown_facts
 from rules.schedule import always_open
 from rules.sip_uri import sip_uri_problem
 from store.tables import buyers, targets
-from web.api.operation import Body
+from web.api.operation import Body, FieldProblem
 from web.formats import words
 from web.resources.fields import Kind, Shown
 from web.resources.resource import Related, Resource, Within
@@ -49,6 +55,19 @@ def checked_filters(value: dict[str, Any]) -> dict[str, Any]:
 def describe_filters(value: Any) -> str:
     """Return a condition as a sentence. Raises ValueError when it is none."""
     return f"Takes calls with {describe(parse_condition(value, KNOWN_FACTS))}"
+
+
+async def check(connection: AsyncConnection, form: TargetForm, row_id: int | None) -> Sequence[FieldProblem]:
+    """Refuse a filter over a fact that no call has, which is never met, and a number that no trunk is to dial."""
+    found: list[FieldProblem] = []
+    if form.filters is not None:
+        asked = facts_of(parse_condition(form.filters, KNOWN_FACTS))
+        problems = unknown_facts(asked, await tags_of_flows(connection))
+        found += [FieldProblem(field="filters", problem=problem) for problem in problems]
+    if form.outbound_trunk_id is not None:
+        refused = dial_problem(form.sip_uri, await dialling_rules(connection))
+        found += [FieldProblem(field="sip_uri", problem=refused)] if refused else []
+    return found
 
 
 def without_repeats(values: list[LoanType]) -> list[LoanType]:
@@ -141,6 +160,7 @@ TARGETS = Resource(
     about="Desks of buyers: each rings at one SIP address, in its own hours, for its own kinds of loan.",
     empty="Add a buyer first, then the target that rings there.",
     related=(Related(label="Caps", address="/caps?target_id={id}"),),
+    check=check,
     more=show_target,
     more_template="resources/target_panel.html",
     more_first=True,

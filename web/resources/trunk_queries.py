@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.money_tables import trunk_rates
 from store.tables import calls, tracking_numbers, trunk_states, trunks
 
 LOOKED_BACK = timedelta(days=1)
 STATES_MAXIMUM = 1_000
+RATES_SHOWN = 20
 LOOKED_AT_MAXIMUM = 5_000
 """Calls looked at for a trunk's newest: nothing orders calls by trunk."""
 
@@ -72,3 +74,14 @@ async def health(connection: AsyncConnection, trunk_id: int) -> Mapping[str, Any
         "last_call_at": seen[1],
         "number": number,
     }
+
+
+async def rates(connection: AsyncConnection, trunk_id: int) -> Sequence[Mapping[str, Any]]:
+    """Return what the trunk has cost, the newest version first; `first`: it held from the beginning."""
+    query = (
+        select(trunk_rates, (trunk_rates.c.goes_live_at == func.to_timestamp(0)).label("first"))
+        .where(trunk_rates.c.trunk_id == trunk_id)
+        .order_by(trunk_rates.c.goes_live_at.desc())
+        .limit(RATES_SHOWN)
+    )
+    return [dict(row) for row in (await connection.execute(query)).mappings()]

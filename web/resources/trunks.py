@@ -23,6 +23,7 @@ from web.resources.trunk_lines import Health, cell_of, lines_of_trunks
 Micros = Annotated[int, Field(ge=0, le=10**10)]
 Seconds = Annotated[int, Field(ge=1, le=3600)]
 Least = Annotated[int, Field(ge=0, le=3600)]
+_FROM_NOW = "A change holds for calls that start after it is saved."
 
 
 class TrunkForm(Body):
@@ -47,7 +48,9 @@ class TrunkForm(Body):
     ] = None
     username: Annotated[ShortText | None, Shown(label="User name there")] = None
     password: Annotated[ShortText | None, Shown(label="Password there", kind=Kind.SECRET)] = None
-    cost_per_minute_micros: Annotated[Micros, Shown(label="Calls in: costs a minute", kind=Kind.MONEY)] = 0
+    cost_per_minute_micros: Annotated[
+        Micros, Shown(label="Calls in: costs a minute", kind=Kind.MONEY, help=_FROM_NOW)
+    ] = 0
     cost_increment_seconds: Annotated[
         Seconds, Shown(label="Calls in: billed in steps of, seconds", kind=Kind.NUMBER, advanced=True)
     ] = 6
@@ -55,7 +58,7 @@ class TrunkForm(Body):
         Least, Shown(label="Calls in: at least, seconds", kind=Kind.NUMBER, advanced=True)
     ] = 6
     outbound_cost_per_minute_micros: Annotated[
-        Micros, Shown(label="Calls out: costs a minute", kind=Kind.MONEY)
+        Micros, Shown(label="Calls out: costs a minute", kind=Kind.MONEY, help=_FROM_NOW)
     ] = 0
     outbound_increment_seconds: Annotated[
         Seconds, Shown(label="Calls out: billed in steps of, seconds", kind=Kind.NUMBER, advanced=True)
@@ -117,10 +120,11 @@ async def choices(connection: AsyncConnection) -> Mapping[str, Mapping[str, str]
 
 
 async def more(connection: AsyncConnection, trunk_id: int) -> Mapping[str, Any]:
-    """Return what is known of the trunk's health, and how to try it."""
+    """Return what is known of the trunk's health, how to try it, and what it has cost."""
     found = await trunk_queries.health(connection, trunk_id)
     lines = (await lines_of_trunks(connection, [trunk_id])).get(trunk_id, [])
-    return {**found, "lines": lines, "well": Health.WELL}
+    rates = await trunk_queries.rates(connection, trunk_id)
+    return {**found, "lines": lines, "well": Health.WELL, "rates": rates}
 
 
 async def cells(connection: AsyncConnection, rows: Rows) -> Mapping[int, Mapping[str, Cell]]:

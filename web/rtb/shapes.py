@@ -9,48 +9,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import phonenumbers
-
+from router.domain.caller_facts import STATED, state_code
+from router.domain.decision import DISAGREE, STATE_CANDIDATES_TAG, STATE_SOURCE_TAG, STATE_TAG
 from router.domain.inbound_bid import BidRefusal, InboundBid, InboundPing, NoBid
 from rules.call_tags import PING_TAGS_BYTES_MAXIMUM, bytes_of
-from rules.places import STATES
+from rules.known_facts import NOT_FOR_PARTIES, known_name
+from rules.telephone import NumberProblem, read_number
 
 MAXIMUM_FIELDS = 60
 MAXIMUM_NAME_CHARACTERS = 60
 MAXIMUM_VALUE_CHARACTERS = 200
-MAXIMUM_CALLER_CHARACTERS = 32
 
 Fields = Mapping[str, Any]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_STATES_BY_NAME = {name.casefold(): code for code, name in STATES.items()} | {
-    code.casefold(): code for code in STATES
-}
-
-# Facts that are ours to find out; a publisher that sends them is not believed.
-_OURS = frozenset(
-    {
-        "publisher",
-        "publisher_id",
-        "campaign",
-        "number",
-        "day",
-        "time",
-        "hour",
-        "score",
-        "state_candidates",
-        "hops",
-    }
-)
-_ALIASES = {
-    "zip": "zip_code",
-    "zipcode": "zip_code",
-    "caller_zip": "zip_code",
-    "postal_code": "zip_code",
-    "caller_state": "state",
-    "region": "state",
-    "loantype": "loan_type",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,19 +72,13 @@ class Dialect:
 
 
 def read_caller(value: object) -> str | None:
-    """Return a caller's number as E.164, '' when none was given, None when it is no number. Digits as in the US."""
-    if value is None or value == "":
+    """Return a caller's number as E.164, '' when none was given or it is withheld, None when it is no number."""
+    if value is None:
         return ""
-    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if not text or len(text) > MAXIMUM_CALLER_CHARACTERS or not text.isascii():
+    if isinstance(value, bool) or not isinstance(value, str | int):
         return None
-    try:
-        number = phonenumbers.parse(text, "US")
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(number) or number.extension:
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    read = read_number(str(value))
+    return None if isinstance(read, NumberProblem) else read if isinstance(read, str) else ""
 
 
 def read_tags(fields: Fields) -> dict[str, str] | PingProblem:
@@ -122,25 +88,39 @@ def read_tags(fields: Fields) -> dict[str, str] | PingProblem:
     """
     if len(fields) > MAXIMUM_FIELDS:
         return malformed(f"more than {MAXIMUM_FIELDS} fields")
-    tags: dict[str, str] = {}
+    told: dict[str, str] = {}
     for spelled, value in fields.items():
-        name = _ALIASES.get(spelled.strip().lower(), spelled.strip().lower())
+        name = known_name(spelled)
         text = _text_of(value)
         if len(name) > MAXIMUM_NAME_CHARACTERS or not _NAME.fullmatch(name):
             return malformed(f"{_short(spelled)!r} is no name of a field")
+        if name == STATE_TAG and text:
+            text = state_code(text)
         if text is None:
-            return malformed(f"{name} is no short text, number or yes/no")
-        if text and name not in _OURS:
-            tags[name] = text
+            what = "state of the US" if name == STATE_TAG else "short text, number or yes/no"
+            return malformed(f"{name} is no {what}")
+        if text and told.setdefault(name, text) != text:
+            return malformed(f"{name} is told twice, and not the same")
+    tags = _believed(told)
     if bytes_of(tags) > PING_TAGS_BYTES_MAXIMUM:
         return malformed(
             f"{bytes_of(tags):,} bytes of answers; at most {PING_TAGS_BYTES_MAXIMUM:,} are taken"
         )
-    if "state" in tags:
-        code = _STATES_BY_NAME.get(tags["state"].casefold())
-        if code is None:
-            return malformed("state is no state of the US")
-        tags["state"] = code
+    return tags
+
+
+def _believed(told: Mapping[str, str]) -> dict[str, str]:
+    """Return what a publisher's word is taken for. Another house of our kind says how it knows the caller's state.
+
+    A state that it only guessed is dropped, as we guess ourselves; states that disagree stay candidates, which asks for
+    more licences, never for fewer.
+    """
+    tags = {name: text for name, text in told.items() if name not in NOT_FOR_PARTIES}
+    source = told.get(STATE_SOURCE_TAG, STATED)
+    if source == DISAGREE:
+        return {**tags, STATE_SOURCE_TAG: DISAGREE, STATE_CANDIDATES_TAG: told.get(STATE_CANDIDATES_TAG, "")}
+    if source != STATED:
+        tags.pop(STATE_TAG, None)
     return tags
 
 

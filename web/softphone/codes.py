@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ivr_flows import queries as flow_queries
 from ivr_flows.definition import FlowError, parse_flow, unkeepable
 from ivr_flows.pinning import pin
-from rules.telephone import NumberError, read_north_american_number
+from rules.telephone import NumberError, number_or_withheld
 from web.audit import Actor, write_audit
 from web.softphone import queries
 
@@ -90,7 +90,7 @@ async def make_draft_code(
     A route decides as for `campaign_id`, or for the first campaign that uses the flow, with `caller` for the number.
     """
     try:
-        number = read_north_american_number(caller) if caller.strip() else None
+        number = number_or_withheld(caller) or None
     except NumberError as problem:
         return NoCode(
             field="caller",

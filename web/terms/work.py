@@ -17,6 +17,7 @@ from billing.terms import DuplicateCheck
 from billing.terms_document import Party, TermsDocument
 from billing.terms_facts import CONVERTED, DUPLICATE, FIRST_TIME, call_facts, fact_text
 from billing.tiers import calls_before, counters_of
+from rules.telephone import area_code_of
 from web.audit import Actor, write_audit
 from web.terms import queries
 from web.terms.queries import TriedCall
@@ -180,7 +181,7 @@ async def _facts(connection: AsyncConnection, contract: TermsDocument, call: Tri
         "campaign": call.campaign_id,
         "number": call.dialled or None,
         "caller": call.caller,
-        "area_code": call.caller[2:5] if call.caller and call.caller.startswith("+1") else None,
+        "area_code": area_code_of(call.caller),
         "attempt": (call.evidence or {}).get("attempt"),
         FIRST_TIME: first_time,
         DUPLICATE: next((found for one, found in _DUPLICATES.items() if one.value == check), None),

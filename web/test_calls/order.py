@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from rules.telephone import known_number
 from web.api.operation import FieldProblem
 from web.audit import Actor, write_audit
 from web.test_calls import queries
@@ -19,7 +20,6 @@ TURNS_MAXIMUM = 8
 WORDS_CHARACTERS_MAXIMUM = 200
 WAITING_MAXIMUM = 5
 DEFAULT_CALLER = "+16145550123"
-_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _KEYS = re.compile(r"[0-9*#A-D]{1,20}")
 
 
@@ -48,7 +48,7 @@ class TooMany:
 def problems_of(wanted: Wanted) -> Sequence[FieldProblem]:
     """Return what cannot be right. Whether the number is one of ours is the database's to say."""
     found = []
-    if wanted.caller and not _NUMBER.fullmatch(wanted.caller):
+    if wanted.caller and known_number(wanted.caller) != wanted.caller:
         found.append(FieldProblem(field="caller", problem="write it as +16145550123, or leave it empty"))
     if len(wanted.says) + len(wanted.presses) > TURNS_MAXIMUM:
         found.append(FieldProblem(field="says", problem=f"at most {TURNS_MAXIMUM} turns are taken"))

@@ -22,7 +22,7 @@ def signed_by(secret: str, bound_to: str, body: bytes, signature: str) -> bool:
 
 
 def caller_hash(secret: str, e164: str) -> str:
-    """Return what stands for a caller's number: who holds the secret can compare it, and try numbers; nobody else can."""
+    """Return what stands for a caller's number: who holds the secret can compare it and try numbers, nobody else."""
     return _hmac(secret, b"caller:" + e164.encode())
 
 

@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0019_bids_worth"
-down_revision = "0017_take_together_at_once"
+down_revision = "0018_promises"
 branch_labels = None
 depends_on = None
 

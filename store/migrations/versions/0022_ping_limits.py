@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0022_ping_limits"
-down_revision = "0019_bids_worth"
+down_revision = "0020_dial_destinations"
 branch_labels = None
 depends_on = None
 

@@ -7,8 +7,11 @@ import time
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
 
 from ivr_flows.library import load
+from router.domain.last_known import digest_of_caller
+from router.last_known_file import read_last_known
 from rules.places import STATES
 from tests.calls.buyers import answers
 from tests.calls.checks import assert_sold
@@ -109,3 +112,45 @@ async def _sold_by_survival(market: Scenario, *, silent_until_ringing: bool) -> 
     story = await market.settled(call, caller=invite.caller)
     assert_sold(story, leg)
     return story
+
+
+async def test_a_caller_whom_a_buyer_suppresses_is_not_rung_by_the_survival_script(
+    node: Node, scenario: MakeScenario
+) -> None:
+    market = await scenario(
+        [
+            Wanted(name="First", behaviour=answers(), states=("OH",)),
+            Wanted(name="Second", behaviour=answers(), states=("OH",)),
+        ]
+    )
+    invite = market.invite()
+    await suppress(market, "First", invite.caller)
+    node.kill(AGI)
+    async with Caller.dial(invite) as call:
+        assert await call.answered(8)
+        await asyncio.sleep(1.5)
+        await call.hang_up()
+    story = await market.settled(call, caller=invite.caller)
+    assert_sold(story, await market.buyers["Second"].wait_leg())
+    (decided,) = story.decisions
+    assert decided.decided_by == "survival"
+    assert [one.code for one in decided.passed] == ["suppressed"]
+    assert decided.not_known.startswith(
+        "the database did not answer; went by what was known last: suppressed"
+    )
+
+
+async def suppress(market: Scenario, buyer: str, caller: str | None) -> None:
+    """Put a caller on a buyer's list, and wait until the agi process has filed it."""
+    assert caller is not None
+    statement = "INSERT INTO buyer_suppressions (buyer_id, caller) SELECT buyer_id, :caller FROM targets WHERE id = :id"
+    names = {name.split(" ")[0]: number for name, number in market.seeded.target_ids.items()}
+    async with market.engine.begin() as connection:
+        await connection.execute(text(statement), {"caller": caller, "id": names[buyer]})
+    file = market.node.layout.snapshot_file
+    for _ in range(300):
+        known = read_last_known(file).suppressed
+        if known is not None and [*known.find(digest_of_caller(caller))]:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the list is not filed after 30 s")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain.caller_facts import state_code, told_of_caller, with_caller_state
+from router.domain.licences import need_of
 
 AREA_CODES = {"614": ("OH",), "816": ("KS", "MO")}
 ZIP_CODES = {"481": "MI", "006": "PR"}
@@ -17,9 +18,17 @@ def located(caller: str | None = OHIO, **tags: str) -> dict[str, str]:
     return with_caller_state(tags, caller, AREA_CODES, ZIP_CODES)
 
 
-def test_what_the_caller_stated_goes_before_everything() -> None:
-    assert located(state="CA", zip="48104") == {"state": "CA", "zip": "48104", "state_source": "stated"}
+def test_what_the_caller_stated_goes_before_the_area_code() -> None:
+    assert located(state="MI", zip="48104") == {"state": "MI", "zip": "48104", "state_source": "stated"}
     assert located(state="new york") == {"state": "NY", "state_source": "stated"}
+
+
+def test_a_state_and_a_zip_code_that_disagree_are_both_candidates_and_nobody_guesses() -> None:
+    told = located(state="CA", zip="48104")
+    assert told == {"zip": "48104", "state_candidates": "CA-MI", "state_source": "disagree"}
+    assert need_of(told).states == ("CA", "MI")
+    # Learning one of them again at a later step of the call settles nothing.
+    assert located(**{**told, "state": "MI"}) == told
 
 
 def test_the_zip_code_goes_before_the_area_code() -> None:
@@ -67,7 +76,9 @@ def test_a_state_is_read_by_code_or_name(text: str, code: str | None) -> None:
 
 tags = st.dictionaries(
     st.sampled_from(["state", "zip", "state_source", "state_candidates", "loan_type"]),
-    st.sampled_from(["OH", "ohio", "48104", "00601", "stated", "zip", "area_code", "KS-MO", "x", ""]),
+    st.sampled_from(
+        ["OH", "ohio", "48104", "00601", "stated", "zip", "area_code", "disagree", "KS-MO", "x", ""]
+    ),
 )
 callers = st.sampled_from([OHIO, KANSAS_CITY, TOLL_FREE, None, "garbage"])
 

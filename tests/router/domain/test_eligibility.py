@@ -24,6 +24,7 @@ from tests.router.markets import (
 
 OHIO = "+16145550123"
 REVERSE = {"loan_type": "reverse", "state": "OH"}
+REFINANCE = {"loan_type": "refinance", "state": "OH"}
 
 
 def decided(document: dict[str, Any], facts: Facts | None = None, **asked: Any) -> Decision:
@@ -80,10 +81,10 @@ def test_a_filter_may_ask_for_publisher_number_day_and_score() -> None:
             ]
         }
     )
-    asked = {"publisher_id": 7, "dialled": "+18005550100", "score": 0.7}
+    asked = {"publisher_id": 7, "dialled": "+18005550100", "tags": {**REFINANCE, "score": "0.7"}}
     assert chosen(decided(document, **asked)) == 1
     assert why(decided(document, **{**asked, "publisher_id": 9}), 1)[0] == "filters"
-    assert why(decided(document, **{**asked, "score": None}), 1)[1] == "score is not known, wanted > 0.5"
+    assert why(decided(document, **{**asked, "tags": REFINANCE}), 1)[1] == "score is not known, wanted > 0.5"
     monday = TUESDAY_NOON - timedelta(days=1)
     assert why(decided(document, **asked, now=monday), 1)[1] == "weekday is mon, wanted in tue, wed"
 

@@ -20,9 +20,8 @@ def test_the_router_knows_its_own_facts_and_believes_no_tag_that_bears_their_nam
     request = a_request(
         publisher_id=7,
         dialled="+18005550100",
-        score=0.25,
         tried=(3,),
-        tags={"loan_type": "reverse", "score": "1.0", "day": "2020-01-01", "publisher": "1"},
+        tags={"loan_type": "reverse", "day": "2020-01-01", "publisher": "1"},
     )
     assert facts_of_call(request) == {
         "loan_type": "reverse",
@@ -31,14 +30,17 @@ def test_the_router_knows_its_own_facts_and_believes_no_tag_that_bears_their_nam
         "number": "+18005550100",
         "caller": "+16145550123",
         "area_code": "614",
-        "score": "0.25",
         "attempt": "2",
     }
 
 
-def test_a_hidden_number_and_a_missing_score_are_not_known() -> None:
+def test_a_hidden_number_is_not_known() -> None:
     facts = facts_of_call(a_request(caller=None))
-    assert not {"caller", "area_code", "score", "number", "publisher"} & set(facts)
+    assert not {"caller", "area_code", "number", "publisher"} & set(facts)
+
+
+def test_the_score_is_what_a_flow_added_up() -> None:
+    assert facts_of_call(a_request(tags={"score": "42"}))["score"] == "42"
 
 
 def test_the_clock_is_that_of_the_target() -> None:

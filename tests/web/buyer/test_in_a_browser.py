@@ -10,6 +10,9 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.dispute_calls import decide_dispute
+from billing.invoice import Invoice
+from billing.make_invoice import issue_invoice, make_invoice
+from billing.terms_document import Party
 from store import tables
 from tests.web.browser import Visit, open_browser, open_visit
 from tests.web.buyer.conftest import BUYER, PUBLISHER, House
@@ -76,6 +79,11 @@ async def test_a_publisher_and_the_house_look_at_money(
 ) -> None:
     sent_back = await buyer.post(f"/buyer/calls/{house.billed}/dispute", data={"reason": "spam", "note": ""})
     assert sent_back.status == 200
+    day = house.started_at.date()
+    async with engine.begin() as connection:
+        made = await make_invoice(connection, Party.BUYER, house.market.buyers[0], day, day)
+        assert isinstance(made, Invoice)
+        await issue_invoice(connection, made.id, house.started_at)
     base = str(site.make_url("")).rstrip("/")
     async with open_browser() as browser:
         async with open_visit(browser, base) as visit:
@@ -97,6 +105,7 @@ async def test_a_publisher_and_the_house_look_at_money(
                 visit,
                 "/money/wallets",
                 "/money/invoices",
+                f"/money/invoices/{made.id}",
                 "/money/disputes",
                 "/money/adjustments",
                 "/money/sale-keys",

@@ -7,10 +7,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp.test_utils import TestServer
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from router.domain.abroad import TIME_ZONE
+from router.domain.caps import period_start
+from rules.schedule import local_time
 from store import tables
+from store.routing_tables import dial_destinations
 from tests.web.conftest import PASSWORD, Client, open_client, sign_in
 from tests.web.market import Market, add, add_call, add_sold_call
 from web.auth import UserCreated, create_user
@@ -115,6 +119,28 @@ async def test_what_needs_somebody_leads_to_where_it_is_mended(
         "/flows/mortgage",
     ):
         assert f'href="{address}"' in text, address
+
+
+async def test_what_is_not_rung_abroad_is_told(admin: Client, engine: AsyncEngine, market: Market) -> None:
+    now = datetime.now(UTC)
+    start = period_start("day", local_time(now, TIME_ZONE))
+    async with engine.begin() as connection:
+        trunk_id = await connection.scalar(select(tables.trunks.c.id))
+        await connection.execute(
+            update(tables.targets)
+            .where(tables.targets.c.id == market.closed_id)
+            .values(sip_uri="sip:+18765550142@carrier.example", outbound_trunk_id=trunk_id)
+        )
+        await add(connection, dial_destinations, prefix="+44", name="London office")
+        await connection.execute(
+            insert(tables.cap_counters).values(
+                key=f"target:{market.chosen_id}:abroad_seconds:day", used=100 * 60, period_start=start
+            )
+        )
+    text = await home(admin)
+    assert "A number is not rung: target Day desk" in text and "the area code 876" in text
+    assert "Nothing more is rung abroad today: target" in text
+    assert "London office: 100 of 120 minutes abroad taken this day" in text
 
 
 @pytest.mark.parametrize("role", ["buyer", "publisher"])

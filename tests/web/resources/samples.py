@@ -56,6 +56,7 @@ def samples(market: Market) -> Mapping[str, Mapping[str, Any]]:
             "at_most_micros": 1_500_000_000,
         },
         "cap-groups": {"name": "One office", "target_ids": [market.chosen_id, market.closed_id]},
+        "numbers-abroad": {"prefix": "+1 (787)", "name": "Puerto Rico", "cost_per_minute_micros": 20_000},
         "blocked-callers": {
             "kind": "number",
             "value": "+16145550123",

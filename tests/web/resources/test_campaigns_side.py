@@ -36,6 +36,7 @@ CAMPAIGN = {
     "platform_fee_micros": "1.50",
     "platform_fee_ppm": "2.5",
     "sells_at_loss": "true",
+    "daily_loss_micros": "250",
 }
 
 
@@ -79,6 +80,7 @@ async def test_a_campaign_is_made_with_every_setting_and_stored_as_the_router_re
         "then": {"treatment": "voicemail", "maximum_seconds": 90},
     }
     assert (row.platform_fee_micros, row.platform_fee_ppm, row.sells_at_loss) == (1_500_000, 25_000, True)
+    assert row.daily_loss_micros == 250_000_000
     async with admin.get(path) as answer:
         text = await answer.text()
     for shown in ('value="36 hours"', 'value="2.5"', 'value="30 days"', "Make a plan", "Set what buyers pay"):
@@ -111,7 +113,7 @@ async def test_a_number_is_typed_as_people_write_it(admin: Client, market: Marke
         "enabled": "true",
     }
     status, text, _ = await post(admin, "/numbers/new", form)
-    assert status == 422 and "no such number can be given out" in text
+    assert status == 422 and "this is no telephone number" in text
     status, text, _ = await post(admin, "/numbers/new", {**form, "e164": "(614) 555-0187"})
     assert status == 422 and "say who is paid" in text and "before it was rented" in text
     good = {**form, "e164": "(614) 555-0187", "carrier_name": "Example Carrier", "rented_to": ""}
@@ -150,11 +152,15 @@ async def test_a_trunk_begins_as_for_a_carrier_and_never_shows_its_password(
     etag = text.split('name="etag" value="')[1].split("&#34;")[1]
     kept = {**form, "addresses": "", "password": "", "username": "100000_other", "etag": f'"{etag}"'}
     status, text, _ = await post(admin, path, kept)
-    assert status == 200 and "Saved." in text
+    assert status == 200 and "Saved." in text and "Rates so far" not in text
+    etag = text.split('name="etag" value="')[1].split("&#34;")[1]
+    dearer = {**kept, "cost_per_minute_micros": "0.0090", "etag": f'"{etag}"'}
+    status, text, path = await post(admin, path, dearer)
+    assert "Rates so far" in text and "$0.0085" in text and "the beginning" in text
     async with engine.connect() as connection:
         row = (await connection.execute(select(tables.trunks))).one()
         notes = (await connection.execute(select(tables.audit_log.c.after))).scalars().all()
-    assert (row.password, row.username, row.cost_per_minute_micros) == ("Tr0ub4dor", "100000_other", 8_500)
+    assert (row.password, row.username, row.cost_per_minute_micros) == ("Tr0ub4dor", "100000_other", 9_000)
     assert "Tr0ub4dor" not in str(notes)
     _, told, _ = await api(admin, "GET", path)
     assert told["password"] is True

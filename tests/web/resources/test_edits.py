@@ -81,6 +81,7 @@ async def test_what_the_database_refuses_stands_at_the_field(machine: Machine, m
     other_campaign = {"kind": "number", "value": "(614) 555-0123"}
     await machine.make("/blocked-callers", other_campaign)
     await machine.make("/licences", licence)
+    trunk_id = await machine.make("/trunks", right["trunks"])
     for path, body, field, words in (
         ("/buyers", {"name": "Buckeye Lending"}, "name", "another buyer has this"),
         ("/buyers", {"name": "New", "prepaid": True}, "credit_limit_micros", "needs a limit"),
@@ -94,6 +95,38 @@ async def test_what_the_database_refuses_stands_at_the_field(machine: Machine, m
             "row 1.from: '8' is not a time like 08:00",
         ),
         ("/targets", {**target, "filters": {"fact": "moon"}}, "filters", "moon is not a known fact"),
+        (
+            "/targets",
+            {**target, "filters": {"fact": "score", ">": 20}},
+            "filters",
+            "no call has the fact score: no flow sets such a tag",
+        ),
+        (
+            "/targets",
+            {**target, "filters": {"not": {"fact": "zip_code", "kind": "text", "=": "94105"}}},
+            "filters",
+            "zip_code is called zip here",
+        ),
+        (
+            "/targets",
+            {**target, "filters": {"fact": "credit_scor", "kind": "number", ">": 620}},
+            "filters",
+            "did you mean credit_score",
+        ),
+        (
+            "/targets",
+            {**target, "sip_uri": "sip:+18765550142@carrier.example", "outbound_trunk_id": trunk_id},
+            "sip_uri",
+            "the area code 876 is of none of the fifty states",
+        ),
+        ("/numbers-abroad", {"prefix": "+1", "name": "all"}, "prefix", "has 1 digits, not 4 to 15"),
+        ("/numbers-abroad", {"prefix": "442", "name": "UK"}, "prefix", "is not written like +1787"),
+        (
+            "/numbers-abroad",
+            {"prefix": "+44", "name": "UK", "target_minutes_per_day": 59},
+            "target_minutes_per_day",
+            "less than one call takes (60 minutes)",
+        ),
         ("/licences", licence, "valid_from", "is of the same licensee"),
         ("/licences", {**licence, "valid_to": "2025-01-01"}, "valid_to", "before the first day"),
         ("/licences", {**licence, "officer_name": None}, "officer_name", "an officer has both"),

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from router.buyers.dialect import Endpoint, HttpAnswer, HttpRequest, Offered, Question
+from router.buyers.question import known_of, question_for
 from router.buyers.tollbridge.dialect import DIALECT
 from router.buyers.tollbridge.signing import caller_hash
-from tests.web.rtb.conftest import NUMBER, OHIO, Publisher
+from tests.router.markets import a_request
+from tests.web.rtb.conftest import NUMBER, OHIO, Publisher, a_caller
 
 
 async def test_a_ping_with_a_hidden_caller_then_the_post(publisher: Publisher, caller: str) -> None:
@@ -43,6 +47,29 @@ async def test_a_ping_with_a_hidden_caller_then_the_post(publisher: Publisher, c
     assert isinstance(taken, Offered) and taken.dial == NUMBER
     row = await publisher.row("SELECT caller, state FROM rtb_reservations")
     assert tuple(row) == (caller, "confirmed")
+
+
+@pytest.mark.parametrize(
+    ("tags", "sold"),
+    [
+        # A caller of Ohio, guessed there: the next house guesses by the number, which is Californian.
+        ({"state": "OH", "state_source": "area_code"}, False),
+        ({"state": "OH", "state_source": "stated"}, True),
+        # Told two states there, of which one is Ohio.
+        ({"zip": "43215", "state_candidates": "CA-OH", "state_source": "disagree"}, False),
+    ],
+)
+async def test_how_the_state_is_known_goes_along(
+    publisher: Publisher, tags: dict[str, str], *, sold: bool
+) -> None:
+    key = await publisher.key()
+    url = str(publisher.server.make_url(f"/rtb/{key}"))
+    endpoint = Endpoint(target_id=1, dialect="tollbridge", url=url, secret=key, expose_caller=True)
+    request = a_request(caller=f"+1415555{a_caller()[-4:]}", tags={**tags, "loan_type": "refinance"})
+    known = known_of(request, own_hop="north")
+    question = question_for(endpoint, known, deadline_ms=500, now=datetime.now(UTC))
+    answer = await _exchange(publisher, DIALECT.make_ping(endpoint, question))
+    assert isinstance(DIALECT.read_bid(endpoint, question, answer), Offered) is sold
 
 
 async def _exchange(publisher: Publisher, request: HttpRequest) -> HttpAnswer:

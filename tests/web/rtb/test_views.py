@@ -101,6 +101,30 @@ async def test_each_reason_has_the_code_the_market_knows(
     assert "Buyer" not in json.dumps(answer)
 
 
+@pytest.mark.parametrize("spelling", ["zip", "zip_code", "ZIP", "postal_code"])
+async def test_a_zip_code_goes_before_the_area_code_however_it_is_spelled(
+    publisher: Publisher, caller: str, spelling: str
+) -> None:
+    """The caller's number is of Ohio, where the buyer is licensed; the home is in California, where it is not."""
+    answer = await publisher.ping(caller, answers={"loan_type": "refinance", spelling: "94105"})
+    assert (answer["refusal"], answer["market_code"]) == ("filtered", 1002)
+    assert "bid" in await publisher.ping(a_caller(), answers={"loan_type": "refinance", spelling: "43215"})
+
+
+async def test_a_state_and_a_zip_code_that_disagree_need_licences_in_both(
+    publisher: Publisher, caller: str
+) -> None:
+    answer = await publisher.ping(caller, answers={**OHIO, "zip": "94105"})
+    assert (answer["refusal"], answer["market_code"]) == ("filtered", 1002)
+    assert "bid" in await publisher.ping(a_caller(), answers={**OHIO, "zip": "43215"})
+
+
+async def test_a_fact_told_twice_in_two_ways_is_refused(publisher: Publisher, caller: str) -> None:
+    answer = await publisher.ping(caller, status=400, answers={**OHIO, "zip": "43215", "zip_code": "94105"})
+    assert "zip is told twice" in answer["detail"]
+    assert "bid" in await publisher.ping(a_caller(), answers={**OHIO, "caller_state": "Ohio", "region": "oh"})
+
+
 async def test_a_call_that_goes_round_is_not_bought(publisher: Publisher) -> None:
     answer = await publisher.ping(a_caller(), hops=["north", "tollbridge"])
     assert answer["refusal"] == "loop"

@@ -111,6 +111,10 @@ async def test_machines_save_list_and_try_terms(admin: Client, engine: AsyncEngi
     wrong = {**document, "rules": [{"name": "base", "price": "ten"}]}
     status, problem, _ = await api(admin, "POST", path, json={**body, "document": wrong})
     assert status == 422 and problem["errors"][0]["field"] == "document.rules.0.price"
+    unknown = {"fact": "roof_age", "kind": "number", "<": 10}
+    nobodys = {**document, "rules": [{"name": "roofs", "when": unknown, "price": "10.00"}]}
+    status, problem, _ = await api(admin, "POST", path, json={**body, "document": nobodys})
+    assert status == 422 and "no call has the fact roof_age" in str(problem["errors"])
     past = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
     status, problem, _ = await api(admin, "POST", path, json={**body, "goes_live_at": past})
     assert status == 422 and problem["errors"][0]["field"] == "goes_live_at"
