@@ -15,6 +15,7 @@ import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.expected_yield import expected_yield
 from router.domain.decision import RouteRequest
 from router.domain.inbound_bid import BidRefusal, InboundBid, InboundPing, NoBid, PublisherKey
 from router.domain.ping_limits import PingLimits, PingRecord, is_too_many
@@ -46,7 +47,7 @@ class Market:
 
     async def ping(self, key: PublisherKey | None = None, caller: str | None = None) -> InboundBid | NoBid:
         router = Router(self.engine, self.snapshot, hands_over=False, database_seconds=PATIENT_SECONDS)
-        bids = InboundBids(self.engine, self.snapshot, router, network_name="here")
+        bids = InboundBids(self.engine, self.snapshot, router, network_name="here", yields=expected_yield)
         ping = InboundPing(caller=caller or a_caller(), tags=OHIO)
         return await bids.ping(key or self.key, ping, holds_room=True, now=datetime.now(UTC))
 
