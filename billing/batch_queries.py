@@ -106,6 +106,7 @@ _PRICES = text(
         AS a(call_id, target_id, campaign_id, publisher_id, trunk_name, caller, at, window_seconds, place)
     LEFT JOIN targets t ON t.id = a.target_id
     LEFT JOIN buyers u ON u.id = t.buyer_id
+    LEFT JOIN campaigns c ON c.id = a.campaign_id
     LEFT JOIN trunks o ON o.id = t.outbound_trunk_id
     LEFT JOIN LATERAL (
         SELECT * FROM trunk_rates WHERE trunk_id = o.id AND goes_live_at <= a.at ORDER BY goes_live_at DESC LIMIT 1
