@@ -139,15 +139,19 @@ def _call_problems(happened: Happened, books: Books) -> Iterator[str]:
 
 
 def _caller_problems(happened: Happened, books: Books) -> Iterator[str]:
-    """Of the calls of one caller exactly one is paid for, if any is due; those of withheld callers each."""
+    """Of the calls of one caller one is paid for, if any is due; those of withheld callers each.
+
+    A call that was given back whole counts no more: the next one of its caller is paid for again.
+    """
     by_caller: dict[str, list[CallSeen]] = defaultdict(list)
     for call in happened.calls.values():
         by_caller[call.caller or str(call.call_id)].append(call)
     for caller, calls in by_caller.items():
-        paid = Counter(bool(sum(books.charged.get(one.call_id, {}).values())) for one in calls)[True]
-        wanted = 1 if any(due_of(one) for one in calls) else 0
-        if paid != wanted:
-            yield f"{paid} calls of {caller} were paid for, not {wanted}: {calls}"
+        charges = {one.call_id: sum(books.charged.get(one.call_id, {}).values()) for one in calls}
+        paid = [one for one, amount in charges.items() if amount]
+        kept = [one for one in paid if happened.credits.get(one, 0) < charges[one]]
+        if len(kept) > 1 or (not paid and any(due_of(one) for one in calls)):
+            yield f"{len(kept)} calls of {caller} were paid for: {calls}"
 
 
 def _sale_problems(happened: Happened) -> Iterator[str]:

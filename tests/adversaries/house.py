@@ -21,6 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agi.offered import decided_body
+from billing.expected_yield import expected_yield
 from billing.invoice import Invoice
 from billing.pay_invoice import pay_invoice
 from billing.payments import Direction, Payment
@@ -94,7 +95,7 @@ class House:
         self._files = NodeFiles(folder)
         self.router = Router(engine, snapshot, auction, database_seconds=PATIENT_SECONDS)
         pinged = Router(engine, snapshot, auction, hands_over=False, database_seconds=PATIENT_SECONDS)
-        self._inbound = InboundBids(engine, snapshot, pinged, network_name="here")
+        self._inbound = InboundBids(engine, snapshot, pinged, network_name="here", yields=expected_yield)
         self.stalled = Router(engine, snapshot, auction, database_seconds=0)
         """Decides as the agi process does while the database does not answer."""
         self.sealer = sealer_at(folder / "roots")
