@@ -6,8 +6,9 @@ those that are have their numbers beside the digest, so that anybody can take it
 
 from __future__ import annotations
 
+# Not `converted`: a credit takes that mark off the call again, and what was settled is in `conversion`.
 _CALL = (
-    *("c.conversion", "c.evidence", "c.outcome", "c.converted", "c.connected_ms"),
+    *("c.conversion", "c.evidence", "c.outcome", "c.connected_ms"),
     *("c.buyer_id", "c.target_id", "c.publisher_id", "c.campaign_id"),
 )
 _LEG = "attempt, target_id, answered_ms, ended_ms, connected_ms, cause"

@@ -181,6 +181,22 @@ async def test_a_rule_that_asks_for_a_length_is_promised_from_that_length_on(mar
     assert (bid.payout_micros, bid.minimum_connected_ms) == (40 * DOLLAR, 75_000)
 
 
+async def test_what_we_know_ourselves_counts_at_the_ping(market: House) -> None:
+    """Whether the caller is new, and how many calls of the month were paid for."""
+    tiers = {
+        "period": "month",
+        "tiers": [{"from_call": 1, "price": "40.00"}, {"from_call": 2, "price": "30.00"}],
+    }
+    new = {"name": "new", "price": "60.00", "when": {"fact": "first_time", "=": True}}
+    await agree(market, contract(rules=[new, {"name": "base", "price": tiers}]))
+    known, stranger = a_caller(), a_caller()
+    first = await sold(market, known, 90_000, on=None)
+    assert first.conversion.price_micros == 60 * DOLLAR
+    await market.change("UPDATE calls SET converted = false")
+    assert (await market.bid(known)).payout_micros == 24 * DOLLAR, "80 % of the second call's price"
+    assert (await market.bid(stranger)).payout_micros == 48 * DOLLAR
+
+
 async def test_a_caller_who_was_sold_before_is_promised_nothing(market: House) -> None:
     caller = a_caller()
     assert (await sold(market, caller, 90_000, on=None)).conversion.converted

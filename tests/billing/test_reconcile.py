@@ -25,8 +25,8 @@ def ours(
     told = Told(
         name=name,
         started_at=NOON + dt.timedelta(seconds=after),
-        caller="6145550123",
-        dialled="8005550100",
+        caller="16145550123",
+        dialled="18005550100",
         seconds=seconds,
         cost_micros=cost,
     )

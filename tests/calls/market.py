@@ -103,7 +103,7 @@ async def build(
             one.behaviour.scenario, folder, name=one.name.replace(" ", "-"), values=one.behaviour.values
         )
         buyers[one.name] = await stack.enter_async_context(playing)
-    number = f"+1800{(os.getpid() * 101 + serial) % 10_000_000:07d}"
+    number = f"+1800{2_000_000 + (os.getpid() * 101 + serial) % 8_000_000}"
     values: dict[str, Any] = {
         "campaign": f"Mortgage {tag}",
         "number": number,

@@ -29,10 +29,8 @@ KEY_KNOWN_SECONDS = 3 * REFRESH_SECONDS
 NOT_TO_BE_RUNG = (
     "sip:a@10.0.0.1",
     "sip:a@127.0.0.1;transport=tcp",
-    "PJSIP/x&PJSIP/y",
-    "+19005550100",
-    "911",
 )
+NUMBERS_NOT_RUNG = ("+19005550100", "+18765550100", "sip:+18765550100@127.0.0.1", "911", "PJSIP/x&PJSIP/y")
 SIP_PORT = 5060
 """Where a trunk that is known by its address only takes calls."""
 
@@ -117,6 +115,20 @@ async def test_an_address_that_must_not_be_rung_is_not(scenario: MakeScenario) -
     key_id = await asks_for_bids(market)
     for number, dial in enumerate(NOT_TO_BE_RUNG, start=1):
         await talk(market, key_id, dial, market.buyers["Bidder"], talk_number=number)
+
+
+async def test_a_number_that_is_not_rung_rings_nobody(scenario: MakeScenario) -> None:
+    """Not even the bidder's own desk: what it was promised is not to be had."""
+    market = await scenario([BIDDER], **DIRECT)
+    key_id = await asks_for_bids(market)
+    for dial in NUMBERS_NOT_RUNG:
+        invite = market.invite()
+        await promise(market, key_id, invite.caller, dial)
+        async with Caller.dial(invite) as call:
+            assert await call.ended(10) or call.times.answered_ms is not None
+        story = await market.settled(call, caller=invite.caller)
+        assert (story.outcome, story.legs) == ("no_buyer", ()), dial
+    assert not market.buyers["Bidder"].legs()
 
 
 @pytest.mark.skipif(not ports.is_free_udp(SIP_PORT), reason="port 5060 is somebody else's")
