@@ -14,6 +14,7 @@ from tests.adversaries.contracts import (
     AREA_CODES,
     BUYERS,
     PUBLISHERS,
+    SHARE_OF_SOUTH,
     SUPPRESSED,
     ZIP_CODES,
     BuyerContract,
@@ -105,11 +106,16 @@ def due_of(call: CallSeen) -> int:
     return CONTRACTS[call.answered_by].price_micros(call.connected_ms, call.facts)
 
 
-def entitled_of(call: CallSeen) -> int:
-    """What the publisher earns for the call once its buyer paid."""
-    if call.claimed is not None and call.to_promised and call.answered_by == call.rung[0]:
-        return call.claimed.payout_micros
-    return PAYOUTS[call.publisher]
+def entitled_of(call: CallSeen, charged_micros: int) -> int:
+    """What the publisher earns for a call that its buyer paid so much for.
+
+    A promise holds for the call that came on it, from the minimum on that the publisher heard; when the buyer pays less
+    than was expected, its share of what the buyer pays. All others earn by the terms.
+    """
+    promise = call.claimed
+    if promise is None or call.connected_ms < promise.minimum_ms:
+        return min(PAYOUTS[call.publisher], charged_micros)
+    return min(promise.payout_micros, charged_micros * SHARE_OF_SOUTH // 100)
 
 
 def book_problems(happened: Happened, books: Books) -> list[str]:
@@ -134,8 +140,8 @@ def _call_problems(happened: Happened, books: Books) -> Iterator[str]:
         paid_out = books.paid_out.get(call_id, 0)
         if paid_out > max(amount, 0):
             yield f"{call.publisher} got {paid_out} for a call that brought {amount}: {call}"
-        if amount and paid_out != min(entitled_of(call), amount):
-            yield f"{call.publisher} got {paid_out}, not {entitled_of(call)}: {call}"
+        if amount and paid_out != entitled_of(call, amount):
+            yield f"{call.publisher} got {paid_out}, not {entitled_of(call, amount)}: {call}"
 
 
 def _caller_problems(happened: Happened, books: Books) -> Iterator[str]:

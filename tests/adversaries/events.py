@@ -41,8 +41,6 @@ class CallSeen:
     """Buyers whose telephones rang."""
     claimed: Promise | None = None
     """The promise that the house says the call came on."""
-    to_promised: bool = False
-    """Whether the buyer that was rung first is the one the promise was made on."""
     bids: Mapping[str, BidMade] = field(default_factory=dict)
     """The bids that the house had for this call, by buyer."""
     answered_by: str | None = None

@@ -229,9 +229,6 @@ class House:
             facts=facts,
             rung=rung,
             claimed=promise,
-            to_promised=claim is not None
-            and bool(rung)
-            and routed.ringing[0].target_id == claim.reserved.target_id,
             bids=bids,
             fell_back=bool(routed.problem),
         )
