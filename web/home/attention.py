@@ -190,7 +190,7 @@ def _lines(trouble: Trouble) -> Iterator[Item]:
     if trouble.not_sold:
         yield Item(
             urgency=Urgency.NOW,
-            title=f"{_calls(trouble.not_sold)} sold to nobody: the database does not answer",
+            title=f"{_calls(trouble.not_sold)} sold to nobody: the database did not answer",
             detail="Buyers’ lists of suppressed callers were not known, or too old to go by. Calls are sold again as "
             "soon as the database answers; TOLLBRIDGE_LISTS_LAST_HOURS says how long lists count",
         )

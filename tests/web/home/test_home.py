@@ -108,7 +108,7 @@ async def test_what_needs_somebody_leads_to_where_it_is_mended(
         "cel of node a, not CSV",
         "no trunk’s",
         "12 calls were routed without the database",
-        "1 call was sold to nobody: the database does not answer",
+        "1 call was sold to nobody: the database did not answer",
         "The flow mortgage has a draft",
     ):
         assert told in text, told
