@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router import kept_data
@@ -19,6 +20,7 @@ from router.route_call import NOTHING_IN_USE, Routed, Router
 from router.snapshot import CurrentSnapshot
 from router.snapshot_file import write_snapshot
 from store.session import open_engine
+from tests.postgres import as_owner
 from tests.router.markets import PATIENT_SECONDS, a_request, a_small_market
 from tests.router.stored import execute, scalar
 
@@ -190,7 +192,8 @@ async def test_a_frozen_server_costs_300_ms_a_call_and_nothing_once_it_thaws(
 async def test_a_broken_schema_is_a_fault_of_the_database_not_of_the_call(
     engine: AsyncEngine, market: CurrentSnapshot
 ) -> None:
-    await execute(engine, "DROP TABLE leases")
+    async with as_owner(engine) as connection:
+        await connection.execute(text("DROP TABLE leases"))
     routed = await Router(engine, market, database_seconds=PATIENT_SECONDS).route_call(a_request(), 1)
     assert (target_of(routed), routed.leased) == (1, False)
     assert "leases" in routed.problem
