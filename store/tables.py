@@ -183,7 +183,6 @@ __all__ = [
 ]
 
 # --- what happened: calls as Asterisk and our services witnessed them ----------------------------------------
-
 calls = Table(
     "calls",
     metadata,
@@ -299,6 +298,7 @@ cel_rows = Table(
     Column("linkedid", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("extra", Text, nullable=False),
+    Column("clock", Text, nullable=False, server_default=text("''")),
     UniqueConstraint("node", "file", "position"),
     Index(None, "linkedid"),
 )
