@@ -1,7 +1,7 @@
 """Asterisk's channel event log: lines to rows, rows of one linkedid to a CallRecord. Pure.
 
 The file's columns are asterisk_conf's: event, time (seconds.microseconds), uniqueid, linkedid, channel, application,
-account, peer, extra. The rows come from outside: names and extras may hold anything.
+account, peer, extra, clock. The rows come from outside: names and extras may hold anything.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from billing.call_record import CallRecord, LegRecord, Witness
+from billing.call_record import NO_STEP, CallRecord, LegRecord, Step, Witness
 from rules.telephone import known_number
 
-COLUMNS = 9
+COLUMNS = 10
+COLUMNS_BEFORE_CLOCK = 9
+"""Rows of an Asterisk that was not restarted since there is a clock column."""
 MAXIMUM_LINE_BYTES = 64 * 1024
 _TIME = re.compile(r"([0-9]{9,11})\.([0-9]{6})")
 _IDENTIFIER = re.compile(r"[0-9A-Za-z._:;-]{1,150}")
 _EVENT = re.compile(r"[0-9A-Za-z_-]{1,80}")
 _TARGET_CHANNEL = re.compile(r"PJSIP/target-([0-9]{1,18})-")
+_CLOCK = re.compile(r"([0-9]{1,9}) (-?[0-9]{1,15})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +36,20 @@ class CelRow:
     linkedid: str
     channel: str
     extra: str
+    clock: str = ""
+    """How far the wall clock was from a clock that nobody sets (clock_of)."""
 
     @property
     def event_ms(self) -> int:
         return self.event_us // 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """The wall clock less the time since boot, as agi.clock keeps it. Two of one watch can be compared."""
+
+    watch: int
+    offset_ms: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +87,9 @@ def parse_line(data: bytes) -> CelRow | RefusedLine:
         records = list(csv.reader([text], strict=True))
     except csv.Error as problem:
         return RefusedLine(problem=f"not CSV: {problem}")
-    if len(records) != 1 or len(records[0]) != COLUMNS:
+    if len(records) != 1 or len(records[0]) not in (COLUMNS, COLUMNS_BEFORE_CLOCK):
         return RefusedLine(problem=f"{len(records[0]) if records else 0} columns, not {COLUMNS}")
-    event, time, uniqueid, linkedid, channel, _, _, _, extra = records[0]
+    event, time, uniqueid, linkedid, channel, _, _, _, extra, *clock = records[0]
     moment = _TIME.fullmatch(time)
     if moment is None:
         return RefusedLine(problem="the time is not seconds.microseconds")
@@ -89,7 +102,24 @@ def parse_line(data: bytes) -> CelRow | RefusedLine:
         linkedid=linkedid,
         channel=channel,
         extra=extra,
+        clock="".join(clock),
     )
+
+
+def clock_of(text: str) -> Clock | None:
+    """Read a clock; None when there is none."""
+    found = _CLOCK.fullmatch(text)
+    return Clock(watch=int(found[1]), offset_ms=int(found[2])) if found else None
+
+
+def step_between(first: CelRow | None, last: CelRow | None) -> Step:
+    """Return by how much the wall clock was set between two rows."""
+    before, after = (None if row is None else clock_of(row.clock) for row in (first, last))
+    if before is None or after is None or before == after:
+        return NO_STEP
+    if before.watch != after.watch:
+        return Step(moved_ms=0, unseen=True)
+    return Step(moved_ms=after.offset_ms - before.offset_ms)
 
 
 def user_fields(row: CelRow) -> dict[str, str]:
@@ -180,11 +210,14 @@ def call_record(rows: Sequence[CelRow], *, died_ms: int | None = None) -> CallRe
     ended_ms = end.event_ms if end else max(last_row_ms, died_ms or 0)
     call = _first(rows, "CALL")
     fields = user_fields(call) if call else {}
+    start, answer = _start(rows), _first((row for row in rows if row.uniqueid == row.linkedid), "ANSWER")
     return CallRecord(
         linkedid=rows[0].linkedid,
-        started_ms=_start_ms(rows),
+        started_ms=start.event_ms,
         ended_ms=ended_ms,
-        answered_ms=_answered_ms(rows),
+        answered_ms=answer.event_ms if answer else None,
+        step=step_between(answer or start, end or rows[-1]),
+        whole_step=step_between(start, end or rows[-1]),
         dialled=dialled_number(fields.get("dialled", "")),
         caller=caller_number(fields.get("caller", "")),
         trunk_name=fields.get("trunk") or None,
@@ -199,19 +232,13 @@ def _talked(transfer: Transfer | None) -> bool:
     return transfer is not None and transfer.answered_ms is not None
 
 
-def _start_ms(rows: Sequence[CelRow]) -> int:
+def _start(rows: Sequence[CelRow]) -> CelRow:
     own = [row for row in rows if row.uniqueid == row.linkedid]
-    start = _first(own, "CHAN_START") or _first(own, "CALL")
-    return start.event_ms if start else min(row.event_ms for row in rows)
+    return _first(own, "CHAN_START") or _first(own, "CALL") or min(rows, key=lambda row: row.event_us)
 
 
 def _marked(legs: Iterable[LegRecord], dropped: frozenset[int]) -> tuple[LegRecord, ...]:
     return tuple(replace(leg, dropped=True) if leg.attempt in dropped else leg for leg in legs)
-
-
-def _answered_ms(rows: Sequence[CelRow]) -> int | None:
-    answer = _first((row for row in rows if row.uniqueid == row.linkedid), "ANSWER")
-    return answer.event_ms if answer else None
 
 
 def _legs(rows: Sequence[CelRow], ended_ms: int, *, dead: bool) -> tuple[LegRecord, ...]:
@@ -240,9 +267,13 @@ def _leg_told(own: Sequence[CelRow]) -> LegRecord | None:
     event = _first(own, "LEG")
     leg = leg_of(event) if event else None
     answer, hangup = _taken(own), _hangup(own)
-    if leg is None or answer is None or hangup is None:
+    if leg is None or answer is None:
         return leg
-    return replace(leg, channel_connected_ms=(hangup.event_us - answer.event_us) // 1000)
+    leg = replace(leg, step=step_between(answer, event))
+    if hangup is None:
+        return leg
+    by_wall_ms = (hangup.event_us - answer.event_us) // 1000
+    return replace(leg, channel_connected_ms=step_between(answer, hangup).taken_from(by_wall_ms))
 
 
 def _taken(own: Sequence[CelRow]) -> CelRow | None:
@@ -262,6 +293,7 @@ def _leg_seen(own: Sequence[CelRow], attempt: int, ended_ms: int, *, dead: bool)
         answered_ms=answer.event_ms if answer else None,
         ended_ms=hangup.event_ms if hangup else ended_ms,
         cause=_cause(hangup),
+        step=step_between(answer, hangup),
         witness=Witness.LAST_WITNESS if dead and hangup is None else Witness.CHANNEL,
     )
 

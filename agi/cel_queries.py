@@ -36,8 +36,9 @@ async def tell(connection: AsyncConnection, ids: Collection[UUID]) -> None:
 # Arrays, so that five hundred lines are one statement that was compiled once.
 _INSERT_CEL_ROWS = text(
     """
-    INSERT INTO cel_rows (node, file, position, event, event_us, uniqueid, linkedid, channel, extra)
-    SELECT :node, :file, * FROM unnest(:positions, :events, :moments, :uniqueids, :linkedids, :channels, :extras)
+    INSERT INTO cel_rows (node, file, position, event, event_us, uniqueid, linkedid, channel, extra, clock)
+    SELECT :node, :file, *
+    FROM unnest(:positions, :events, :moments, :uniqueids, :linkedids, :channels, :extras, :clocks)
     ON CONFLICT DO NOTHING
     """
 ).bindparams(
@@ -45,7 +46,7 @@ _INSERT_CEL_ROWS = text(
     *(bindparam(name, type_=ARRAY(BigInteger)) for name in ("positions", "moments")),
     *(
         bindparam(name, type_=ARRAY(Text))
-        for name in ("events", "uniqueids", "linkedids", "channels", "extras")
+        for name in ("events", "uniqueids", "linkedids", "channels", "extras", "clocks")
     ),
 )
 
@@ -63,13 +64,14 @@ async def insert_cel_rows(
         "linkedids": [row.linkedid for _, row in rows],
         "channels": [row.channel for _, row in rows],
         "extras": [row.extra for _, row in rows],
+        "clocks": [row.clock for _, row in rows],
     }
     await connection.execute(_INSERT_CEL_ROWS, values)
 
 
 _ROWS_OF_ALL = text(
     """
-    SELECT event, event_us, uniqueid, linkedid, channel, extra FROM cel_rows
+    SELECT event, event_us, uniqueid, linkedid, channel, extra, clock FROM cel_rows
     WHERE linkedid = ANY (:linkedids) ORDER BY id
     """
 ).bindparams(bindparam("linkedids", type_=ARRAY(Text)))
@@ -79,7 +81,7 @@ async def rows_of_all(connection: AsyncConnection, linkedids: Sequence[str]) -> 
     """Return the rows of several linkedids, each in the order Asterisk wrote them."""
     found: dict[str, list[CelRow]] = {}
     rows = await connection.execute(_ROWS_OF_ALL, {"linkedids": list(linkedids)})
-    for event, event_us, uniqueid, linkedid, channel, extra in rows.tuples():
+    for event, event_us, uniqueid, linkedid, channel, extra, clock in rows:
         row = CelRow(
             event=event,
             event_us=event_us,
@@ -87,6 +89,7 @@ async def rows_of_all(connection: AsyncConnection, linkedids: Sequence[str]) -> 
             linkedid=linkedid,
             channel=channel,
             extra=extra,
+            clock=clock,
         )
         found.setdefault(linkedid, []).append(row)
     return found

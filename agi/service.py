@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agi.call_commands import CallCommands
 from agi.channel import Channel
+from agi.clock import ClockFile
 from agi.dial_code import dial_code
 from agi.fastagi import Connection, FastAgiServer, Handler
 from agi.inbound_call import inbound_call
@@ -54,6 +55,7 @@ class AgiConfig:
     speech_ports: Sequence[tuple[int, int]]
     # Where Asterisk says why a registration failed.
     asterisk_log_file: Path
+    clock_file: Path
     # So long lists of suppressed callers count that were read before the database went away.
     lists_last_hours: int = MAXIMUM_AGE_HOURS
     # Our name in the list of houses a call has come through.
@@ -128,6 +130,7 @@ async def _serve_until(
             router.keep_fresh(),
             commands.run(),
             trunks.run(),
+            ClockFile(config.clock_file).keep(),
         )
     ]
     leave_calls_in_peace()

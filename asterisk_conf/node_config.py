@@ -192,6 +192,11 @@ class NodeConfig:
         return self.node_dir / "recordings"
 
     @property
+    def clock_file(self) -> Path:
+        """How far the wall clock is from a clock that nobody sets: kept by agi.clock, in each row of Asterisk's log."""
+        return self.node_dir / "clock"
+
+    @property
     def run_dir(self) -> Path:
         """Where the control socket lies: below the node, or in /tmp when that path is too long for a socket."""
         below = self.node_dir / "run"

@@ -35,6 +35,7 @@ def prepare_node_folder(node: NodeConfig) -> None:
         (node.node_dir / name).mkdir(parents=True, exist_ok=True)
     node.node_dir.chmod(0o700)
     node.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    node.clock_file.touch(0o600)
     tone = node.node_dir / "moh" / "chime.wav"
     if not tone.exists():
         tone.write_bytes(hold_tone())

@@ -49,6 +49,7 @@ def render(node: NodeConfig) -> dict[str, str]:
         "secret": node.secret,
         "sounds": node.sounds_dir.parent,
         "voicemail_dir": node.voicemail_dir,
+        "clock_file": node.clock_file,
         "recordings_dir": node.recordings_dir,
         "transfer_seconds": TRANSFER_SECONDS_MAXIMUM,
         "ami_events_unused": AMI_EVENTS_UNUSED,

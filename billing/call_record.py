@@ -23,6 +23,30 @@ class Witness(StrEnum):
     """Asterisk died in the call: the last moment anything of it was seen."""
 
 
+STEP_ABOVE_MS = 50
+"""The wall clock was set when it moved more than this against the clock that nobody sets; less is their reading."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """By how much the wall clock was set between two moments: forward, or back when it is negative."""
+
+    moved_ms: int = 0
+    # It was set while nobody watched: whether before, between or after the two moments is not known.
+    unseen: bool = False
+
+    def taken_from(self, by_wall_ms: int) -> int:
+        """Return how long it truly was between two moments that are so far apart by the wall clock."""
+        return by_wall_ms - self.moved_ms if abs(self.moved_ms) > STEP_ABOVE_MS else by_wall_ms
+
+    @property
+    def alarm(self) -> bool:
+        return self.unseen or abs(self.moved_ms) > STEP_ABOVE_MS
+
+
+NO_STEP = Step()
+
+
 class Outcome(StrEnum):
     """How a call ended, for people."""
 
@@ -49,24 +73,29 @@ class LegRecord:
     channel_connected_ms: int | None = None
     # The buyer hung up so soon that the call went on to the next one.
     dropped: bool = False
+    # How the wall clock was set while they talked.
+    step: Step = NO_STEP
 
     @property
     def connected_ms(self) -> int:
-        """Milliseconds to bill by; never negative, whatever the clock did."""
-        return 0 if self.answered_ms is None else max(0, self.ended_ms - self.answered_ms)
+        """Milliseconds to bill by: how long it truly was, whatever the wall clock said. Never negative."""
+        return max(0, self._talked_ms)
+
+    @property
+    def _talked_ms(self) -> int:
+        return 0 if self.answered_ms is None else self.step.taken_from(self.ended_ms - self.answered_ms)
 
     @property
     def disagreement_ms(self) -> int | None:
         """How far the second witness is from the first; None when there is no second."""
         if self.witness is not Witness.LEG or self.channel_connected_ms is None:
             return None
-        return abs((self.ended_ms - (self.answered_ms or self.ended_ms)) - self.channel_connected_ms)
+        return abs(self._talked_ms - self.channel_connected_ms)
 
     @property
     def alarm(self) -> bool:
         """Whether a person should look at this leg before the buyer does."""
-        backwards = self.answered_ms is not None and self.ended_ms < self.answered_ms
-        return backwards or (self.disagreement_ms or 0) > ALARM_ABOVE_MS
+        return self._talked_ms < 0 or self.step.alarm or (self.disagreement_ms or 0) > ALARM_ABOVE_MS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +117,21 @@ class CallRecord:
     transferred: bool = False
     # False when Asterisk died and the call was closed from its last witness.
     complete: bool = True
+    # How the wall clock was set since the caller's own leg was answered, and since the call began.
+    step: Step = NO_STEP
+    whole_step: Step = NO_STEP
+
+    @property
+    def total_ms(self) -> int:
+        """How long the whole call took."""
+        return max(0, self.whole_step.taken_from(self.ended_ms - self.started_ms))
 
     @property
     def carrier_ms(self) -> int | None:
         """What the carrier counts: the inbound leg from its answer on. None when it was never answered."""
-        return None if self.answered_ms is None else max(0, self.ended_ms - self.answered_ms)
+        if self.answered_ms is None:
+            return None
+        return max(0, self.step.taken_from(self.ended_ms - self.answered_ms))
 
     @property
     def sold_leg(self) -> LegRecord | None:
@@ -136,6 +175,11 @@ def evidence_of(record: CallRecord, leg: LegRecord | None) -> dict[str, Any]:
     dropped = [each.attempt for each in record.legs if each.dropped]
     if dropped:
         evidence["dropped_attempts"] = dropped
+    for name, step in (("clock", record.whole_step), ("leg_clock", leg.step if leg else NO_STEP)):
+        if step.moved_ms and step.alarm:
+            evidence[f"{name}_stepped_ms"] = step.moved_ms
+        if step.unseen:
+            evidence[f"{name}_step_unseen"] = True
     if leg is not None:
         evidence |= {
             "attempt": leg.attempt,

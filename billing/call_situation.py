@@ -91,7 +91,7 @@ def facts_known(
             started_at=at,
             time_zone=contract.time_zone,
             connected_ms=leg.connected_ms,
-            total_ms=max(record.ended_ms - record.started_ms, 0),
+            total_ms=record.total_ms,
             own=own,
         )
 

@@ -139,7 +139,7 @@ def check_line(line: Json, invoice: Json) -> Iterator[str]:
     if connected != line["connected_ms"]:
         yield f"judged by {connected} ms, billed for {line['connected_ms']} ms"
     if line.get("answered_ms") is not None and line.get("ended_ms") is not None:
-        talked = max(0, line["ended_ms"] - line["answered_ms"])
+        talked = max(0, line["ended_ms"] - line["answered_ms"] - line.get("clock_stepped_ms", 0))
         if talked != connected:
             yield f"it was answered and hung up {talked} ms apart, not {connected} ms"
     sign = -1 if invoice["kind"] == "credit_note" else 1

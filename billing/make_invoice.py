@@ -215,6 +215,8 @@ def _evidence(row: Any, party: Party) -> dict[str, Any]:
         "witness": witnesses.get("witness"),
         "answered_ms": witnesses.get("answered_ms"),
         "ended_ms": witnesses.get("ended_ms"),
+        # Where the wall clock was set while they talked.
+        **({"clock_stepped_ms": stepped} if (stepped := witnesses.get("leg_clock_stepped_ms")) else {}),
     }
 
 

@@ -198,7 +198,6 @@ __all__ = [
 ]
 
 # --- what happened: calls as Asterisk and our services witnessed them ----------------------------------------
-
 calls = Table(
     "calls",
     metadata,
@@ -314,6 +313,7 @@ cel_rows = Table(
     Column("linkedid", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("extra", Text, nullable=False),
+    Column("clock", Text, nullable=False, server_default=text("''")),
     UniqueConstraint("node", "file", "position"),
     Index(None, "linkedid"),
 )

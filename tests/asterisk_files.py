@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,20 @@ def cel_lines(story: CallStory) -> list[str]:
         ("LINKEDID_END", story.ended_ms + 5, caller, a, ""),
     ]
     return [cel_line(event, at, uid, caller, channel, extra) for event, at, uid, channel, extra in rows]
+
+
+def with_clock(lines: list[str], *, set_after: int, by_ms: int) -> list[str]:
+    """Return the lines as they are when the wall clock is set by so much after the line of this place."""
+    found = []
+    for place, line in enumerate(lines):
+        moved_ms = by_ms if place > set_after else 0
+        event, at, rest = line.rstrip("\n").split(",", 2)
+        seconds, micros = at.strip('"').split(".")
+        moment_us = (int(seconds) * 1000 + moved_ms) * 1000 + int(micros)
+        rest = re.sub(r"(?<=ended=)[0-9]+", lambda ended: str(int(ended[0]) + moved_ms), rest)  # noqa: B023
+        at = f'"{moment_us // 1_000_000}.{moment_us % 1_000_000:06d}"'
+        found.append(f'{event},{at},{rest},"1 {1_700_000_000_000 + moved_ms}"\n')
+    return found
 
 
 def journal_lines(story: CallStory, market: Market) -> list[str]:

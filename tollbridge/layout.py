@@ -26,6 +26,11 @@ class Layout:
         return self.asterisk_dir / "log" / "cel-custom" / "Master.csv"
 
     @property
+    def clock_file(self) -> Path:
+        """How far the wall clock is from a clock that nobody sets (agi.clock, asterisk_conf.node_config)."""
+        return self.asterisk_dir / "clock"
+
+    @property
     def recordings_dir(self) -> Path:
         """Recorded calls (asterisk_conf.node_config)."""
         return self.asterisk_dir / "recordings"

@@ -105,6 +105,7 @@ def run_agi(settings: Settings, layout: Layout, secret: str) -> None:
         snapshot_file=layout.snapshot_file,
         journal_dir=layout.journal_file.parent,
         prompts_dir=layout.prompts_dir,
+        clock_file=layout.clock_file,
         asterisk_log_file=layout.asterisk_dir / "log" / "messages.log",
         speech_ports=speech_ports(settings),
         house=settings.house,
@@ -230,6 +231,7 @@ def run_worker(settings: Settings, layout: Layout) -> None:
         node=settings.node_name,
         database_url=database_url_of(settings),
         cel_file=layout.cel_file,
+        clock_file=layout.clock_file,
         journal_dir=layout.journal_file.parent,
         recordings_dir=layout.recordings_dir,
         telephone=Telephone(

@@ -11,7 +11,7 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from agi import cel_queries
 from agi import queries as agi_queries
 from agi.cel import CelRow, call_record
 from agi.cel_reader import CelReader
+from agi.clock import ClockFile
 from agi.journal_reader import JournalReader
 from agi.recordings import Recordings
 from billing import queries as billing_queries
@@ -83,6 +84,8 @@ class WorkerConfig:
     telephone: Telephone | None = None
     # Touched each second while the worker lives: the supervisor looks at its time.
     alive_file: Path
+    # Kept by the worker as well as by the agi process; none: not by this one.
+    clock_file: Path | None = None
     mail: MailConfig | None = None
     """How people are told of wallets; None: they see it on their pages."""
     sealer: Sealer | None = None
@@ -105,6 +108,8 @@ async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) ->
             tasks.create_task(_repeat(worker.count_bidders, COUNT_BIDDERS_SECONDS, stop))
             if config.mail is not None:
                 tasks.create_task(_repeat(_mails_of(engine, config.mail), MAIL_SECONDS, stop))
+            if config.clock_file is not None:
+                tasks.create_task(_until(stop, ClockFile(config.clock_file).keep()))
             if config.telephone is not None:
                 queue = TestCallQueue(engine, node=config.node, telephone=config.telephone)
                 tasks.create_task(_repeat(queue.look, LOOK_SECONDS, stop))
@@ -327,6 +332,13 @@ async def _stay_alive(file: Path, stop: asyncio.Event) -> None:
         except OSError as problem:
             log.error("cannot touch %s: %s", file, problem)
         await _sleep(1.0, stop)
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    task = asyncio.create_task(work)
+    await stop.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _sleep(seconds: float, stop: asyncio.Event) -> None:

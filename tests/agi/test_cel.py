@@ -213,7 +213,7 @@ def test_nul_and_broken_utf_8_cannot_reach_the_database() -> None:
         b"garbage",
         LINE.removesuffix(",").encode(),
         LINE.encode() + b'"unclosed',
-        LINE.encode() + b'"",""',
+        LINE.encode() + b'"","",""',
         LINE.replace("1764000000.123456", "1764000000").encode() + b'""',
         LINE.replace("1764000000.123456", "99999999999999.000000").encode() + b'""',
         LINE.replace('"a-1.1"', '"a b"').encode() + b'""',

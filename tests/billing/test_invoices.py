@@ -18,6 +18,7 @@ from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from billing import check_invoice as checker
+from billing.call_record import Step
 from billing.export_invoice import harmless_cell, to_csv, to_pdf
 from billing.invoice import Invoice, InvoiceState, period_of_month
 from billing.invoice_document import invoice_document
@@ -212,6 +213,20 @@ async def test_a_proof_that_was_changed_is_found(
         place = place[part]
     place[path[-1]] = value
     assert finding in " / ".join(checker.check_proofs(document, [])[0])
+
+
+async def test_a_line_of_a_call_in_which_the_clock_was_set_says_by_how_much(
+    engine: AsyncEngine, market: Market
+) -> None:
+    record = replace(a_call(market), trunk_name=None)
+    leg = replace(record.legs[0], ended_ms=record.legs[0].ended_ms - 60_000, step=Step(moved_ms=-60_000))
+    await settled(engine, replace(record, legs=(leg,)))
+    document = await exported(engine, await make(engine, market))
+    line = document["lines"][0]
+    assert (line["connected_ms"], line["clock_stepped_ms"]) == (100_000, -60_000)
+    assert checker.check(document) == []
+    del line["clock_stepped_ms"]
+    assert "apart, not 100000 ms" in " / ".join(checker.check(document))
 
 
 async def test_a_voided_invoice_leaves_a_credit_note_and_its_calls_to_the_next(

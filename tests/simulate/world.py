@@ -145,13 +145,19 @@ def plan_clusters(world: World, rng: random.Random, calls: int) -> Iterator[list
     while serial < calls:
         size = min(rng.choice((1, 1, 1, 1, 1, 1, 1, 2, 3)), calls - serial)
         at_ms = start_ms + SPAN_MS * serial // calls
-        buyer, caller = rng.randrange(2), f"+1{2_000_000_000 + world.shard * 100_000_000 + serial}"
+        buyer, caller = rng.randrange(2), _caller(world.shard * 100_000 + serial)
         state, known = rng.choice(STATES), rng.random() > 0.01
         yield [
             _planned(world, rng, serial + place, at_ms, buyer, caller, state, known=known)
             for place in range(size)
         ]
         serial += size
+
+
+def _caller(number: int) -> str:
+    """Return one of many telephone numbers that may exist."""
+    area_code, rest = divmod(number, 7_900_000)
+    return f"+1{201 + area_code}{2_000_000 + rest}"
 
 
 def _planned(

@@ -23,7 +23,15 @@ from router.domain.caps import Claim, concurrency_key
 from router.domain.last_known import Rung
 from router.last_known_file import append_rung, rung_path
 from store.call_id import call_id_of
-from tests.asterisk_files import START_MS, CallStory, NodeFiles, cel_line, cel_lines, journal_lines
+from tests.asterisk_files import (
+    START_MS,
+    CallStory,
+    NodeFiles,
+    cel_line,
+    cel_lines,
+    journal_lines,
+    with_clock,
+)
 from tests.market import PAYOUT, PRICE, Market, make_market
 from tests.postgres import as_owner, execute
 from tests.sealing import sealer_at, trust_in
@@ -128,6 +136,27 @@ async def test_a_call_rung_without_the_database_counts_in_caps_once_it_answers(
 async def execute_sweep(worker: Worker) -> None:
     worker._next_sweep = 0.0
     await worker.read_and_settle()
+
+
+@pytest.mark.parametrize(("connected_ms", "by_ms"), [(50_000, 60_000), (100_000, -60_000)])
+async def test_a_clock_set_in_mid_call_crosses_no_minimum(
+    engine: AsyncEngine, worker: Worker, files: NodeFiles, market: Market, connected_ms: int, by_ms: int
+) -> None:
+    """Of 90 s. By the wall clock the short call takes 110 s, and the long one 40 s."""
+    story = CallStory(target_id=market.targets[0], connected_ms=connected_ms)
+    files.write_journal(*journal_lines(story, market))
+    files.write_cel(*with_clock(cel_lines(story), set_after=5, by_ms=by_ms))
+    await worker.read_and_settle()
+    call = await _call(engine, story)
+    assert (call["connected_ms"], call["converted"]) == (connected_ms, connected_ms >= 90_000)
+    assert (call["evidence"]["alarm"], call["evidence"]["leg_clock_stepped_ms"]) == (True, by_ms)
+    assert call["evidence"]["carrier_ms"] == connected_ms + 7_995
+    assert (call["evidence"]["channel_connected_ms"], call["evidence"]["disagreement_ms"]) == (
+        connected_ms + 2,
+        2,
+    )
+    legs = await _rows(engine, "SELECT connected_ms FROM legs")
+    assert [row.connected_ms for row in legs] == [connected_ms]
 
 
 async def test_half_a_line_waits_for_its_other_half(

@@ -1,5 +1,7 @@
 """What publishers' pings may hold: how many of a key's pings became calls, and when a campaign's calls go before them.
 
+And beside the wall clock of each row of Asterisk's log: how far it was from a clock that nobody sets.
+
 Keys that are there get the limits that new ones get; a key is warned a day before too few calls per ping bind it.
 """
 
@@ -33,8 +35,11 @@ def upgrade() -> None:
         op.f("ck_campaigns_pings_yield"), "campaigns", "pings_yield_after_seconds between 0 and 900"
     )
 
+    op.add_column("cel_rows", sa.Column("clock", sa.Text(), server_default=sa.text("''"), nullable=False))
+
 
 def downgrade() -> None:
+    op.drop_column("cel_rows", "clock")
     op.drop_constraint(op.f("ck_campaigns_pings_yield"), "campaigns")
     op.drop_column("campaigns", "pings_yield_after_seconds")
     op.drop_index("ix_rtb_reservations_created_at", table_name="rtb_reservations")

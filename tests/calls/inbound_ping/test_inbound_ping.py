@@ -12,6 +12,8 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from sqlalchemy import text
 
+from agi.cel import clock_of
+from agi.clock import distance_ms
 from ivr_flows.library import load
 from tests.calls.buyers import answers
 from tests.calls.checks import assert_balanced
@@ -79,6 +81,14 @@ async def test_the_call_goes_to_the_buyer_it_was_promised_to_and_pays_by_its_con
     assert story.tags["state"] == "CA"
     assert story.tags.items() >= {**LONG_ANSWERS, **TAGS_500}.items()
     assert_balanced(story)
+    async with market.engine.connect() as connection:
+        rows = await connection.execute(
+            text("SELECT clock FROM cel_rows WHERE linkedid = (SELECT linkedid FROM calls WHERE id = :id)"),
+            {"id": story.call_id},
+        )
+        clocks = [clock_of(row.clock) for row in rows]
+    assert len(clocks) > 10
+    assert all(clock is not None and abs(clock.offset_ms - distance_ms()) < 50 for clock in clocks), clocks
     assert not market.buyers["Usual"].legs()
     assert await _rooms(market, promised) == 0
     async with market.engine.connect() as connection:

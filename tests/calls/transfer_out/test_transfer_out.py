@@ -79,3 +79,25 @@ async def test_the_desk_is_busy_and_the_flow_goes_on(
         await call.hang_up()
     leg = await market.buyers["Everywhere"].wait_leg()
     assert_sold(await market.settled(call, caller=invite.caller), leg)
+
+
+async def test_a_number_abroad_rings_nobody_and_the_flow_goes_on(
+    scenario: MakeScenario, published: Published
+) -> None:
+    """The flow was published when the number was listed; it is not any more."""
+    desk = {**FLOW["nodes"]["desk"], "number": "+18765550142"}
+    flow = {**FLOW, "nodes": {**FLOW["nodes"], "desk": desk}}
+    published(flow)
+    market = await scenario([BUYER], flow_name="desk", flow=flow)
+    invite = market.invite()
+    async with Caller.dial(invite) as call:
+        await market.buyers["Everywhere"].wait_connected()
+        await asyncio.sleep(1.2)
+        await call.hang_up()
+    leg = await market.buyers["Everywhere"].wait_leg()
+    story = await market.settled(call, caller=invite.caller)
+    assert_sold(story, leg)
+    async with market.engine.connect() as connection:
+        query = text("SELECT detail FROM call_events WHERE call_id = :id AND kind = 'transfer'")
+        detail = await connection.scalar(query, {"id": story.call_id})
+    assert detail["number"] == "+18765550142" and "the area code 876" in detail["refused"]

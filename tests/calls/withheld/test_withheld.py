@@ -25,7 +25,9 @@ async def test_carriers_words_for_withheld_are_no_number(scenario: MakeScenario)
 
 
 @pytest.mark.parametrize("privacy", ["id", "id;critical"])
-async def test_a_number_whose_showing_is_not_allowed_is_withheld(scenario: MakeScenario, privacy: str) -> None:
+async def test_a_number_whose_showing_is_not_allowed_is_withheld(
+    scenario: MakeScenario, privacy: str
+) -> None:
     market = await scenario([BUYER], **DIRECT)
     invite = market.invite()
     told = (("Privacy", privacy), ("P-Asserted-Identity", f"<sip:{invite.caller}@127.0.0.1>"))

@@ -14,7 +14,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import audit_log
@@ -43,6 +43,7 @@ async def add_notes(engine: AsyncEngine, count: int) -> None:
         for n in range(count)
     ]
     async with as_owner(engine) as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(delete(audit_log))
         await connection.execute(insert(audit_log), rows)
 

@@ -160,6 +160,17 @@ async def test_an_alarm_is_loud(admin: Client, engine: AsyncEngine) -> None:
     assert "Alarm:" in text and "last_witness" in text and "1.500 s" in text
 
 
+async def test_a_clock_that_was_set_is_told_with_what_is_billed(admin: Client, engine: AsyncEngine) -> None:
+    set_back = {"witness": "leg", "alarm": True, "leg_clock_stepped_ms": -60_000}
+    text = await shown(admin, await add_call(engine, state="settled", outcome="sold", evidence=set_back))
+    assert "set back by 60.000 s while they talked. The call is billed by its true length" in text
+    unseen = {"witness": "leg", "alarm": True, "leg_clock_step_unseen": True}
+    text = await shown(
+        admin, await add_call(engine, "a-7.2", state="settled", outcome="sold", evidence=unseen)
+    )
+    assert "billed by the wall clock: check its length" in text
+
+
 async def test_what_strangers_sent_is_text_everywhere(
     admin: Client, engine: AsyncEngine, market: Market
 ) -> None:
