@@ -1,27 +1,28 @@
 """Says what each party may have at most, from contracts and events alone. Shares no code with the house.
 
-`ring_problems` judges who was rung at the moment of the ring; `book_problems` judges the books when calls are over.
+Judges the books when all calls of a play are over. `rings.py` says who may be rung.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from tests.adversaries.contracts import (
-    AREA_CODES,
-    BUYERS,
+    CARRIER_INCREMENT_SECONDS,
+    DISPUTES_FLOOR,
+    DISPUTES_PERCENT,
+    FEE_PPM,
     PUBLISHERS,
     SHARE_OF_SOUTH,
-    SUPPRESSED,
-    ZIP_CODES,
-    BuyerContract,
+    PublisherContract,
 )
+from tests.adversaries.dues import CONTRACTS, due_of
 from tests.adversaries.events import CallSeen, Happened
 
-CONTRACTS = {one.name: one for one in BUYERS}
+CENT = 10_000
 PAYOUTS = {one.name: one.payout_micros for one in PUBLISHERS}
 
 
@@ -36,74 +37,19 @@ class Books:
     owed: Mapping[str, int] = field(default_factory=dict)
     """By party: what a buyer owes (receivable and wallet) or, below zero, what it or a publisher is owed."""
     cash: int = 0
+    disputed: Mapping[str, int] = field(default_factory=dict)
+    """By buyer: what of its charges is disputed and not decided."""
+    carrier_cost: int = 0
+    fees: int = 0
+    """Of the platform."""
+    fractions: tuple[str, ...] = ()
+    """Postings of buyers and publishers that are not in whole cents."""
+    untold: tuple[str, ...] = ()
+    """Accounts whose balance, as the house tells it, is not what was posted."""
+    unsealed: int = 0
+    """Transactions that are in no sealed batch."""
     findings: tuple[str, ...] = ()
     """What `ledger verify` found."""
-
-
-# --- who may be rung -----------------------------------------------------------------------------------------
-
-
-def states_of(call: CallSeen) -> frozenset[str]:
-    """The states that the facts name. A buyer needs a licence in each: nobody knows which one is true."""
-    named = {call.facts.get("state", ""), ZIP_CODES.get(call.facts.get("zip", ""), "")} - {""}
-    if named:
-        return frozenset(named)
-    return frozenset({AREA_CODES[call.caller[2:5]]}) if call.caller[2:5] in AREA_CODES else frozenset()
-
-
-def ring_problems(happened: Happened, call: CallSeen) -> Iterator[str]:
-    """Judge who rings for `call`, the newest call."""
-    for name in call.rung:
-        contract = CONTRACTS[name]
-        unlicensed = states_of(call) - frozenset(contract.states)
-        if unlicensed or not states_of(call):
-            yield f"{name} was rung without a licence for {sorted(unlicensed) or 'nowhere'}: {call}"
-        if call.caller == SUPPRESSED and not contract.bids:
-            yield f"{name} was rung for a caller in its suppression list: {call}"
-        at_once = [one for one in happened.calls.values() if not one.over and name in one.rung]
-        if len(at_once) > contract.cap:
-            yield f"{name} has {len(at_once)} calls at once and takes {contract.cap}"
-        if contract.deposit_micros is not None:
-            yield from _funds_problem(happened, contract, at_once)
-
-
-def _funds_problem(happened: Happened, contract: BuyerContract, at_once: Iterable[CallSeen]) -> Iterator[str]:
-    deposited = sum(one.amount_micros for one in happened.cash.values() if one.party == contract.name)
-    spent = sum(
-        due_of(one) for one in happened.calls.values() if one.over and one.answered_by == contract.name
-    )
-    spent -= sum(
-        happened.credits.get(one.call_id, 0)
-        for one in happened.calls.values()
-        if one.answered_by == contract.name
-    )
-    dearest = max(rule.price_micros for rule in contract.rules)
-    needs = spent + dearest * sum(1 for _ in at_once)
-    duplicates = _unpaid_duplicates(happened, contract.name)
-    if needs - duplicates > deposited:
-        yield f"{contract.name} was rung with {deposited} deposited, {needs - duplicates} spent or at risk"
-
-
-def _unpaid_duplicates(happened: Happened, buyer: str) -> int:
-    """What calls cost that are not billed because an earlier call of the caller was."""
-    dues: dict[str, list[int]] = defaultdict(list)
-    for one in happened.calls.values():
-        if one.over and one.caller and one.answered_by == buyer:
-            dues[one.caller].append(due_of(one))
-    return sum(sum(each) - max(each) for each in dues.values())
-
-
-# --- what is owed --------------------------------------------------------------------------------------------
-
-
-def due_of(call: CallSeen) -> int:
-    """What the buyer that answered owes for the call, if nobody paid for this caller before."""
-    if call.answered_by is None:
-        return 0
-    bid = call.bids.get(call.answered_by)
-    if bid is not None:
-        return bid.bid_micros if call.connected_ms >= bid.minimum_ms else 0
-    return CONTRACTS[call.answered_by].price_micros(call.connected_ms, call.facts)
 
 
 def entitled_of(call: CallSeen, charged_micros: int) -> int:
@@ -115,7 +61,8 @@ def entitled_of(call: CallSeen, charged_micros: int) -> int:
     promise = call.claimed
     if promise is None or call.connected_ms < promise.minimum_ms:
         return min(PAYOUTS[call.publisher], charged_micros)
-    return min(promise.payout_micros, charged_micros * SHARE_OF_SOUTH // 100)
+    share = charged_micros * SHARE_OF_SOUTH // 100
+    return min(promise.payout_micros, share - share % CENT)
 
 
 def book_problems(happened: Happened, books: Books) -> list[str]:
@@ -124,7 +71,12 @@ def book_problems(happened: Happened, books: Books) -> list[str]:
         *_call_problems(happened, books),
         *_caller_problems(happened, books),
         *_sale_problems(happened),
+        *_dispute_problems(happened, books),
         *_balance_problems(happened, books),
+        *_cost_problems(happened, books),
+        *books.fractions,
+        *books.untold,
+        *([f"{books.unsealed} transactions are not sealed"] if books.unsealed else ()),
         *books.findings,
     ]
 
@@ -158,6 +110,10 @@ def _caller_problems(happened: Happened, books: Books) -> Iterator[str]:
         kept = [one for one in paid if happened.credits.get(one, 0) < charges[one]]
         if len(kept) > 1 or (not paid and any(due_of(one) for one in calls)):
             yield f"{len(kept)} calls of {caller} were paid for: {calls}"
+        credited = max((happened.credited_before.get(one, 0) for one in paid), default=0)
+        later = [one for one in calls if one.number > credited and due_of(one) and not charges[one.call_id]]
+        if later and not kept:
+            yield f"{later} is not paid for, and all before of {caller} was given back"
 
 
 def _sale_problems(happened: Happened) -> Iterator[str]:
@@ -167,6 +123,28 @@ def _sale_problems(happened: Happened) -> Iterator[str]:
             yield f"{len(standing)} sales of one call: {happened.calls[call_id]}"
 
 
+def _dispute_problems(happened: Happened, books: Books) -> Iterator[str]:
+    """Each call is disputed once, each buyer disputes so much, and what is open is on its account."""
+    for name in CONTRACTS:
+        own = [one for one in happened.calls.values() if one.answered_by == name]
+        states = [state for one in own for state in happened.disputes.get(one.call_id, ())]
+        paid = sum(any(books.charged.get(one.call_id, {}).values()) for one in own)
+        most = max(paid * DISPUTES_PERCENT // 100, DISPUTES_FLOOR)
+        counted = sum(state != "accepted" for state in states)
+        if counted > most:
+            yield f"{name} has {counted} disputes open or refused, and may have {most}"
+        exposed = sum(
+            books.charged.get(one.call_id, {}).get(name, 0)
+            for one in own
+            if "open" in happened.disputes.get(one.call_id, ())
+        )
+        if books.disputed.get(name, 0) != exposed:
+            yield f"{name} disputes {exposed}, and its account says {books.disputed.get(name, 0)}"
+    for call_id, states in happened.disputes.items():
+        if len(states) > 1:
+            yield f"a call was disputed again: {states} {happened.calls[call_id]}"
+
+
 def _balance_problems(happened: Happened, books: Books) -> Iterator[str]:
     """Each party's balance is its calls, sales, credits and cash, and nothing else."""
     cash: Counter[str] = Counter()
@@ -174,29 +152,61 @@ def _balance_problems(happened: Happened, books: Books) -> Iterator[str]:
         cash[one.party] += one.amount_micros
     if books.cash != sum(cash.values()):
         yield f"the house books {books.cash} of cash, and {sum(cash.values())} changed hands"
-    for name, contract in CONTRACTS.items():
-        own = {call.call_id for call in happened.calls.values() if call.answered_by == name}
-        charged = sum(books.charged.get(call_id, {}).get(name, 0) for call_id in own)
-        sold = sum(sum(happened.sales.get(call_id, {}).values()) for call_id in own)
-        back = sum(happened.credits.get(call_id, 0) for call_id in own)
-        for call_id in own:
-            most = books.charged.get(call_id, {}).get(name, 0)
-            if happened.credits.get(call_id, 0) > most:
-                yield f"{name} was credited {happened.credits[call_id]} for a call that cost {most}"
-        right = charged + sold - back - cash[name]
-        if books.owed.get(name, 0) != right:
-            yield f"{name} owes {books.owed.get(name, 0)}, must be {right}"
-        if contract.deposit_micros is not None and right > 0 and not sold:
-            yield f"{name} pays in advance and owes {right}"
-    for one in PUBLISHERS:
-        calls = [call for call in happened.calls.values() if call.publisher == one.name]
-        earned = sum(books.paid_out.get(call.call_id, 0) for call in calls)
-        sales = sum(
-            min(one.sale_micros or 0, amount)
-            for call in calls
-            for amount in happened.sales.get(call.call_id, {}).values()
-        )
-        back = sum(happened.claw_backs.get(call.call_id, 0) for call in calls)
-        right = earned + sales - back + cash[one.name]
-        if -books.owed.get(one.name, 0) != right:
-            yield f"{one.name} is owed {-books.owed.get(one.name, 0)}, must be {right}"
+    for name in CONTRACTS:
+        yield from _buyer_balance_problems(happened, books, name, cash[name])
+    for contract in PUBLISHERS:
+        yield from _publisher_balance_problems(happened, books, contract, cash[contract.name])
+
+
+def _buyer_balance_problems(happened: Happened, books: Books, name: str, paid_in: int) -> Iterator[str]:
+    own = [one.call_id for one in happened.calls.values() if one.answered_by == name]
+    charges = {call_id: books.charged.get(call_id, {}).get(name, 0) for call_id in own}
+    for call_id, charge in charges.items():
+        if happened.credits.get(call_id, 0) > charge:
+            yield f"{name} was credited {happened.credits[call_id]} for a call that cost {charge}"
+    sold = sum(sum(happened.sales.get(call_id, {}).values()) for call_id in own)
+    back = sum(happened.credits.get(call_id, 0) for call_id in own)
+    right = sum(charges.values()) + sold - back - paid_in
+    if books.owed.get(name, 0) != right:
+        yield f"{name} owes {books.owed.get(name, 0)}, must be {right}"
+    taken_back = any(one.party == name and one.taken_back for one in happened.cash.values())
+    if CONTRACTS[name].deposit_micros is not None and right > 0 and not (sold or taken_back):
+        yield f"{name} pays in advance and owes {right}"
+
+
+def _publisher_balance_problems(
+    happened: Happened, books: Books, contract: PublisherContract, paid: int
+) -> Iterator[str]:
+    calls = [call for call in happened.calls.values() if call.publisher == contract.name]
+    earned = sum(books.paid_out.get(call.call_id, 0) for call in calls)
+    sales = sum(
+        min(contract.sale_micros or 0, amount)
+        for call in calls
+        for amount in happened.sales.get(call.call_id, {}).values()
+    )
+    back = sum(happened.claw_backs.get(call.call_id, 0) for call in calls)
+    right = earned + sales - back + paid
+    if -books.owed.get(contract.name, 0) != right:
+        yield f"{contract.name} is owed {-books.owed.get(contract.name, 0)}, must be {right}"
+
+
+def _cost_problems(happened: Happened, books: Books) -> Iterator[str]:
+    """The carrier takes what its rate was when a call came; the platform its share of what buyers keep paying."""
+    carrier = sum(_carrier_cost(one) for one in happened.calls.values())
+    if books.carrier_cost != carrier:
+        yield f"the carrier gets {books.carrier_cost}, must be {carrier}"
+    fees = sum(
+        _half_up(max(sum(charges.values()) - happened.credits.get(call_id, 0), 0) * FEE_PPM, 1_000_000)
+        for call_id, charges in books.charged.items()
+    )
+    if books.fees != fees:
+        yield f"the platform gets {books.fees}, must be {fees}"
+
+
+def _carrier_cost(call: CallSeen) -> int:
+    increments = max(-(-call.carrier_ms // (CARRIER_INCREMENT_SECONDS * 1000)), 1)
+    return _half_up(call.carrier_rate_micros * increments * CARRIER_INCREMENT_SECONDS, 60)
+
+
+def _half_up(amount: int, by: int) -> int:
+    return (2 * amount + by) // (2 * by)

@@ -94,7 +94,8 @@ GREEDY_BIDDER = BuyerContract(
     cap=5,
     bids=True,
 )
-BUYERS = (HONEST_BIDDER, GREEDY_BIDDER, PLAIN, VETERANS, NARROW)
+BUYERS = (HONEST_BIDDER, GREEDY_BIDDER, NARROW, PLAIN, VETERANS)
+"""In the order in which they are rung."""
 
 NORTH = PublisherContract(
     name="North Ads", number="+18005550101", payout_micros=30 * DOLLAR, sale_micros=100 * DOLLAR
@@ -103,6 +104,34 @@ SOUTH = PublisherContract(name="South Ads", number="+18005550102", payout_micros
 PUBLISHERS = (NORTH, SOUTH)
 SHARE_OF_SOUTH = 80
 """Per cent of the revenue that the house bids for a call that South pings; North has no key."""
+OPEN_MOST = 4
+"""Reservations of South on which no call has come, at once."""
+ROOM_SHARE_PERCENT = 25
+"""Of one buyer's calls at once and money, that reservations of South may hold; one is always allowed."""
+RING_TOGETHER = 2
+"""Buyers that are not asked for bids ring so many at once."""
+
+FEE_PPM = 20_000
+"""Millionths of what a buyer pays for a call, that the platform takes."""
+CARRIER_INCREMENT_SECONDS = 6
+CARRIER_RATE_MICROS = 6_000
+"""What the carrier takes for a minute, until it takes something else."""
+
+HIGHEST_BID_MICROS, LONGEST_MINIMUM_MS = 1_000 * DOLLAR, 600_000
+"""Bids above are refused."""
+MOST_REFUSED_PERCENT, LEAST_PAID_PERCENT = 60, 25
+"""Of 20 wins: a bidder that refuses more at the post, or pays less of what its bids were worth, rests."""
+
+HOME_AREAS = ("212", "415", "614", "800")
+"""Whose numbers may be rung, of those that parties name."""
+LISTED_ABROAD, LISTED_SECONDS = "+1242", 7_200
+"""Numbers abroad that may be rung for so long a day, for one target; each call takes an hour until it is over."""
+LONGEST_ABROAD_SECONDS = 3_600
+DESK = "sip:desk@127.0.0.1:5080"
+"""Where every buyer's own telephone is."""
+
+DISPUTES_PERCENT, DISPUTES_FLOOR = 20, 3
+"""Of its paid calls, a buyer may have so many disputes open or refused; so many always."""
 
 AREA_CODES = {"212": "NY", "614": "OH", "415": "CA"}
 ZIP_CODES = {"43215": "OH", "94105": "CA", "10001": "NY"}

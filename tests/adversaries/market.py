@@ -14,9 +14,18 @@ from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store import tables as t
+from store.routing_tables import dial_destinations
 from tests.adversaries.contracts import (
     BUYERS,
+    CARRIER_INCREMENT_SECONDS,
+    CARRIER_RATE_MICROS,
+    DESK,
+    DOLLAR,
+    FEE_PPM,
+    LISTED_ABROAD,
+    LISTED_SECONDS,
     PUBLISHERS,
+    RING_TOGETHER,
     SUPPRESSED,
     BuyerContract,
     PublisherContract,
@@ -27,7 +36,6 @@ from tests.market import TRUNK
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 LOAN_TYPE = "refinance"
 DUPLICATE_WINDOW_SECONDS = 30 * 86_400
-CARRIER_COST_PER_MINUTE_MICROS = 6_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +69,8 @@ async def write_market(engine: AsyncEngine) -> Ids:
             name="Mortgage",
             flow_name="direct",
             duplicate_window_seconds=DUPLICATE_WINDOW_SECONDS,
+            platform_fee_ppm=FEE_PPM,
+            pings_yield_after_seconds=0,
         )
         await _make(
             connection,
@@ -68,11 +78,28 @@ async def write_market(engine: AsyncEngine) -> Ids:
             name=TRUNK,
             carrier_name="Carrier",
             addresses=["127.0.0.1"],
-            cost_per_minute_micros=CARRIER_COST_PER_MINUTE_MICROS,
+            cost_per_minute_micros=CARRIER_RATE_MICROS,
+            cost_increment_seconds=CARRIER_INCREMENT_SECONDS,
+            cost_minimum_seconds=CARRIER_INCREMENT_SECONDS,
+        )
+        await _make(
+            connection,
+            dial_destinations,
+            prefix=LISTED_ABROAD,
+            name="the Bahamas",
+            target_minutes_per_day=LISTED_SECONDS // 60,
+            target_micros_per_day=1_000_000 * DOLLAR,
+            trunk_minutes_per_day=10**6,
+            trunk_micros_per_day=1_000_000 * DOLLAR,
         )
         auction = await _make(connection, t.plan_stages, campaign_id=campaign, position=1, method="ping_post")
         waterfall = await _make(
-            connection, t.plan_stages, campaign_id=campaign, position=2, method="priority"
+            connection,
+            t.plan_stages,
+            campaign_id=campaign,
+            position=2,
+            method="priority",
+            simultaneous=RING_TOGETHER,
         )
         publishers = {one.name: await _publisher(connection, campaign, one) for one in PUBLISHERS}
         numbers = {
@@ -97,15 +124,15 @@ async def write_market(engine: AsyncEngine) -> Ids:
 
 async def _publisher(connection: AsyncConnection, campaign: int, contract: PublisherContract) -> int:
     publisher = await _make(connection, t.publishers, name=contract.name)
-    terms = {"publisher_id": publisher, "campaign_id": campaign, "goes_live_at": LONG_AGO}
+    row = {"publisher_id": publisher, "campaign_id": campaign, "goes_live_at": LONG_AGO}
     document = None
     if contract.sale_micros is not None:
-        document = _terms(
+        document = terms(
             rules=[{"name": "call", "price": _dollars(contract.payout_micros)}],
             sale={"within_days": 30, "price": _dollars(contract.sale_micros)},
         )
     await connection.execute(
-        insert(t.publisher_terms).values(**terms, payout_micros=contract.payout_micros, document=document)
+        insert(t.publisher_terms).values(**row, payout_micros=contract.payout_micros, document=document)
     )
     return publisher
 
@@ -124,7 +151,7 @@ async def _buyer(connection: AsyncConnection, campaign: int, contract: BuyerCont
         t.targets,
         buyer_id=buyer,
         name=f"{contract.name} desk",
-        sip_uri="sip:desk@127.0.0.1:5080",
+        sip_uri=DESK,
         loan_types=[LOAN_TYPE],
         schedule={"time_zone": "UTC", "ranges": [{"days": list(range(7)), "from": "00:00", "to": "24:00"}]},
         concurrency_cap=contract.cap,
@@ -164,10 +191,11 @@ def _document(contract: BuyerContract) -> dict[str, Any] | None:
         if contract.sale_micros is None
         else {"sale": {"within_days": 30, "price": _dollars(contract.sale_micros)}}
     )
-    return _terms(rules=[_rule(place, rule) for place, rule in enumerate(contract.rules, 1)], **sale)
+    return terms(rules=[_rule(place, rule) for place, rule in enumerate(contract.rules, 1)], **sale)
 
 
-def _terms(**said: Any) -> dict[str, Any]:
+def terms(**said: Any) -> dict[str, Any]:
+    """Return a document of terms."""
     return {"currency": "USD", "time_zone": "UTC", "rounding": {"to": "0.01", "mode": "half_up"}, **said}
 
 

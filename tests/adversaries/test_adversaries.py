@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.adversaries.draw import SeededDraw
-from tests.adversaries.house import open_house
+from tests.adversaries.opening import open_house
 from tests.adversaries.play import play
 
 

@@ -13,7 +13,7 @@ AMOUNTS = (None, 0, 1, 10_000, 1 * DOLLAR, 50 * DOLLAR, 200 * DOLLAR)
 
 
 async def reports_a_sale(house: House, draw: Draw) -> None:
-    over = sorted(one.call_id for one in house.happened.calls.values() if one.over and one.answered_by)
+    over = [one.call_id for one in house.happened.calls.values() if one.over and one.answered_by]
     if not over:
         return
     call_id, key, amount = draw.pick(over[-6:]), draw.pick(("a", "b", "c")), draw.pick(AMOUNTS)
