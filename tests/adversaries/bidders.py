@@ -83,7 +83,7 @@ def bid_problems(happened: Happened, call: CallSeen) -> Iterator[str]:
         worth = _worth(happened, bid)
         for other in call.outbid.values():
             better = _worth(happened, other)
-            standing = _stands(happened, other) and other.buyer not in call.refused_by
+            standing = _stands(happened, other) and other.buyer not in call.posted
             if standing and worth is not None and better is not None and worth < better * NEARLY:
                 yield f"{name} won by {bid}, worth {worth}, from {other}, worth {better}: {call}"
 

@@ -68,6 +68,8 @@ class CallSeen:
     """The bids by which buyers were rung, by buyer."""
     outbid: Mapping[str, BidMade] = field(default_factory=dict)
     """The other bids for this call."""
+    posted: tuple[str, ...] = ()
+    """Bidders that it was handed over to; who does not ring then would not take it, or not at a place that is rung."""
     refused_by: tuple[str, ...] = ()
     """Bidders that would not take it when it was handed over."""
     answered_by: str | None = None

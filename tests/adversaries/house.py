@@ -116,7 +116,9 @@ class House:
         if isinstance(ping, PingProblem):
             return NoBid(ping_id=UUID(int=0), reason=ping.reason, detail=ping.detail)
         holds_room = DIALECTS[dialect].holds_room
-        bid = await self.inbound.ping(replace(self.key, dialect=dialect), ping, holds_room=holds_room, now=now)
+        bid = await self.inbound.ping(
+            replace(self.key, dialect=dialect), ping, holds_room=holds_room, now=now
+        )
         if isinstance(bid, InboundBid) and not bid.repeated:
             await self._note_promise(bid, self.machine.asked_since(asked))
         if isinstance(bid, InboundBid) and not bid.confirmed:
@@ -224,6 +226,7 @@ class House:
             claimed=promise,
             bids=bids,
             outbid={buyer: bid for buyer, bid in bids_in(questions).items() if buyer not in bids},
+            posted=tuple(one.buyer for one in questions if one.is_post),
             refused_by=tuple(one.buyer for one in questions if one.is_post and not one.takes),
             carrier_rate_micros=self.carrier_rate_micros,
             fell_back=bool(routed.problem),

@@ -45,9 +45,7 @@ async def open_house(database_url: str, folder: Path) -> AsyncIterator[House]:
         house = House(engine, ids, key, snapshot, auction, machine, folder)
         for contract in BUYERS:
             if contract.deposit_micros is not None:
-                await house.cash.top_up(
-                    contract.name, contract.deposit_micros, f"deposit of {contract.name}"
-                )
+                await house.cash.top_up(contract.name, contract.deposit_micros, f"deposit of {contract.name}")
         yield house
 
 

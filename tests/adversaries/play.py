@@ -22,7 +22,7 @@ from tests.adversaries.parties import (
 
 Move = Callable[[House, Draw], Awaitable[None]]
 
-MOVES: Sequence[Move] = (
+MOVES: tuple[Move, ...] = (
     *publisher.MOVES,
     *bidder.MOVES,
     *buyer.MOVES,
@@ -32,7 +32,7 @@ MOVES: Sequence[Move] = (
     *card_company.MOVES,
     *stalls.MOVES,
 )
-ALL_MOVES: Sequence[Move] = (*MOVES * 4, *stalls.SLOW_MOVES)
+ALL_MOVES: tuple[Move, ...] = (*MOVES * 4, *stalls.SLOW_MOVES)
 """With those that take long, now and then."""
 
 

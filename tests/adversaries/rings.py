@@ -81,13 +81,24 @@ def _funds_problem(
 
 
 def _unpaid_duplicates(happened: Happened, buyer: str) -> int:
-    """What calls would cost that are not billed because another call of the caller was."""
-    dues: dict[str, list[int]] = defaultdict(list)
+    """What calls would cost that may not be billed because another call of their caller was, whoever answered that."""
+    by_caller: dict[str, list[CallSeen]] = defaultdict(list)
     for one in happened.calls.values():
-        if one.caller and (one.answered_by == buyer or one.keeps_busy(buyer)):
-            dearest = max(rule.price_micros for rule in CONTRACTS[buyer].rules)
-            dues[one.caller].append(due_of(one) if one.over else dearest)
-    return sum(sum(each) - max(each) for each in dues.values())
+        if one.caller and (due_of(one) if one.over else one.rung):
+            by_caller[one.caller].append(one)
+    return sum(_unpaid_of_caller(calls, buyer) for calls in by_caller.values())
+
+
+def _unpaid_of_caller(calls: Collection[CallSeen], buyer: str) -> int:
+    dearest = max(rule.price_micros for rule in CONTRACTS[buyer].rules)
+    own = [
+        due_of(one) if one.over else dearest
+        for one in calls
+        if one.answered_by == buyer or one.keeps_busy(buyer)
+    ]
+    if not own:
+        return 0
+    return sum(own) - (max(own) if len(own) == len(calls) else 0)
 
 
 def _abroad_problems(happened: Happened) -> Iterator[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from billing.dispute_calls import DisputeDecided, DisputeOpened, DisputeState, decide_dispute, open_dispute
-from billing.disputes import Reason
+from billing.dispute_calls import DisputeDecided, DisputeOpened, decide_dispute, open_dispute
+from billing.disputes import DisputeState, Reason
 from tests.adversaries.draw import Draw
 from tests.adversaries.house import House
 

@@ -7,7 +7,6 @@ import datetime as dt
 from billing.adjustments import Adjustment
 from billing.invoice import Invoice
 from billing.make_invoice import issue_invoice, make_invoice
-
 from billing.money_import import FileKind, Imported, import_money
 from billing.payments import Direction, Payment
 from billing.post_adjustment import post_adjustment
@@ -177,7 +176,10 @@ async def imports_wires(house: House, draw: Draw) -> None:
     rows = [f"buyer,{buyer},1.00,{key},".encode() for key in keys]
     file = b"\n".join((b"party,name,amount,key,note", *rows)) + b"\n"
     await import_money(
-        house.engine, b"\n".join(file.splitlines()[: 1 + len(keys) // 2]) + b"\n", FileKind.PAYMENTS, write=True
+        house.engine,
+        b"\n".join(file.splitlines()[: 1 + len(keys) // 2]) + b"\n",
+        FileKind.PAYMENTS,
+        write=True,
     )
     for _ in range(2):
         done = await import_money(house.engine, file, FileKind.PAYMENTS, write=True)
