@@ -17,7 +17,7 @@ from tests.adversaries.contracts import (
 )
 from tests.adversaries.dues import due_of
 from tests.adversaries.events import BidMade, CallSeen, Happened, Judged, Question
-from tests.adversaries.places import is_rung
+from tests.adversaries.places import is_listed, is_rung
 
 WINS_JUDGED, WINS_HIDDEN, WINS_COUNTED = 20, 10, 100
 CALLS_COUNTED, CALLS_ASSUMED = 200, 20
@@ -98,7 +98,7 @@ def _stands(happened: Happened, bid: BidMade) -> bool:
         _within_ceilings(bid)
         and bid.bid_micros >= LEAST_WORTHWHILE_MICROS
         and not rests
-        and (bid.dial is None or is_rung(bid.dial))
+        and (bid.dial is None or (is_rung(bid.dial) and not is_listed(bid.dial)))
     )
 
 

@@ -22,6 +22,7 @@ class Mood:
     """How a bidder answers from now on."""
 
     bid_micros: int = 40_000_000
+    """0: does not want the call."""
     minimum_ms: int = 60_000
     takes_posts: bool = True
     dial: str | None = None
@@ -83,7 +84,7 @@ def _noted(name: str, mood: Mood, question: dict[str, Any]) -> Question:
         buyer=name,
         is_post=is_post,
         shows_caller=bool(question.get("caller") or question.get("caller_hash")),
-        answer=None if is_post else bid,
+        answer=None if is_post or not mood.bid_micros else bid,
         takes=mood.takes_posts,
     )
 
@@ -92,6 +93,8 @@ def _answer(mood: Mood, question: dict[str, Any]) -> dict[str, Any]:
     if question.get("kind") == "post":
         taken = {"accepted": True, **({"dial": mood.post_dial} if mood.post_dial else {})}
         return taken if mood.takes_posts else {"accepted": False, "refusal": "no_capacity"}
+    if not mood.bid_micros:
+        return {"refusal": "no_interest"}
     bid = {
         "amount": f"{mood.bid_micros / 1_000_000:.2f}",
         "minimum_seconds": mood.minimum_ms // 1000,

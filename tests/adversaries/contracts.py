@@ -70,7 +70,7 @@ VETERANS = BuyerContract(
         Rule(price_micros=80 * DOLLAR, minimum_ms=120_000, when={"veteran": "yes"}),
         Rule(price_micros=45 * DOLLAR, minimum_ms=60_000),
     ),
-    cap=3,
+    cap=2,
     sale_micros=200 * DOLLAR,
 )
 NARROW = BuyerContract(
@@ -94,7 +94,7 @@ GREEDY_BIDDER = BuyerContract(
     cap=5,
     bids=True,
 )
-BUYERS = (HONEST_BIDDER, GREEDY_BIDDER, NARROW, PLAIN, VETERANS)
+BUYERS = (HONEST_BIDDER, GREEDY_BIDDER, VETERANS, NARROW, PLAIN)
 """In the order in which they are rung."""
 
 NORTH = PublisherContract(

@@ -22,7 +22,7 @@ class Draw(Protocol):
 class SeededDraw:
     """Chooses by a seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | str) -> None:
         self._random = random.Random(seed)
 
     def pick(self, choices: Sequence[T]) -> T:

@@ -214,7 +214,9 @@ class House:
         rung = tuple(self.ids.buyer_of_target(offer.target_id) for offer in routed.ringing)
         made = {**(promise.bids if promise else {}), **bids_in(questions)}
         offers = zip(rung, routed.ringing, strict=True)
-        bids = {buyer: made[buyer] for buyer, offer in offers if offer.bid_micros is not None}
+        bids = {
+            buyer: made[buyer] for buyer, offer in offers if offer.bid_micros is not None and buyer in made
+        }
         return CallSeen(
             call_id=call_id,
             number=len(self.happened.calls) + 1,
@@ -307,7 +309,7 @@ class House:
         await self.stalled._database.last_known.refresh(self.snapshot.current, all_of_it=True)
 
     async def settle(self) -> None:
-        """Let the worker do all it has to do, its sweep too."""
+        """Let the worker read, settle and sweep, until there is nothing more to do."""
         self.worker._next_sweep = 0.0
         for _ in range(20):
             before = self.worker._cel.stored + self.worker._journal.stored
@@ -315,6 +317,9 @@ class House:
             if self.worker._cel.stored + self.worker._journal.stored == before:
                 break
         self.worker._next_sweep = NEVER
+
+    async def seals(self) -> None:
+        """Let the worker chain and sum up what was posted."""
         await self.worker.seal()
         await self.worker.fold()
 

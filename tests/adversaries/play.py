@@ -48,6 +48,7 @@ async def play(house: House, draw: Draw, moves: int, among: Sequence[Move] = MOV
 async def close(house: House, draw: Draw) -> list[str]:
     """End every call, judge the books, and let the owner of the database rewrite them."""
     await buyer.hangs_up_on_all(house, draw)
+    await house.seals()
     found = [*house.problems, *book_problems(house.happened, await read_books(house))]
     found += await database_owner.tries_as_the_application(house)
     return found or await database_owner.rewrites(house, draw)

@@ -43,17 +43,19 @@ async def wants_calls_elsewhere(house: House, draw: Draw) -> None:
 
 
 async def bids_honestly(house: House, draw: Draw) -> None:
-    """To the cent, so that a share of it has fractions."""
+    """To the cent, so that a share of it has fractions; or not at all, so that others have the call."""
     mood = house.machine.moods[HONEST_BIDDER.name]
     mood.bid_micros, mood.minimum_ms = draw.number(3_100, 6_000) * 10_000, draw.pick((30_000, 60_000))
+    if draw.pick((True, False)):
+        mood.bid_micros = 0
 
 
 async def wins_and_does_not_pay(house: House, draw: Draw) -> None:
-    """Bids high with a long minimum, and wins a dozen callers who are hung up on, or whom it refuses."""
+    """Bids high with a long minimum, and wins callers who are hung up on, or whom it refuses."""
     mood = house.machine.moods[GREEDY_BIDDER.name]
     mood.bid_micros, mood.minimum_ms = draw.pick((90, 999)) * DOLLAR, draw.pick((60, 600)) * 1000
     mood.takes_posts, mood.dial, mood.post_dial = draw.pick((True, False)), None, None
-    for _ in range(12):
+    for _ in range(8):
         seen = await calls(house, NORTH.name, new_caller(house, draw), OHIO)
         if seen.rung:
             house.answer(seen.call_id, 0)

@@ -48,13 +48,11 @@ def spelled(draw: Draw, facts: Mapping[str, str]) -> dict[str, str]:
 
 async def calls(house: House, publisher: str, caller: str, said: Mapping[str, str], **more: Any) -> CallSeen:
     """A call comes in, and the accountant looks at who rings, and who was asked."""
-    asked, waiting = len(house.machine.asked), await house.waiting_promises()
+    asked = len(house.machine.asked)
     seen = await house.call(publisher, caller, said, **more)
     house.problems.extend(ring_problems(house.happened, seen, house.machine.asked_since(asked)))
-    # Those that were ended for this call were in nobody's way.
-    kept = {one.reservation_id for one in await house.waiting_promises()}
-    still = [one for one in waiting if one.reservation_id in kept]
-    house.problems.extend(kept_out_problems(house.happened, seen, still))
+    if not seen.rung:  # those that were ended for this call were in nobody's way
+        house.problems.extend(kept_out_problems(house.happened, seen, await house.waiting_promises()))
     return seen
 
 

@@ -199,8 +199,7 @@ async def holds_a_transaction_open(house: House, draw: Draw) -> None:
     async with house.engine.begin() as connection:
         await record_payment(connection, slow)
         await house.cash.top_up(draw.pick(others), DOLLAR, f"quick wire {next(house.serial)}")
-        await house.worker.seal()
-        await house.worker.fold()
+        await house.seals()
     house.happened.cash[key] = Cash(party=buyer, amount_micros=DOLLAR, reference=key)
 
 
