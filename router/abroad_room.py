@@ -79,8 +79,8 @@ _USED = text("""
     WHERE split_part(c.key, ':', 3) IN ('abroad_seconds', 'abroad_micros') AND c.period_start = :start
     ORDER BY c.key
 """)
-_DIALLED = text("""
-    SELECT id, name, sip_uri FROM targets WHERE enabled AND outbound_trunk_id IS NOT NULL ORDER BY id
+_ARE_NUMBERS = text(r"""
+    SELECT id, name, sip_uri FROM targets WHERE enabled AND sip_uri ~ '^sip:[^a-zA-Z@]{10,}@' ORDER BY id
 """)
 
 
@@ -103,9 +103,9 @@ async def ceilings_reached(connection: AsyncConnection, rules: DiallingRules, no
 
 
 async def numbers_not_rung(connection: AsyncConnection, rules: DiallingRules) -> list[Reached]:
-    """Return the targets that a trunk would dial, and whose number is not rung."""
+    """Return the targets whose address is a number that is not rung."""
     return [
         Reached(name=f"target {row.name}", address=f"/targets/{row.id}", detail=problem)
-        for row in await connection.execute(_DIALLED)
+        for row in await connection.execute(_ARE_NUMBERS)
         if (problem := dial_problem(row.sip_uri, rules)) is not None
     ]

@@ -189,7 +189,7 @@ class Target:
     outbound_trunk_id: int | None = None
     """The trunk it is dialled over; None: directly."""
     abroad: Destination | None = None
-    """The listed destination that its own number belongs to, where a trunk dials it; None: it is at home."""
+    """The listed destination that its own number belongs to; None: it is at home, or no number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
