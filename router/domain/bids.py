@@ -55,7 +55,7 @@ def rejection_of(target_id: int, bid: Bid | None, now: datetime) -> Rejection | 
     if bid is None:
         return Rejection(target_id=target_id, code=RejectionCode.NO_BID, detail="not asked")
     if bid.outcome is not BidOutcome.ACCEPTED:
-        return Rejection(target_id=target_id, code=CODES[bid.outcome], detail=bid.detail)
+        return Rejection(target_id=target_id, code=CODES[bid.outcome], detail=bid.words)
     if bid.expires_at is not None and bid.expires_at <= now:
         return Rejection(target_id=target_id, code=RejectionCode.EXPIRED_BID, detail=f"at {bid.expires_at}")
     return None
@@ -63,6 +63,6 @@ def rejection_of(target_id: int, bid: Bid | None, now: datetime) -> Rejection | 
 
 def bid_words(bid: Bid) -> str:
     """Say what was bid and what it counts for; empty of a decision that was stored before bids had a worth."""
-    if bid.worth_micros is None:
+    if bid.worth is None:
         return ""
-    return ", ".join(filter(None, (f": bid {format_dollars(bid.bid_micros or 0)}", bid.detail)))
+    return ", ".join(filter(None, (f": bid {format_dollars(bid.bid_micros or 0)}", bid.words)))

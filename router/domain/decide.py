@@ -237,12 +237,8 @@ class _Deciding:
         from router.domain.bids import wanted_of  # noqa: PLC0415 (few markets need it)
 
         there = tuple(filter(None, (self._offer(_Place(stage=stage, entry=entry)) for entry in willing)))
-        minimum_of, campaign_id, now = (
-            self._snapshot.standing_minimum_ms,
-            self._campaign.id,
-            self._request.now,
-        )
-        minimums = {one.target_id: minimum_of(one.buyer_id, campaign_id, now) for one in there}
+        minimum_of, request = self._snapshot.standing_minimum_ms, self._request
+        minimums = {one.target_id: minimum_of(one.buyer_id, self._campaign.id, request.now) for one in there}
         return wanted_of(stage.stage, there, minimums, self._payout(), self._snapshot.dialling)
 
     def _payout(self) -> int:
