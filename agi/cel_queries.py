@@ -10,14 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Integer, Text, Uuid, bindparam, select, text
+from sqlalchemy import BigInteger, DateTime, Integer, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agi.cel import CelRow
 from billing.call_record import LegRecord
 from store.call_id import call_id_of
-from store.tables import cel_rows
 
 CHANNEL = "tollbridge_calls"
 """NOTIFY channel: the payload is the id of a call that appeared or changed."""
@@ -66,14 +65,6 @@ async def insert_cel_rows(
         "extras": [row.extra for _, row in rows],
     }
     await connection.execute(_INSERT_CEL_ROWS, values)
-
-
-async def rows_of(connection: AsyncConnection, linkedid: str) -> list[CelRow]:
-    """Return the rows of one linkedid in the order Asterisk wrote them."""
-    fields = ("event", "event_us", "uniqueid", "linkedid", "channel", "extra")
-    query = select(*(cel_rows.c[name] for name in fields)).filter_by(linkedid=linkedid)
-    found = await connection.execute(query.order_by(cel_rows.c.id))
-    return [CelRow(**row) for row in found.mappings()]
 
 
 _ROWS_OF_ALL = text(

@@ -1,4 +1,4 @@
-"""The SQL of settling several calls at once: everything read in three statements, everything written in a few.
+"""The SQL of settlement: everything of a batch of calls read in a few statements, and written in a few.
 
 Whoever locks several rows of one kind locks them in the order of their keys, so that two batches never wait for each
 other; should they all the same, PostgreSQL stops one, and its calls are settled one by one.
@@ -6,8 +6,7 @@ other; should they all the same, PostgreSQL stops one, and its calls are settled
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,6 +15,8 @@ from sqlalchemy import BigInteger, DateTime, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.call_facts import LockedCall, instant
+from billing.call_record import CallRecord
 from billing.queries import CHANNEL
 from router.reservations import RELEASE_CALLS, RELEASE_CALLS_VALUES
 
@@ -39,9 +40,24 @@ _LOCK = text(
 ).bindparams(_IDS)
 
 
-async def lock_calls(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[Any]:
+async def lock_calls(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, LockedCall]:
     """Lock these calls and return what settlement needs of each; those that are not there are left out."""
-    return (await connection.execute(_LOCK, {"ids": list(ids)})).all()
+    rows = (await connection.execute(_LOCK, {"ids": list(ids)})).mappings()
+    return {row["id"]: LockedCall(**{**row, "tags": row["tags"] or {}}) for row in rows}
+
+
+_NUMBERS = text(
+    """
+    SELECT n.e164, n.id AS tracking_number_id, n.campaign_id, n.publisher_id, c.duplicate_window_seconds
+    FROM tracking_numbers n JOIN campaigns c ON c.id = n.campaign_id WHERE n.e164 = ANY (:numbers)
+    """
+).bindparams(bindparam("numbers", type_=ARRAY(Text)))
+
+
+async def numbers_called(connection: AsyncConnection, numbers: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return what a call's row says of each tracking number: for calls that ended before our code saw them."""
+    rows = (await connection.execute(_NUMBERS, {"numbers": list(numbers)})).mappings()
+    return {row["e164"]: {name: value for name, value in row.items() if name != "e164"} for row in rows}
 
 
 _LOCK_CALLERS = text(
@@ -52,32 +68,26 @@ _LOCK_CALLERS = text(
 ).bindparams(bindparam("names", type_=ARRAY(Text)))
 
 
-async def lock_callers(connection: AsyncConnection, callers: Sequence[tuple[int, str]]) -> None:
-    """As queries.lock_caller, of many (campaign, caller)."""
+async def lock_callers(connection: AsyncConnection, callers: Collection[tuple[int, str]]) -> None:
+    """Until this transaction ends, no other settles calls of these callers to these campaigns."""
     names = [f"dup:{campaign_id}:{caller}" for campaign_id, caller in callers]
     await connection.execute(_LOCK_CALLERS, {"names": names})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What prices and duplicates of one call go by."""
+    """What prices and duplicates of one leg of a call go by; of a call that nobody answered, without a target."""
 
-    call_id: UUID
+    call: LockedCall
+    record: CallRecord
     target_id: int | None
-    campaign_id: int | None
-    publisher_id: int | None
-    tracking_number_id: int | None
-    trunk_name: str | None
-    caller: str | None
-    at: dt.datetime
-    window_seconds: int
 
 
-# Of each call the same as queries.prices_at, offer_made and converted_call_near; and whether a publisher's bid might
-# wait for it that nobody matched with it yet.
+# Of each leg: who bought it, the newest terms that were live when the call started (as terms.in_force), what was
+# promised and offered, and a converted call of the same caller near it.
 _PRICES = text(
     """
-    SELECT a.call_id, t.buyer_id,
+    SELECT a.place, t.buyer_id,
         b.id AS b_id, b.goes_live_at AS b_live, b.minimum_connected_ms, b.price_micros, b.document AS b_document,
         p.id AS p_id, p.goes_live_at AS p_live, p.payout_micros, p.document AS p_document,
         k.carrier_name, k.cost_per_minute_micros, k.cost_increment_seconds, k.cost_minimum_seconds,
@@ -85,10 +95,14 @@ _PRICES = text(
         o.outbound_increment_seconds AS o_increment, o.outbound_minimum_seconds AS o_minimum,
         coalesce(u.prepaid, false) AS prepaid,
         coalesce(c.platform_fee_micros, 0) AS fee_micros, coalesce(c.platform_fee_ppm, 0) AS fee_ppm,
-        r.payout_micros AS promised_micros, r.created_at AS promised_at, f.offer, e.id AS earlier_id,
-        r.payout_micros IS NULL AND coalesce(w.is_there, false) AS may_be_promised
-    FROM unnest(:ids, :target_ids, :campaign_ids, :publisher_ids, :number_ids, :trunks, :callers, :moments, :windows)
-        AS a(call_id, target_id, campaign_id, publisher_id, number_id, trunk_name, caller, at, window_seconds)
+        r.payout_micros AS promised_micros, r.minimum_connected_ms AS promised_minimum_ms,
+        r.share_ppm AS promised_share_ppm, r.margin_micros AS promised_margin_micros,
+        CASE WHEN c.sells_at_loss THEN c.daily_loss_micros ELSE 0 END AS daily_loss_micros,
+        f.offer, coalesce(f.promised IS NOT NULL, false) AS routed_on_promise,
+        e.id AS earlier_id, e.started_at AS earlier_at
+    FROM unnest(:ids, :target_ids, :campaign_ids, :publisher_ids, :trunks, :callers, :moments, :windows)
+        WITH ORDINALITY
+        AS a(call_id, target_id, campaign_id, publisher_id, trunk_name, caller, at, window_seconds, place)
     LEFT JOIN targets t ON t.id = a.target_id
     LEFT JOIN buyers u ON u.id = t.buyer_id
     LEFT JOIN campaigns c ON c.id = a.campaign_id
@@ -102,50 +116,48 @@ _PRICES = text(
             AND goes_live_at <= a.at ORDER BY goes_live_at DESC LIMIT 1
     ) p ON true
     LEFT JOIN trunks k ON k.name = a.trunk_name
-    LEFT JOIN LATERAL (
-        SELECT true AS is_there FROM rtb_reservations
-        WHERE tracking_number_id = a.number_id AND caller = a.caller AND call_id IS NULL LIMIT 1
-    ) w ON true
     LEFT JOIN rtb_reservations r ON r.call_id = a.call_id AND r.state = 'used'
     LEFT JOIN LATERAL (
-        SELECT one AS offer FROM decisions d, jsonb_array_elements(
+        SELECT one AS offer, CASE WHEN r.id IS NOT NULL
+            THEN d.decision #>> '{inputs,promised_payout_micros}' END AS promised
+        FROM decisions d, jsonb_array_elements(
             jsonb_build_array(d.decision -> 'chosen') || coalesce(d.decision -> 'together', '[]')) AS one
         WHERE d.call_id = a.call_id AND jsonb_typeof(one) = 'object'
             AND (one ->> 'target_id')::bigint = a.target_id
         ORDER BY d.sequence DESC LIMIT 1
     ) f ON true
     LEFT JOIN LATERAL (
-        SELECT n.id FROM calls n WHERE n.campaign_id = a.campaign_id AND n.caller = a.caller AND n.converted
-            AND n.started_at > a.at - a.window_seconds * interval '1 second'
+        SELECT n.id, n.started_at FROM calls n WHERE n.campaign_id = a.campaign_id AND n.caller = a.caller
+            AND n.converted AND n.started_at > a.at - a.window_seconds * interval '1 second'
             AND n.started_at < a.at + a.window_seconds * interval '1 second'
-        ORDER BY n.started_at LIMIT 1
+        ORDER BY n.started_at, n.id LIMIT 1
     ) e ON true
     """
 ).bindparams(
     _IDS,
     *(
         bindparam(name, type_=ARRAY(BigInteger))
-        for name in ("target_ids", "campaign_ids", "publisher_ids", "number_ids", "windows")
+        for name in ("target_ids", "campaign_ids", "publisher_ids", "windows")
     ),
     *(bindparam(name, type_=ARRAY(Text)) for name in ("trunks", "callers")),
     bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
 )
 
 
-async def prices_of_calls(connection: AsyncConnection, asked: Sequence[Asked]) -> Sequence[Any]:
-    """Return a row for each call: its prices, promise, offer and a converted call of the same caller."""
+async def prices_of_legs(connection: AsyncConnection, asked: Sequence[Asked]) -> list[Any]:
+    """Return a row for each leg, in their order: its prices, promise, offer and a converted call of the caller."""
     values = {
-        "ids": [one.call_id for one in asked],
+        "ids": [one.call.id for one in asked],
         "target_ids": [one.target_id for one in asked],
-        "campaign_ids": [one.campaign_id for one in asked],
-        "publisher_ids": [one.publisher_id for one in asked],
-        "number_ids": [one.tracking_number_id for one in asked],
-        "trunks": [one.trunk_name for one in asked],
-        "callers": [one.caller for one in asked],
-        "moments": [one.at for one in asked],
-        "windows": [one.window_seconds for one in asked],
+        "campaign_ids": [one.call.campaign_id for one in asked],
+        "publisher_ids": [one.call.publisher_id for one in asked],
+        "trunks": [one.record.trunk_name for one in asked],
+        "callers": [one.record.caller for one in asked],
+        "moments": [instant(one.record.started_ms) for one in asked],
+        "windows": [one.call.duplicate_window_seconds for one in asked],
     }
-    return (await connection.execute(_PRICES, values)).all()
+    rows = {row.place: row for row in await connection.execute(_PRICES, values)}
+    return [rows[place] for place in range(1, len(asked) + 1)]
 
 
 _ANSWERS = text(
@@ -167,7 +179,8 @@ _WRITE = text(
     f"""
     WITH said AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(:calls) AS s(id uuid, caller text, started_at timestamptz,
-            ended_at timestamptz, outcome text, buyer_id bigint, target_id bigint, connected_ms bigint,
+            ended_at timestamptz, tracking_number_id bigint, campaign_id bigint, publisher_id bigint, outcome text,
+            buyer_id bigint, target_id bigint, connected_ms bigint,
             converted boolean, conversion jsonb, evidence jsonb, detail jsonb)
     ), made AS (
         INSERT INTO ledger_transactions (call_id, kind, detail) SELECT id, 'settlement', detail FROM said
@@ -190,7 +203,8 @@ _WRITE = text(
             (excluded.target_id, excluded.answered_ms, excluded.ended_ms, excluded.connected_ms, excluded.cause)
     ), settled AS (
         UPDATE calls c SET state = 'settled', settled_at = now(), settle_after = NULL, caller = s.caller,
-            started_at = s.started_at, ended_at = s.ended_at, outcome = s.outcome, buyer_id = s.buyer_id,
+            started_at = s.started_at, ended_at = s.ended_at, tracking_number_id = s.tracking_number_id,
+            campaign_id = s.campaign_id, publisher_id = s.publisher_id, outcome = s.outcome, buyer_id = s.buyer_id,
             target_id = s.target_id, connected_ms = s.connected_ms, converted = s.converted,
             conversion = s.conversion, evidence = s.evidence
         FROM said s WHERE c.id = s.id RETURNING pg_notify('{CHANNEL}', c.id::text)

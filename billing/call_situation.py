@@ -1,4 +1,4 @@
-"""Gathers what the contracts of a call look at: only what they ask for, so that plain terms cost no question."""
+"""What the contracts of a call look at, from what was read of it. Pure."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from billing import situation_queries as queries
+from billing.call_facts import LockedCall, Prices
 from billing.call_record import CallRecord, LegRecord
-from billing.queries import LockedCall, Prices
 from billing.terms import DuplicateCheck, Known
 from billing.terms_document import TermsDocument
 from billing.terms_facts import DUPLICATE, FIRST_TIME, call_facts
-from billing.tiers import TierCounter, calls_before, counters_of
+from billing.tiers import TierCounter, counters_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,25 +55,6 @@ def contracts_of(prices: Prices, call: LockedCall, at: dt.datetime) -> Contracts
     )
 
 
-async def known_of(
-    connection: AsyncConnection,
-    contracts: Contracts,
-    call: LockedCall,
-    record: CallRecord,
-    leg: LegRecord,
-    at: dt.datetime,
-    duplicate: DuplicateCheck,
-) -> Known:
-    """Return what is known of the call, as far as the contracts look at it; without their counts."""
-    if not contracts.facts:
-        return Known(publisher_id=call.publisher_id)
-    tags, answers = await queries.tags_and_answers(connection, call.id)
-    first_time = await _first_time(connection, contracts, call, record, at)
-    return facts_known(
-        contracts, call, record, leg, at, duplicate, tags=tags, answers=answers, first_time=first_time
-    )
-
-
 def facts_known(
     contracts: Contracts,
     call: LockedCall,
@@ -86,11 +63,10 @@ def facts_known(
     at: dt.datetime,
     duplicate: DuplicateCheck,
     *,
-    tags: Mapping[str, Any],
     answers: Mapping[str, str],
     first_time: bool | None = None,
 ) -> Known:
-    """Return what is known of the call from what was read of it. Pure."""
+    """Return what is known of the call, as far as the contracts look at it; without their counts."""
     known = Known(publisher_id=call.publisher_id)
     if not contracts.facts:
         return known
@@ -109,7 +85,7 @@ def facts_known(
         if contract is None:
             return {}
         return call_facts(
-            tags=tags,
+            tags=call.tags,
             answers=answers,
             started_at=at,
             time_zone=contract.time_zone,
@@ -124,27 +100,3 @@ def facts_known(
 
 
 _YES_NO: Mapping[DuplicateCheck, bool] = {DuplicateCheck.CLEAR: False, DuplicateCheck.DUPLICATE: True}
-
-
-async def _first_time(
-    connection: AsyncConnection, contracts: Contracts, call: LockedCall, record: CallRecord, at: dt.datetime
-) -> bool | None:
-    if FIRST_TIME not in contracts.facts or record.caller is None or call.campaign_id is None:
-        return None
-    before = await queries.called_before(
-        connection, campaign_id=call.campaign_id, caller=record.caller, before=at
-    )
-    return not before
-
-
-async def with_counts(connection: AsyncConnection, contracts: Contracts, known: Known) -> Known:
-    """Return `known` with the counts of the tiers, locked until the transaction ends."""
-    counters = (*contracts.buyer_counters, *contracts.publisher_counters)
-    if not counters:
-        return known
-    used = await queries.lock_tier_counts(connection, counters)
-    return replace(
-        known,
-        buyer_calls_before=calls_before(contracts.buyer_counters, used),
-        publisher_calls_before=calls_before(contracts.publisher_counters, used),
-    )

@@ -110,7 +110,9 @@ def _paid(document: TermsDocument, situation: Situation, rule: Rule, failed: tup
         else:
             missed.append(failure)
     wanted = document.rounding.apply(exact)
-    amount = min(wanted, _most(document, situation)) if document.margin else wanted
+    amount = wanted
+    if document.margin:
+        amount = min(wanted, most_that_leaves_the_margin(document, situation.revenue_micros))
     return Judgement(
         paid=True,
         detail=_detail(rule, situation, tuple(bonuses), step),
@@ -143,14 +145,14 @@ def _price(rule: Rule, situation: Situation) -> Fraction | int:
     return price.amount_micros if isinstance(price, Fixed) else 0
 
 
-def _most(document: TermsDocument, situation: Situation) -> int:
+def most_that_leaves_the_margin(document: TermsDocument, revenue_micros: int) -> int:
     """Return the most that leaves us our margin, in whole steps of the rounding, never less than nothing."""
-    revenue, margin = situation.revenue_micros, document.margin
+    margin = document.margin
     if isinstance(margin, RevenueShare):
-        kept = -(-revenue * margin.share_ppm // PPM)
+        kept = -(-revenue_micros * margin.share_ppm // PPM)
     else:
         kept = margin.amount_micros if isinstance(margin, Fixed) else 0
-    left = max(revenue - kept, 0)
+    left = max(revenue_micros - kept, 0)
     return left - left % document.rounding.to_micros
 
 

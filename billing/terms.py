@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from billing.judge_terms import PLAIN_RULE, Judgement, Situation, judge_terms, minimum_of
+from billing.promises import Promise, promised_payout
 from billing.terms_document import Fixed, Party, Rounding, Rule, TermsDocument
 from billing.terms_facts import CONVERTED, fact_text, only
 
@@ -45,8 +46,7 @@ class BuyerTerms:
 class PublisherTerms:
     """What a publisher earns for a call."""
 
-    id: int | None
-    """None: promised for this very call, when the publisher asked for a bid."""
+    id: int
     goes_live_at: dt.datetime
     payout_micros: int
     document: TermsDocument | None = None
@@ -115,6 +115,8 @@ class Conversion:
     publisher_terms_id: int | None = None
     price_micros: int = 0
     payout_micros: int = 0
+    promise_loss_micros: int = 0
+    """What of the payout is paid for a promise beyond what the price bears; the publisher's half tells it."""
     buyer: Mapping[str, Any] | None = None
     """Which rule paid or which term failed, and everything it was judged by; so that anybody can judge again."""
     publisher: Mapping[str, Any] | None = None
@@ -164,15 +166,40 @@ def judge(
     duplicate_check: DuplicateCheck,
     duplicate_of: UUID | None = None,
     known: Known = NOTHING_KNOWN,
+    promise: Promise | None = None,
+    lost_before_micros: int = 0,
 ) -> Conversion:
-    """Return the verdict on a call. `connected_ms` is None when no buyer answered."""
+    """Return the verdict on a call. `connected_ms` is None when no buyer answered.
+
+    `promise` is what the call was routed on; `lost_before_micros` what was lost by promises to its publisher that day.
+    """
     if connected_ms is None:
         return Conversion(verdict=Verdict.NOT_CONNECTED, detail="no buyer answered", connected_ms=0)
     if buyer_terms is None:
         unsold = _Sold(verdict=Verdict.NO_TERMS, detail=_NO_TERMS, numbers={"connected_ms": connected_ms})
     else:
         unsold = _sold(connected_ms, buyer_terms, duplicate_check, duplicate_of, known)
-    return _with_payout(unsold, connected_ms, publisher_terms, duplicate_check, known)
+    if (
+        promise is None
+        or unsold.verdict is not Verdict.CONVERTED
+        or connected_ms < promise.minimum_connected_ms
+    ):
+        return _with_payout(unsold, connected_ms, publisher_terms, duplicate_check, known)
+    paid = promised_payout(
+        promise,
+        price_micros=unsold.price_micros,
+        terms=publisher_terms.document if publisher_terms else None,
+        lost_before_micros=lost_before_micros,
+    )
+    return Conversion(
+        verdict=unsold.verdict,
+        detail=f"{unsold.detail}; {paid.detail}",
+        price_micros=unsold.price_micros,
+        payout_micros=paid.payout_micros,
+        promise_loss_micros=paid.loss_micros,
+        publisher=paid.to_json(),
+        **unsold.numbers,
+    )
 
 
 _NO_TERMS = "not billed: the buyer had no terms for this campaign when the call started"

@@ -61,7 +61,7 @@ class AskingPublishers:
             log.warning("who may ask for bids is not known anew: %s", str(error) or type(error).__name__)
 
     async def keep_fresh(self) -> None:
-        """Refresh each second until cancelled. A key's first second is repaired at settlement."""
+        """Refresh each second until cancelled. A call in a key's first second comes on no reservation."""
         while True:
             await self.refresh()
             await asyncio.sleep(REFRESH_SECONDS)
@@ -116,7 +116,7 @@ def claim_of(row: Row[Any]) -> Claim:
         reserved=Reserved(
             target_id=row.target_id,
             bid_micros=row.bid_micros,
-            minimum_connected_ms=row.minimum_connected_ms,
+            minimum_connected_ms=row.bid_minimum_connected_ms,
             dial=row.dial,
             stage_id=auction.get("stage_id"),
             reference=auction.get("reference", ""),

@@ -21,13 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.domain.inbound_bid import InboundBid, InboundPing, PublisherKey
 from router.domain.own_room import Held
 from router.wallet_holds import release_reservations
-from store.tables import (
-    buyer_terms,
-    publisher_terms,
-    rtb_keys,
-    rtb_reservations,
-    tracking_numbers,
-)
+from store.tables import rtb_keys, rtb_reservations, tracking_numbers
 
 DECIDING, OPEN, CONFIRMED, USED, EXPIRED, REFUSED = (
     "deciding",
@@ -46,23 +40,19 @@ _TABLE = rtb_reservations.c
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Terms:
-    """What a buyer's or publisher's standing terms say of a call that comes now. Money in micros."""
-
-    price_micros: int | None
-    minimum_connected_ms: int
-    payout_micros: int | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Promise:
     """What was found for a ping: who takes the call, and for how much on either side."""
 
     target_id: int
     number_id: int
-    bid_micros: int
-    minimum_connected_ms: int
     payout_micros: int
+    minimum_connected_ms: int
+    share_ppm: int | None
+    """Of a price that turns out smaller, this share is paid; None: whatever leaves the margin."""
+    margin_micros: int
+    bid_micros: int | None
+    """What the target bid in an auction; None: there was none, and its terms hold."""
+    bid_minimum_connected_ms: int | None
     dial: str | None
 
 
@@ -155,9 +145,12 @@ async def promise(
         .values(
             target_id=found.target_id,
             tracking_number_id=found.number_id,
-            bid_micros=found.bid_micros,
-            minimum_connected_ms=found.minimum_connected_ms,
             payout_micros=found.payout_micros,
+            minimum_connected_ms=found.minimum_connected_ms,
+            share_ppm=found.share_ppm,
+            margin_micros=found.margin_micros,
+            bid_micros=found.bid_micros,
+            bid_minimum_connected_ms=found.bid_minimum_connected_ms,
             dial=found.dial,
             state=state,
             expires_at=expires_at,
@@ -268,39 +261,6 @@ async def forget(connection: AsyncConnection, before: datetime) -> int:
         _TABLE.state.in_((EXPIRED, REFUSED)), _TABLE.expires_at < before
     )
     return (await connection.execute(statement)).rowcount
-
-
-async def terms_at(
-    connection: AsyncConnection, *, campaign_id: int, publisher_id: int, buyer_id: int, at: datetime
-) -> Terms:
-    """Return the terms in force at `at`; None where there are none."""
-    buyer = (
-        await connection.execute(
-            select(buyer_terms.c.price_micros, buyer_terms.c.minimum_connected_ms)
-            .where(
-                buyer_terms.c.buyer_id == buyer_id,
-                buyer_terms.c.campaign_id == campaign_id,
-                buyer_terms.c.goes_live_at <= at,
-            )
-            .order_by(buyer_terms.c.goes_live_at.desc())
-            .limit(1)
-        )
-    ).one_or_none()
-    payout = await connection.scalar(
-        select(publisher_terms.c.payout_micros)
-        .where(
-            publisher_terms.c.publisher_id == publisher_id,
-            publisher_terms.c.campaign_id == campaign_id,
-            publisher_terms.c.goes_live_at <= at,
-        )
-        .order_by(publisher_terms.c.goes_live_at.desc())
-        .limit(1)
-    )
-    return Terms(
-        price_micros=buyer.price_micros if buyer else None,
-        minimum_connected_ms=buyer.minimum_connected_ms if buyer else 0,
-        payout_micros=payout,
-    )
 
 
 # A publisher's ping takes room under its reservation's own id; the call that comes on it takes that over as it is.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from router import inbound_bid_queries as queries
 from router.domain.auction import Bid
 from router.domain.caller_facts import with_caller_state
-from router.domain.decision import Decision, Offer, RouteRequest
+from router.domain.decision import Decision, RouteRequest
 from router.domain.hops import HOPS_TAG, hops_problem
 from router.domain.inbound_bid import (
     BidRefusal,
@@ -33,6 +34,7 @@ from router.domain.inbound_bid import (
     refusal_of,
 )
 from router.domain.market import Snapshot, TrackingNumber
+from router.domain.yields import Yield, YieldAsked
 from router.inbound_arrival import claim_of, expire_reservations
 from router.reservations import confirm_lease
 from router.route_call import Router
@@ -48,6 +50,9 @@ WAIT_STEP_SECONDS = 0.05
 LEASE_GRACE_SECONDS = 30
 """Room outlives the reservation by this much: the sweep that ends a reservation is what gives it back."""
 
+Yields = Callable[[AsyncConnection, YieldAsked], Awaitable[Yield | None]]
+"""Returns what a call would bring; None when nothing. Raises what the database raises."""
+
 ATTEMPT = 1
 """The attempt a ping leases for; the call's first."""
 
@@ -56,12 +61,20 @@ class InboundBids:
     """Answers publishers' pings. Safe to use from many requests at once."""
 
     def __init__(
-        self, engine: AsyncEngine, snapshot: CurrentSnapshot, router: Router, *, network_name: str
+        self,
+        engine: AsyncEngine,
+        snapshot: CurrentSnapshot,
+        router: Router,
+        *,
+        network_name: str,
+        yields: Yields,
     ) -> None:
+        """`yields` judges what a call would bring by the contracts, which are kept above this room."""
         self._engine = engine
         self._snapshot = snapshot
         self._router = router
         self._network_name = network_name
+        self._yields = yields
 
     async def ping(
         self, key: PublisherKey, ping: InboundPing, *, holds_room: bool, now: datetime
@@ -179,14 +192,13 @@ class InboundBids:
     ) -> InboundBid | NoBid:
         request = self._request(reservation_id, key, ping, number, now)
         routed = await self._router.route_call(request, attempt=ATTEMPT)
-        offer = routed.decision.chosen
-        if offer is None:
+        if routed.decision.chosen is None:
             return await self._refuse(reservation_id, refusal_of(routed.decision))
         if not routed.leased:
             # Decided without the database: nobody knows whether there is room.
             return await self._refuse(reservation_id, BidRefusal.BUSY)
         async with self._engine.begin() as connection:
-            promise = await self._promise(connection, key, routed.decision, offer, number, now)
+            promise = await self._promise(connection, key, routed.decision, number)
             if promise is None or promise.payout_micros < max(1, ping.least_bid_micros):
                 await queries.give_back_room(connection, [reservation_id])
                 await queries.end(
@@ -240,37 +252,50 @@ class InboundBids:
         return replace(queries.bid_of(row, repeated=False), confirmed=True)
 
     async def _promise(
-        self,
-        connection: AsyncConnection,
-        key: PublisherKey,
-        decision: Decision,
-        offer: Offer,
-        number: TrackingNumber,
-        now: datetime,
+        self, connection: AsyncConnection, key: PublisherKey, decision: Decision, number: TrackingNumber
     ) -> queries.Promise | None:
-        """Work out what is promised on either side; None when the buyer pays nothing for this campaign's calls."""
-        terms = await queries.terms_at(
+        """Work out what the publisher is promised; None when the buyer would pay nothing for this call.
+
+        What the buyer pays is what its contract says of the call, or its bid where an auction was held.
+        """
+        offer, request = decision.chosen, decision.request
+        assert offer is not None
+        found = await self._yields(
             connection,
-            campaign_id=key.campaign_id,
-            publisher_id=key.publisher_id,
-            buyer_id=offer.buyer_id,
-            at=now,
+            YieldAsked(
+                call_id=request.call_id,
+                campaign_id=key.campaign_id,
+                publisher_id=key.publisher_id,
+                target_id=offer.target_id,
+                dialled=number.e164,
+                caller=request.caller,
+                tags=request.tags,
+                at=request.now,
+                duplicate_window_seconds=self._snapshot.current.campaigns[
+                    key.campaign_id
+                ].duplicate_window_seconds,
+                bid_micros=offer.bid_micros,
+                bid_minimum_connected_ms=offer.minimum_connected_ms,
+                billed=offer.billed,
+            ),
         )
-        revenue = offer.bid_micros if offer.bid_micros is not None else terms.price_micros
-        if revenue is None:
+        if found is None:
             return None
-        minimum = offer.minimum_connected_ms
+        margin = margin_of(self._snapshot.current, key.campaign_id, offer.target_id)
         return queries.Promise(
             target_id=offer.target_id,
             number_id=number.id,
-            bid_micros=revenue,
-            minimum_connected_ms=terms.minimum_connected_ms if minimum is None else minimum,
             payout_micros=payout_of(
-                revenue,
+                found.price_micros,
                 share_ppm=key.share_ppm,
-                terms_micros=terms.payout_micros,
-                margin_micros=margin_of(self._snapshot.current, key.campaign_id, offer.target_id),
+                terms_micros=found.payout_micros,
+                margin_micros=margin,
             ),
+            minimum_connected_ms=found.minimum_connected_ms,
+            share_ppm=key.share_ppm,
+            margin_micros=margin,
+            bid_micros=offer.bid_micros,
+            bid_minimum_connected_ms=offer.minimum_connected_ms,
             dial=offer.dial,
         )
 

@@ -96,30 +96,8 @@ _CONFIRM = text("""
     WHERE call_id = :call_id AND attempt = :attempt AND released_at IS NULL
 """)
 
-# Of leases that several attempts hold of one counter, each is settled by its own leg.
-_COUNT_OUTCOME = text("""
-    WITH settled AS (
-        SELECT id, counter_key, period_start, CASE WHEN released_at IS NULL THEN amount ELSE 0 END AS held,
-            CASE kind WHEN 'connections' THEN :connections WHEN 'conversions' THEN :conversions
-                ELSE :revenue END::bigint AS happened
-        FROM leases
-        WHERE call_id = :call_id AND attempt = :attempt AND kind IN ('connections', 'conversions', 'revenue')
-        ORDER BY id FOR UPDATE
-    ), locked AS (
-        SELECT key FROM cap_counters WHERE key IN (SELECT counter_key FROM settled) ORDER BY key COLLATE "C" FOR UPDATE
-    ), counted AS (
-        UPDATE cap_counters c SET used = greatest(c.used + s.happened - s.held, 0)
-        FROM settled s JOIN locked ON locked.key = s.counter_key
-        WHERE c.key = s.counter_key AND c.period_start = s.period_start
-    )
-    UPDATE leases l SET released_at = coalesce(l.released_at, now()) FROM settled s WHERE l.id = s.id
-""").bindparams(
-    bindparam("connections", type_=BigInteger),
-    bindparam("conversions", type_=BigInteger),
-    bindparam("revenue", type_=BigInteger),
-)
-
-# The same of many legs at once: what each counter is owed is added up, so that no row is moved twice.
+# Of leases that several attempts hold of one counter, each is settled by its own leg. What each counter is owed is
+# added up, so that no row is moved twice.
 _COUNT_OUTCOMES = text("""
     WITH said AS (
         SELECT * FROM unnest(:ids, :attempts, :connections, :conversions, :revenues)
@@ -180,12 +158,6 @@ RELEASE_CALLS_VALUES = (
     bindparam("targets", type_=ARRAY(BigInteger)),
     bindparam("target_converted", type_=ARRAY(BigInteger)),
 )
-
-
-_COUNT_HISTORY = text("""
-    INSERT INTO target_history AS h (target_id, connected, converted) VALUES (:target_id, 1, :converted)
-    ON CONFLICT (target_id) DO UPDATE SET connected = h.connected + 1, converted = h.converted + excluded.converted
-""")
 
 _NOTHING = text("SELECT")
 
@@ -331,29 +303,12 @@ class LegOutcome:
     """What the buyer owes for it; 0 when it did not convert."""
 
 
-async def count_outcome(connection: AsyncConnection, call_id: UUID, legs: Sequence[LegOutcome]) -> None:
-    """Settle what the call's attempts held of connections, conversions and revenue by what happened.
-
-    In the settlement's transaction, once a call, before release_leases. What was given back meanwhile is counted all
-    the same; a period that is over is not touched.
-    """
-    for leg in sorted(legs, key=lambda one: one.attempt):
-        values = {
-            "call_id": call_id,
-            "attempt": leg.attempt,
-            "connections": int(leg.connected),
-            "conversions": int(leg.converted),
-            "revenue": leg.price_micros,
-        }
-        await connection.execute(_COUNT_OUTCOME, values)
-        if leg.connected:
-            await connection.execute(
-                _COUNT_HISTORY, {"target_id": leg.target_id, "converted": int(leg.converted)}
-            )
-
-
 async def count_outcomes(connection: AsyncConnection, legs: Sequence[tuple[UUID, LegOutcome]]) -> None:
-    """As count_outcome, of the legs of many calls, without the targets' histories (RELEASE_CALLS)."""
+    """Settle what attempts held of connections, conversions and revenue by what happened.
+
+    In the settlement's transaction, once a call, before its leases are given back. What was given back meanwhile is
+    counted all the same; a period that is over is not touched. Histories of targets: RELEASE_CALLS.
+    """
     values = {
         "ids": [call_id for call_id, _ in legs],
         "attempts": [leg.attempt for _, leg in legs],

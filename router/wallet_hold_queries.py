@@ -35,14 +35,14 @@ GIVE_BACK_CALL = text(
     )
 )
 
-GIVE_BACK_RESERVATIONS = text(
+GIVE_BACK_CALLS = text(
     _GIVE_BACK.format(
         which="""
-        SELECT call_id, attempt FROM wallet_holds WHERE call_id = ANY (:reservation_ids) AND released_at IS NULL
+        SELECT call_id, attempt FROM wallet_holds WHERE call_id = ANY (:call_ids) AND released_at IS NULL
         ORDER BY call_id, attempt FOR UPDATE
     """
     )
-).bindparams(bindparam("reservation_ids", type_=ARRAY(Uuid)))
+).bindparams(bindparam("call_ids", type_=ARRAY(Uuid)))
 
 # Of an attempt that nobody answered: a call that was answered keeps its hold until what it costs is posted.
 GIVE_BACK_UNANSWERED = text(

@@ -86,9 +86,14 @@ async def release_unanswered(connection: AsyncConnection, call_id: UUID, attempt
     await connection.execute(queries.GIVE_BACK_UNANSWERED, {"call_id": call_id, "attempt": attempt})
 
 
+async def release_holds_of(connection: AsyncConnection, call_ids: Sequence[UUID]) -> None:
+    """Give back whatever these calls hold."""
+    await connection.execute(queries.GIVE_BACK_CALLS, {"call_ids": list(call_ids)})
+
+
 async def release_reservations(connection: AsyncConnection, reservation_ids: Sequence[UUID]) -> None:
     """Give back what these reservations of publishers hold."""
-    await connection.execute(queries.GIVE_BACK_RESERVATIONS, {"reservation_ids": list(reservation_ids)})
+    await release_holds_of(connection, reservation_ids)
 
 
 async def release_earlier_holds(connection: AsyncConnection, call_id: UUID, attempt: int) -> int:

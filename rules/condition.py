@@ -15,7 +15,7 @@ How it is judged stands in condition_check.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -163,6 +163,17 @@ def facts_of(condition: Condition) -> frozenset[str]:
     if isinstance(condition, All | Any):
         return frozenset[str]().union(*(facts_of(part) for part in condition.parts))
     return facts_of(condition.part) if isinstance(condition, Not) else frozenset({condition.fact})
+
+
+def leaves_of(condition: Condition) -> Iterator[Leaf]:
+    """Yield the tests a condition is made of."""
+    if isinstance(condition, All | Any):
+        for part in condition.parts:
+            yield from leaves_of(part)
+    elif isinstance(condition, Not):
+        yield from leaves_of(condition.part)
+    else:
+        yield condition
 
 
 def _describe_part(part: Condition) -> str:

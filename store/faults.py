@@ -29,9 +29,9 @@ def is_fault_of_data(error: BaseException) -> bool:
     return not isinstance(error, OUTSIDE_ERRORS)
 
 
-def is_deadlock(error: DBAPIError) -> bool:
+def is_deadlock(error: BaseException) -> bool:
     """Return whether PostgreSQL stopped a transaction because two waited for each other."""
-    return getattr(error.orig, "sqlstate", None) == "40P01"
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == "40P01"
 
 
 def is_lock_timeout(error: DBAPIError) -> bool:

@@ -79,10 +79,13 @@ campaigns = Table(
     Column("platform_fee_ppm", Integer, nullable=False, server_default=text("0")),
     # Whether a call may go to who pays less than its publisher's ping was promised, when nobody else takes it.
     Column("sells_at_loss", Boolean, nullable=False, server_default=text("false")),
+    # How much more than buyers' prices bear is paid to one publisher in a day (UTC) for such promises.
+    Column("daily_loss_micros", BigInteger, nullable=False, server_default=text("100000000")),
     enabled(),
     CheckConstraint(
         "platform_fee_micros >= 0 and platform_fee_ppm between 0 and 1000000", name="platform_fee"
     ),
+    CheckConstraint("daily_loss_micros >= 0", name="daily_loss"),
 )
 
 tracking_numbers = Table(

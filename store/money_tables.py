@@ -34,6 +34,7 @@ tier_counts = Table(
     Column("key", Text, primary_key=True),
     # The first day of the period, on the terms' own calendar.
     Column("period_start", Date, primary_key=True),
+    # Paid calls; of `…:promise_loss`, millionths of a dollar.
     Column("used", BigInteger, nullable=False, server_default=text("0")),
 )
 

@@ -209,10 +209,15 @@ rtb_reservations = Table(
     reference("target_id", "targets", nullable=True),
     # deciding, open (a bid without room), confirmed (its room is leased), used (the call came), expired, refused
     Column("state", Text, nullable=False, server_default=text("'open'")),
-    # What we promised the publisher, and what the buyer promised us.
+    # What we promised the publisher: so much from this length on, out of a price that leaves the stage's margin; of
+    # a smaller price the key's share, where it has one.
     Column("payout_micros", BigInteger),
-    Column("bid_micros", BigInteger),
     Column("minimum_connected_ms", Integer),
+    Column("share_ppm", Integer),
+    Column("margin_micros", BigInteger, nullable=False, server_default=text("0")),
+    # What the target bid in an auction; null: there was none, and its terms hold.
+    Column("bid_micros", BigInteger),
+    Column("bid_minimum_connected_ms", Integer),
     Column("dial", Text),
     # The offer, the answers told, the decision: what the arriving call goes on with.
     Column("detail", JSONB, nullable=False, server_default=text("'{}'")),

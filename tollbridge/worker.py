@@ -11,7 +11,6 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agi import cel_queries
@@ -36,8 +34,7 @@ from billing.rollups_queries import AT_ONCE as FOLD_TRANSACTIONS
 from billing.rollups_queries import fold_pending
 from billing.seal import ChainForked, Sealer, seal_next_batch
 from billing.seal_queries import CHAINS, Chain
-from billing.settle_batch import settle_batch
-from billing.settle_call import NotSettled, Settlement, settle_call
+from billing.settle_call import NotSettled, Settlement, settle_calls
 from billing.wallet_watch import watch_wallets
 from router.inbound_arrival import expire_reservations, forget_reservations
 from router.reservations import attempts_that_hold, expire_leases, release_leases
@@ -62,8 +59,6 @@ SETTLE_AT_ONCE = 4
 SETTLE_BATCH = 200
 SETTLE_TOGETHER = 40
 """Calls in one transaction of the database when many wait: what is locked is not locked for long."""
-ROUNDS = 3
-"""How often a call is tried together with others."""
 UNMATCHED_WAIT = dt.timedelta(seconds=2)
 """How long an ended call without a matched number waits for a late journal line."""
 STALE_AFTER_MS = 24 * 3_600_000
@@ -225,52 +220,35 @@ class Worker:
             await watch_wallets(connection, dt.datetime.now(dt.UTC))
 
     async def _settle_lane(self, waiting: Iterator[Any]) -> None:
-        """Settle on one connection, several calls in a transaction; what does not go together is settled singly."""
-        tried: Counter[UUID] = Counter()
-        left: list[Any] = []
+        """Settle on one connection, several calls in a transaction; where one cannot be settled, each by itself."""
         async with self._engine.connect() as connection:
-            while calls := left + list(islice(waiting, SETTLE_TOGETHER - len(left))):
-                again = await self._settle_together(connection, calls) if len(calls) > 1 else calls
-                # One caller's calls go one with each round; what is left again and again goes alone.
-                alone = [call for call in again if tried[call.id] == ROUNDS - 1 or len(calls) == 1]
-                for call in alone:
-                    await self._settle_singly(connection, call)
-                left = [call for call in again if call not in alone]
-                tried.update(call.id for call in left)
-
-    async def _settle_together(self, connection: AsyncConnection, calls: Sequence[Any]) -> Sequence[Any]:
-        """Settle the ordinary ones of these calls at once; return the others."""
-        try:
-            async with connection.begin():
-                rows = await cel_queries.rows_of_all(connection, [call.linkedid for call in calls])
-                records = [_record(rows.get(call.linkedid, []), call) for call in calls]
-                done = await settle_batch(connection, records)
-        except DBAPIError as error:
-            # One call's data must not hold up the others, and batches that met in a deadlock go on one by one.
-            if not (is_fault_of_data(error) or is_deadlock(error)):
-                raise
-            log.warning("%d calls cannot be settled together: %s", len(calls), str(error)[:200])
-            return calls
-        except ValueError as error:
-            log.warning("%d calls cannot be settled together: %s", len(calls), error)
-            return calls
-        for settled in done.settled:
-            _log(settled)
-        left = {record.linkedid for record in done.left}
-        return [call for call in calls if call.linkedid in left]
+            while calls := list(islice(waiting, SETTLE_TOGETHER)):
+                try:
+                    await self._settle(connection, calls)
+                except Exception as error:
+                    # One call's data must not hold up the others, and batches that met in a deadlock go on one by one.
+                    if not (is_fault_of_data(error) or is_deadlock(error)):
+                        raise
+                    log.warning("%d calls cannot be settled together: %s", len(calls), str(error)[:200])
+                    for call in calls:
+                        await self._settle_singly(connection, call)
 
     async def _settle_singly(self, connection: AsyncConnection, call: Any) -> None:
         try:
-            async with connection.begin():
-                rows = await cel_queries.rows_of(connection, call.linkedid)
-                settled = await settle_call(connection, _record(rows, call))
+            await self._settle(connection, [call])
         except Exception as error:
             if not is_fault_of_data(error):
                 raise
             log.exception("call %s cannot be settled", call.linkedid)
             async with connection.begin():
                 await billing_queries.push_back(connection, call.id)
-        else:
+
+    async def _settle(self, connection: AsyncConnection, calls: Sequence[Any]) -> None:
+        async with connection.begin():
+            rows = await cel_queries.rows_of_all(connection, [call.linkedid for call in calls])
+            records = [_record(rows.get(call.linkedid, []), call) for call in calls]
+            done = await settle_calls(connection, records)
+        for settled in done:
             _log(settled)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.expected_yield import expected_yield
 from billing.payment_provider import PaymentProvider
 from router.auction_house import PUBLIC_ONLY, open_auctions
 from router.inbound_bids import InboundBids
@@ -158,7 +159,9 @@ def _add_bids(app: web.Application, snapshot: CurrentSnapshot, house: str) -> No
                 engine, snapshot, auction, hands_over=False, database_seconds=PING_DATABASE_SECONDS
             )
             app[ROUTER] = router
-            app[INBOUND_BIDS] = InboundBids(engine, snapshot, router, network_name=house)
+            app[INBOUND_BIDS] = InboundBids(
+                engine, snapshot, router, network_name=house, yields=expected_yield
+            )
             yield
         stop.set()
         await asyncio.wait({keeping}, timeout=SHUTDOWN_SECONDS)

@@ -76,9 +76,10 @@ class Reserved:
     """The target that a publisher's ping was promised for this call. It goes first, if it may take the call at all."""
 
     target_id: int
-    bid_micros: int
-    """What the buyer pays: its bid, or its terms when it was promised."""
-    minimum_connected_ms: int
+    bid_micros: int | None = None
+    """What it bid in the ping's auction; None: there was none, and its terms hold."""
+    minimum_connected_ms: int | None = None
+    """What the bid pays for; None: its terms hold."""
     dial: str | None = None
     stage_id: int | None = None
     """The ping_post stage it bid in: it is handed the call now that it has come. None: it did not bid."""

@@ -1,4 +1,4 @@
-"""A publisher that asked for a bid earns what it was promised, also when nobody saw the call come."""
+"""A publisher that asked for a bid earns what it was promised for the call that came on it, and for no other."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.settle_call import Settlement
 from store.call_id import call_id_of
-from store.tables import rtb_keys, rtb_reservations, tracking_numbers
+from store.tables import decisions, rtb_keys, rtb_reservations, tracking_numbers
 from tests.billing.test_settle_call import START_MS, a_call, arrived, settle
-from tests.market import CALLER, Market, make_market
+from tests.market import CALLER, PAYOUT, Market, make_market
 
 PROMISED = 33_000_000
 STARTED = dt.datetime.fromtimestamp(START_MS / 1000, dt.UTC)
@@ -40,7 +40,6 @@ async def reserve(engine: AsyncEngine, **changes: Any) -> None:
             "caller": CALLER,
             "state": "confirmed",
             "payout_micros": PROMISED,
-            "bid_micros": PROMISED,
             "minimum_connected_ms": 0,
             "created_at": STARTED - dt.timedelta(seconds=10),
             "expires_at": STARTED + dt.timedelta(seconds=50),
@@ -61,18 +60,73 @@ async def used_by(engine: AsyncEngine) -> UUID | None:
         return found
 
 
-async def test_the_promise_goes_before_the_terms(engine: AsyncEngine, market: Market) -> None:
+async def routed(engine: AsyncEngine, market: Market, call_id: UUID, **inputs: Any) -> None:
+    """The decision that let the buyer ring."""
+    decision = {"chosen": {"target_id": market.targets[0], "bid_micros": None}, "inputs": inputs}
+    async with engine.begin() as connection:
+        await connection.execute(
+            insert(decisions).values(
+                call_id=call_id,
+                sequence=1,
+                decided_by="router",
+                decided_at=STARTED,
+                duration_us=1,
+                decision=decision,
+            )
+        )
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_the_promise_goes_before_the_terms_when_the_call_was_routed_on_it(
+    engine: AsyncEngine, market: Market, known: bool
+) -> None:
     call_id = call_id_of(a_call(market).linkedid)
     await reserve(engine, state="used", call_id=call_id)
-    assert await payout(engine, market) == PROMISED
+    settled = await settle_after(engine, market, call_id, known)
+    assert settled.conversion.payout_micros == (PROMISED if known else PAYOUT)
+    told = settled.conversion.to_json()
+    assert (told["publisher"]["rule"], told["publisher_terms_id"] is None) == (
+        ("promise", True) if known else ("base", False)
+    )
 
 
-async def test_a_call_that_nobody_saw_come_has_its_promise_found_afterwards(
-    engine: AsyncEngine, market: Market
+async def settle_after(engine: AsyncEngine, market: Market, call_id: UUID, known: bool) -> Settlement:
+    record = await arrived(engine, a_call(market))
+    await routed(engine, market, call_id, **({"promised_payout_micros": PROMISED} if known else {}))
+    settled = await settle(engine, record)
+    assert isinstance(settled, Settlement)
+    return settled
+
+
+@pytest.mark.parametrize(
+    ("promise", "payout_micros"),
+    [
+        ({"minimum_connected_ms": 100_001}, PAYOUT),
+        ({"minimum_connected_ms": 100_000}, PROMISED),
+        ({"payout_micros": 64_000_000}, 45_000_000),
+        ({"payout_micros": 64_000_000, "margin_micros": 5_000_000}, 40_000_000),
+        ({"payout_micros": 64_000_000, "share_ppm": 800_000}, 36_000_000),
+        ({"payout_micros": 64_000_000, "share_ppm": 800_000, "margin_micros": 15_000_000}, 30_000_000),
+    ],
+)
+async def test_a_promise_is_paid_out_of_the_price(
+    engine: AsyncEngine, market: Market, promise: dict[str, int], payout_micros: int
 ) -> None:
-    await reserve(engine, state="expired")
-    assert await payout(engine, market) == PROMISED
-    assert await used_by(engine) == call_id_of(a_call(market).linkedid)
+    """The call lasted 100 s, and the buyer pays $45."""
+    call_id = call_id_of(a_call(market).linkedid)
+    await reserve(engine, state="used", call_id=call_id, **promise)
+    settled = await settle_after(engine, market, call_id, known=True)
+    assert settled.conversion.payout_micros == payout_micros
+
+
+@pytest.mark.parametrize("state", ["open", "confirmed", "expired"])
+async def test_a_call_whose_claim_was_missed_earns_by_the_terms(
+    engine: AsyncEngine, market: Market, state: str
+) -> None:
+    """Nobody knew of the promise when the call was routed: the buyer that took it never agreed to its price."""
+    await reserve(engine, state=state)
+    assert await payout(engine, market) == PAYOUT
+    assert await used_by(engine) is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from billing.expected_yield import expected_yield
 from router.buyers.question import asked_as_of
 from router.domain.auction import AuctionResult, AuctionWanted, Bid, BidOutcome, PostAnswer
 from router.domain.decision import RouteRequest
@@ -81,7 +82,7 @@ class House:
         router = Router(
             self.engine, self.snapshot, self.bidder, hands_over=False, database_seconds=PATIENT_SECONDS
         )
-        bids = InboundBids(self.engine, self.snapshot, router, network_name="here")
+        bids = InboundBids(self.engine, self.snapshot, router, network_name="here", yields=expected_yield)
         ping = replace(InboundPing(caller=caller, tags=OHIO), **changes)
         return await bids.ping(self.key, ping, holds_room=True, now=datetime.now(UTC))
 
@@ -174,7 +175,9 @@ async def test_the_call_takes_over_the_room_of_its_ping_and_goes_to_its_buyer(ho
     chosen = routed.decision.chosen
     assert chosen is not None and routed.leased
     assert chosen.target_id == house.seeded.target_ids["Desk 1"], "though desk 0 comes first in the plan"
-    assert (chosen.bid_micros, chosen.minimum_connected_ms) == (85_000_000, 90_000)
+    assert (chosen.bid_micros, chosen.minimum_connected_ms) == (None, None), (
+        "its contract holds: it did not bid"
+    )
     assert (await house.rooms(0), await house.rooms(1)) == (0, 1)
 
 

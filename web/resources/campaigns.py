@@ -169,6 +169,15 @@ class CampaignForm(Body):
             advanced=True,
         ),
     ] = False
+    daily_loss_micros: Annotated[
+        Annotated[int, Field(ge=0, le=10**12)],
+        Shown(
+            label="Most lost by promises, per publisher and day",
+            kind=Kind.MONEY,
+            help="When selling at a loss: paid beyond what the buyers' prices allow. After that promises are lowered.",
+            advanced=True,
+        ),
+    ] = 100_000_000
 
 
 _SAME = (
@@ -183,6 +192,7 @@ _SAME = (
     "platform_fee_micros",
     "platform_fee_ppm",
     "sells_at_loss",
+    "daily_loss_micros",
 )
 _POLICY = ("window_seconds", "scope", "after", "action")
 _TREATMENT = ("treatment", "text", "maximum_seconds", "every_seconds", "tries")

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0025_unsealed"
-down_revision = "0017_take_together_at_once"
+down_revision = "0018_promises"
 branch_labels = None
 depends_on = None
 

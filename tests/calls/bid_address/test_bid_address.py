@@ -76,9 +76,9 @@ async def promise(market: Scenario, key_id: int, caller: str, dial: str) -> None
         await connection.execute(
             text(
                 "INSERT INTO rtb_reservations (id, rtb_key_id, campaign_id, publisher_id, tracking_number_id, caller,"
-                " target_id, state, payout_micros, bid_micros, minimum_connected_ms, dial, expires_at)"
-                " VALUES (:id, :key, :campaign, :publisher, :number, :caller, :target, 'open', 10000000, 20000000,"
-                " 1000, :dial, now() + interval '1 minute')"
+                " target_id, state, payout_micros, minimum_connected_ms, bid_micros, bid_minimum_connected_ms, dial,"
+                " expires_at) VALUES (:id, :key, :campaign, :publisher, :number, :caller, :target, 'open', 10000000,"
+                " 1000, 20000000, 1000, :dial, now() + interval '1 minute')"
             ),
             values,
         )

@@ -1,4 +1,4 @@
-"""A publisher asks, gets a bid, and sends the call: it goes to the buyer it was promised to, at what was promised."""
+"""A publisher asks, gets a bid, and sends the call: it goes to the buyer it was promised to, who pays by contract."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from web.rtb.publisher_keys import KeyMade, KeyWanted, add_key
 SHARE_PERCENT = 80.0
 
 
-async def test_the_call_goes_to_the_buyer_it_was_promised_to_at_the_promised_price(
+async def test_the_call_goes_to_the_buyer_it_was_promised_to_and_pays_by_its_contract(
     scenario: MakeScenario, tmp_path: Path
 ) -> None:
     market = await scenario(
@@ -50,12 +50,13 @@ async def test_the_call_goes_to_the_buyer_it_was_promised_to_at_the_promised_pri
         assert (bid["amount"], bid["dial"]) == ("68.00", market.number)
         assert await _rooms(market, promised) == 1
 
-        # Whoever is first in the plan is back, and the price has fallen: neither matters to this call.
+        # Whoever is first in the plan is back, which does not matter to this call; and the price has
+        # fallen, of which the publisher earns its share.
         await _change(market, "UPDATE targets SET enabled = true WHERE id = :id", id=usual)
         await _change(
             market,
             "INSERT INTO buyer_terms (buyer_id, campaign_id, goes_live_at, minimum_connected_ms, price_micros)"
-            " SELECT buyer_id, :campaign, now(), 1000, 1000000 FROM targets WHERE id = :id",
+            " SELECT buyer_id, :campaign, now(), 1000, 50000000 FROM targets WHERE id = :id",
             campaign=market.seeded.campaign_id,
             id=promised,
         )
@@ -71,7 +72,7 @@ async def test_the_call_goes_to_the_buyer_it_was_promised_to_at_the_promised_pri
 
     assert story.outcome == "sold" and story.converted, story.conversion
     assert leg.connected_ms is not None
-    assert (story.revenue_micros, story.payout_micros) == (85_000_000, 68_000_000)
+    assert (story.revenue_micros, story.payout_micros) == (50_000_000, 40_000_000)
     assert story.tags["state"] == "CA"
     assert_balanced(story)
     assert not market.buyers["Usual"].legs()

@@ -124,3 +124,12 @@ def test_a_replay_gives_the_same_again(sells_at_loss: bool) -> None:
 
 def test_a_decision_without_a_promise_is_spelled_as_it_always_was() -> None:
     assert b"promised_payout" not in decided(market(60), a_request()).to_bytes()
+
+
+def test_a_target_that_was_promised_without_an_auction_is_offered_no_bid() -> None:
+    request = promised(reserved=Reserved(target_id=2))
+    snapshot = market(60, 40)
+    decision = decided(snapshot, request)
+    assert decision.chosen is not None and decision.chosen.target_id == 2
+    assert (decision.chosen.bid_micros, decision.chosen.minimum_connected_ms) == (None, None)
+    assert replay(json.loads(decision.to_bytes()), snapshot).to_bytes() == decision.to_bytes()

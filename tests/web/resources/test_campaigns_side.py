@@ -36,6 +36,7 @@ CAMPAIGN = {
     "platform_fee_micros": "1.50",
     "platform_fee_ppm": "2.5",
     "sells_at_loss": "true",
+    "daily_loss_micros": "250",
 }
 
 
@@ -79,6 +80,7 @@ async def test_a_campaign_is_made_with_every_setting_and_stored_as_the_router_re
         "then": {"treatment": "voicemail", "maximum_seconds": 90},
     }
     assert (row.platform_fee_micros, row.platform_fee_ppm, row.sells_at_loss) == (1_500_000, 25_000, True)
+    assert row.daily_loss_micros == 250_000_000
     async with admin.get(path) as answer:
         text = await answer.text()
     for shown in ('value="36 hours"', 'value="2.5"', 'value="30 days"', "Make a plan", "Set what buyers pay"):
