@@ -159,6 +159,16 @@ async def test_a_stalled_database_passes_no_cap_and_empties_no_wallet_twice(
     assert "$0.00 left" in routed[3].decision.rejections[0].detail
 
 
+async def test_what_a_buyer_disputes_is_off_its_credit_while_the_database_is_slow(
+    engine: AsyncEngine, market: CurrentSnapshot, tmp_path: Path
+) -> None:
+    await execute(engine, "INSERT INTO wallets (buyer_id, disputed_micros) VALUES (1, :micros)", micros=PRICE + 1)
+    router = await router_of(engine, market, tmp_path)
+    async with a_slow_database(engine):
+        routed = await call(router)
+    assert (target_of(routed), codes(routed)[1]) == (2, "wallet")
+
+
 async def test_what_rang_without_the_database_holds_room_and_money_once_it_answers(
     engine: AsyncEngine, market: CurrentSnapshot, tmp_path: Path
 ) -> None:
