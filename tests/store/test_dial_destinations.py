@@ -11,12 +11,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.market import make_market
+from tests.postgres import as_owner
 
 
 async def test_what_was_set_before_means_the_same(engine: AsyncEngine) -> None:
     await make_market(engine)
     filters = {"all": [{"fact": "zip_code", "kind": "text", "in": ["94105"]}, {"fact": "state", "=": "CA"}]}
-    async with engine.begin() as connection:
+    async with as_owner(engine) as connection:
         await connection.execute(text("DROP TABLE dial_destinations"))
         await connection.execute(
             text("UPDATE targets SET filters = :filters"), {"filters": json.dumps(filters)}
