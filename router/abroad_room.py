@@ -75,7 +75,7 @@ _USED = text("""
     ORDER BY c.key
 """)
 _ARE_NUMBERS = text(r"""
-    SELECT id, name, sip_uri FROM targets WHERE enabled AND sip_uri ~ '^sip:[^a-zA-Z@]{10,}@' ORDER BY id
+    SELECT id, name, sip_uri FROM targets WHERE enabled AND sip_uri ~ '^sip:[^a-zA-Z@]+@' ORDER BY id
 """)
 
 
