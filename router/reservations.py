@@ -264,7 +264,7 @@ async def take_lease(
 async def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
     """Return the driver's connection, in the transaction of `connection`: its own calls would not begin that."""
     await connection.execute(_NOTHING)
-    driver = (await connection.get_raw_connection()).driver_connection
+    driver: asyncpg.Connection | None = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
     return driver
 

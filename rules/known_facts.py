@@ -84,21 +84,40 @@ FACTS: tuple[Fact, ...] = (
     Fact(name="property_type", kind=Kind.TEXT, about="kind of home, such as single_family"),
     Fact(name="property_use", kind=Kind.TEXT, about="use of the home, such as primary"),
     Fact(name="source", kind=Kind.TEXT, about="where the publisher found the caller"),
-    Fact(name="score", kind=Kind.NUMBER, supplier=Supplier.FLOW, about="points that a flow's score node adds up"),
+    Fact(
+        name="score",
+        kind=Kind.NUMBER,
+        supplier=Supplier.FLOW,
+        about="points that a flow's score node adds up",
+    ),
     Fact(name="publisher", kind=Kind.NUMBER, supplier=Supplier.CALL, about="id of the publisher"),
     Fact(name="campaign", kind=Kind.NUMBER, supplier=Supplier.CALL, about="id of the campaign"),
-    Fact(name="number", kind=Kind.TEXT, supplier=Supplier.CALL, about="the tracking number that was dialled, E.164"),
+    Fact(
+        name="number",
+        kind=Kind.TEXT,
+        supplier=Supplier.CALL,
+        about="the tracking number that was dialled, E.164",
+    ),
     Fact(
         name="caller",
         kind=Kind.TEXT,
         supplier=Supplier.CALL,
         about="the caller's number, E.164; not known when withheld",
     ),
-    Fact(name="area_code", kind=Kind.TEXT, supplier=Supplier.CALL, about="area code of a North American caller"),
-    Fact(name="attempt", kind=Kind.NUMBER, supplier=Supplier.CALL, about="which target of the call this is, from 1"),
+    Fact(
+        name="area_code", kind=Kind.TEXT, supplier=Supplier.CALL, about="area code of a North American caller"
+    ),
+    Fact(
+        name="attempt",
+        kind=Kind.NUMBER,
+        supplier=Supplier.CALL,
+        about="which target of the call this is, from 1",
+    ),
     Fact(name="day", kind=Kind.DAY, supplier=Supplier.CLOCK, about="calendar day"),
     Fact(name="time", kind=Kind.TIME, supplier=Supplier.CLOCK, about="time of day"),
-    Fact(name="weekday", kind=Kind.TEXT, supplier=Supplier.CLOCK, about="mon, tue, wed, thu, fri, sat or sun"),
+    Fact(
+        name="weekday", kind=Kind.TEXT, supplier=Supplier.CLOCK, about="mon, tue, wed, thu, fri, sat or sun"
+    ),
     Fact(
         name="connected_seconds",
         kind=Kind.NUMBER,
@@ -106,7 +125,10 @@ FACTS: tuple[Fact, ...] = (
         about="how long buyer and caller talked",
     ),
     Fact(
-        name="total_seconds", kind=Kind.NUMBER, supplier=Supplier.AFTERWARDS, about="how long the whole call lasted"
+        name="total_seconds",
+        kind=Kind.NUMBER,
+        supplier=Supplier.AFTERWARDS,
+        about="how long the whole call lasted",
     ),
     Fact(
         name="duplicate",
@@ -114,7 +136,12 @@ FACTS: tuple[Fact, ...] = (
         supplier=Supplier.AFTERWARDS,
         about="converted before within the campaign's duplicate window",
     ),
-    Fact(name="first_time", kind=Kind.YES_NO, supplier=Supplier.AFTERWARDS, about="never called the campaign before"),
+    Fact(
+        name="first_time",
+        kind=Kind.YES_NO,
+        supplier=Supplier.AFTERWARDS,
+        about="never called the campaign before",
+    ),
     Fact(
         name="converted",
         kind=Kind.YES_NO,
