@@ -14,7 +14,7 @@ from router.domain.abroad import OUTWARD, TIME_ZONE, caps_of, full_abroad
 from router.domain.caps import ATTEMPTS, Claim, Moment, describe_full, period_start
 from router.domain.counts import Counts
 from router.domain.dial import dial_problem
-from router.reservations import Attempt, take_leases
+from router.reservations import Attempt, driver_of, take_leases
 from router.snapshot import DATABASE_FAULTS
 from rules.dialling import Destination, DiallingRules
 from rules.schedule import local_time
@@ -51,12 +51,7 @@ async def take_room_abroad(engine: AsyncEngine, call_id: UUID, destination: Dest
     )
     try:
         async with asyncio.timeout(DATABASE_SECONDS), engine.begin() as connection:
-            await connection.execute(
-                text("SELECT")
-            )  # the driver's own calls do not begin SQLAlchemy's transaction
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None
-            full = await take_leases(driver, wanted)
+            full = await take_leases(await driver_of(connection), wanted)
     except DATABASE_FAULTS:
         return "the minutes abroad cannot be counted now"
     return next((describe_full(cap, cap.at_most, moment) for cap in caps if cap.key == full), "")
@@ -80,7 +75,7 @@ _USED = text("""
     ORDER BY c.key
 """)
 _ARE_NUMBERS = text(r"""
-    SELECT id, name, sip_uri FROM targets WHERE enabled AND sip_uri ~ '^sip:[^a-zA-Z@]{10,}@' ORDER BY id
+    SELECT id, name, sip_uri FROM targets WHERE enabled AND sip_uri ~ '^sip:[^a-zA-Z@]+@' ORDER BY id
 """)
 
 

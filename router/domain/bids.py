@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from router.domain.auction import AuctionWanted, Bid, BidOutcome
-from router.domain.decision import Offer, Rejection, RejectionCode
-from router.domain.market import Stage
+from router.domain.decision import Offer, Rejection, RejectionCode, RouteRequest
+from router.domain.market import Snapshot, Stage
 from router.domain.worth import Ceilings
-from rules.dialling import DiallingRules
 from rules.money import format_dollars
 
 CODES: Mapping[BidOutcome, RejectionCode] = {
@@ -28,25 +27,24 @@ CODES: Mapping[BidOutcome, RejectionCode] = {
 
 
 def wanted_of(
-    stage: Stage,
-    offers: tuple[Offer, ...],
-    standing_minimums_ms: Mapping[int, int],
-    payout_micros: int,
-    dialling: DiallingRules,
+    snapshot: Snapshot, request: RouteRequest, stage: Stage, offers: tuple[Offer, ...], payout_micros: int
 ) -> AuctionWanted:
     """Return what is asked of those who may take the call, by the stage's terms."""
+    minimum_of = snapshot.standing_minimum_ms
     return AuctionWanted(
         stage_id=stage.id,
         deadline_ms=stage.deadline_ms,
         floor_micros=stage.floor_micros,
         margin_micros=stage.margin_micros,
         payout_micros=payout_micros,
-        dialling=dialling,
+        dialling=snapshot.dialling,
         offers=offers,
         ceilings=Ceilings(
             highest_bid_micros=stage.highest_bid_micros, longest_minimum_seconds=stage.longest_minimum_seconds
         ),
-        standing_minimums_ms=standing_minimums_ms,
+        standing_minimums_ms={
+            one.target_id: minimum_of(one.buyer_id, request.campaign_id, request.now) for one in offers
+        },
     )
 
 
