@@ -42,6 +42,9 @@ TERRITORIES: Mapping[str, str] = {
     "939": "Puerto Rico",
 }
 _NOT_DIALLED_EXCHANGES = frozenset({"976"})
+_ABROAD = ("+", "011", "00")
+_LEAST_ABROAD_DIGITS = 7
+"""With the prefix: a country code of three digits and a number of four."""
 LEAST_PREFIX_DIGITS, LEAST_NORTH_AMERICAN_PREFIX_DIGITS, LONGEST_PREFIX_DIGITS = 2, 4, 15
 
 LONGEST_TALK_SECONDS = 3600
@@ -123,10 +126,14 @@ def read_dialled(text: str, rules: DiallingRules) -> str | NumberProblem:
 
 
 def number_in_sip_uri(uri: str) -> str | None:
-    """Return the user of sip:user@host where it is digits enough to be a number that a carrier would ring."""
+    """Return the user of sip:user@host where it is a number that a carrier would ring, by its digits or its prefix.
+
+    Some countries' numbers have five digits; then only +, 011 or 00 tells them from an extension.
+    """
     user = uri.partition(":")[2].partition("@")[0]
     digits = sum(one.isdigit() for one in user)
-    is_number = digits >= 10 and not any(one.isalpha() for one in user)
+    is_long = digits >= 10 or (user.startswith(_ABROAD) and digits >= _LEAST_ABROAD_DIGITS)
+    is_number = is_long and not any(one.isalpha() for one in user)
     return user if is_number else None
 
 

@@ -58,6 +58,7 @@ JAMAICA = Destination(
         "+15005550100", "+17005550100", "+19005550100", "+16149760100", "+16149110100", "+442079460000",
         "+17875550100", "+14165550100", "sip:+18765550100@carrier.example", "sip:18765550100@carrier.example",
         "sip:01118765550100@carrier.example", "sip:011442079460000@carrier.example", "sip:441212345678@carrier.example",
+        "sip:+68221234@carrier.example",
     ],
 )  # fmt: skip
 def test_only_numbers_of_the_states_are_rung_unless_they_are_listed(place: str) -> None:
