@@ -189,6 +189,6 @@ async def test_a_row_that_says_it_comes_later_is_not_hidden_by_that(
     """With the application's own rights: taken off the list of what waits, it is never sealed."""
     async with engine.begin() as connection:
         await connection.execute(text(adding))
-        await connection.execute(text(f"DELETE FROM {waiting}"))  # noqa: S608 (a constant)
+        await connection.execute(text(f"DELETE FROM {waiting}"))
     await seal_all(engine, sealer)
     assert await problems(engine) == {Problem.NOT_SEALED}
