@@ -276,6 +276,7 @@ def _read_terms(rows: Iterable[Row], payer: str) -> dict[tuple[int, int], tuple[
             goes_live_at=datetime.fromisoformat(row["goes_live_at"]),
             price_micros=row["price_micros"],
             minimum_connected_ms=row.get("minimum_connected_ms", 0),
+            highest_micros=row.get("highest_micros"),
         )
         found.setdefault((row[payer], row["campaign_id"]), []).append(terms)
     return {

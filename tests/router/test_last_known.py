@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -169,6 +170,26 @@ async def test_what_a_buyer_disputes_is_off_its_credit_while_the_database_is_slo
     async with a_slow_database(engine):
         routed = await call(router)
     assert (target_of(routed), codes(routed)[1]) == (2, "wallet")
+
+
+async def test_a_stalled_database_holds_the_most_that_a_contract_can_ask(
+    engine: AsyncEngine, market: CurrentSnapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first rule asks for $45, the dearest for $80: of $90 that is one call, as while the database answers."""
+    snapshot = market.current
+    dear = {
+        key: tuple(replace(one, highest_micros=80_000_000) for one in all_)
+        for key, all_ in snapshot.terms.items()
+    }
+    monkeypatch.setattr(type(market), "current", replace(snapshot, terms=dear))
+    router = await router_of(engine, market, tmp_path)
+    async with a_slow_database(engine):
+        routed = [await call(router, f"+1614555010{number}") for number in range(2)]
+    assert [target_of(one) for one in routed] == [1, 2]
+    assert (
+        "$10.00 left of wallet and credit, the call may cost $80.00"
+        in routed[1].decision.rejections[0].detail
+    )
 
 
 async def test_what_rang_without_the_database_holds_room_and_money_once_it_answers(
