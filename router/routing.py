@@ -139,7 +139,7 @@ class Routing:
                 await shared.read_since(asked_at)
 
     async def _takes_over(self, engine: AsyncEngine, decision: Decision) -> bool:
-        """Make room for a call that has come, once, by a ping whose call has not."""
+        """Make room for a call that has come by a ping whose call has not: once for each bidder that refuses it."""
         if decision.chosen is not None or self._share is not None or self._took_over:
             return False
         with self.timed("take_over"):
@@ -302,8 +302,8 @@ class Routing:
         self._lost = with_full(self._lost, target, claim)
 
     async def give_back(self, engine: AsyncEngine) -> None:
-        """Give back what this attempt holds: the bidder would not have the call."""
-        self._gave_back = True
+        """Give back what this attempt holds: the bidder would not have the call, whose room another may have made."""
+        self._gave_back, self._took_over = True, False
         async with engine.begin() as connection:
             for place in range(len(self.ringing)):
                 await release_leases(connection, self._call_id, self._attempt + place)

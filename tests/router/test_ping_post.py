@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,6 +17,7 @@ from router import kept_data
 from router.auction_house import open_auctions
 from router.domain.decision import RejectionCode
 from router.replay import replay
+from router.reservations import take_lease
 from router.route_call import Routed, Router
 from router.snapshot import CurrentSnapshot
 from tests.router.auctions import LOOPBACK
@@ -155,6 +156,41 @@ async def test_when_no_bidder_is_any_good_the_next_stage_takes_the_call(
     assert routed.decision.chosen is not None and routed.decision.chosen.target_id == 3
     assert routed.decision.chosen.bid_micros is None
     assert refused(routed) == {1: RejectionCode.INVALID_BID, 2: RejectionCode.LATE_BID}
+
+
+async def a_ping_holds_room_of(engine: AsyncEngine, snapshot: CurrentSnapshot, target_id: int) -> None:
+    """As another publisher's ping does, on which nobody has called."""
+    ping, until = uuid4(), datetime.now(UTC) + timedelta(minutes=1)
+    async with engine.begin() as connection:
+        assert await take_lease(connection, ping, 1, snapshot.current.targets[target_id], until)
+    await execute(
+        engine,
+        "INSERT INTO rtb_reservations"
+        " (id, rtb_key_id, campaign_id, publisher_id, caller, target_id, state, held_room, expires_at)"
+        " SELECT CAST(:ping AS uuid), k.id, 1, k.publisher_id, :ping, :target, 'confirmed', true, :until"
+        " FROM rtb_keys k",
+        ping=str(ping),
+        target=target_id,
+        until=until,
+    )
+
+
+async def test_a_call_that_a_bidder_would_not_have_still_goes_before_the_pings_of_others(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    """The first ping gave way to a bidder that refused: the next one gives way, too."""
+    refuses = ["/bid?amount=60&refuse_post=1"]
+    async with bidders() as there, routed_among(engine, there, tmp_path, refuses) as (router, snapshot):
+        await execute(
+            engine, "INSERT INTO rtb_keys (key_digest, publisher_id, campaign_id) VALUES ('', 1, 1)"
+        )
+        await execute(engine, "UPDATE campaigns SET pings_yield_after_seconds = 0")
+        await snapshot.refresh()
+        for target_id in (1, 2):
+            await a_ping_holds_room_of(engine, snapshot, target_id)
+        routed = await router.route_call(a_request(call_id=str(uuid4()), now=datetime.now(UTC)), 1)
+    assert [offer.target_id for offer in routed.ringing] == [2]
+    assert refused(routed) == {1: RejectionCode.POST_REFUSED}
 
 
 async def test_the_next_attempt_goes_to_the_next_best_bid_without_asking_again(

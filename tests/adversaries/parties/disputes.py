@@ -1,0 +1,48 @@
+"""Buyers dispute what they had, again and again; the house rules as it likes."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from billing.dispute_calls import DisputeDecided, DisputeOpened, decide_dispute, open_dispute
+from billing.disputes import DisputeState, Reason
+from tests.adversaries.draw import Draw
+from tests.adversaries.house import House
+
+
+async def disputes_a_call(house: House, draw: Draw) -> None:
+    over = [one.call_id for one in house.happened.calls.values() if one.over and one.answered_by]
+    for _ in range(draw.number(1, 3)):
+        if not over:
+            return
+        call_id, reason = draw.pick(over[-6:]), draw.pick(list(Reason))
+        async with house.engine.begin() as connection:
+            opened = await open_dispute(
+                connection, call_id, reason=reason, note="", now=dt.datetime.now(dt.UTC)
+            )
+        if isinstance(opened, DisputeOpened):
+            house.cash.disputes[opened.dispute_id] = call_id
+            house.happened.disputes.setdefault(call_id, []).append("open")
+
+
+async def rules_on_a_dispute(house: House, draw: Draw) -> None:
+    disputes = house.cash.disputes
+    if not disputes:
+        return
+    dispute_id = draw.pick(sorted(disputes))
+    call_id = disputes[dispute_id]
+    credit = draw.pick((0, 0, None, 10_000_000))
+    async with house.engine.begin() as connection:
+        ruled = await decide_dispute(
+            connection, dispute_id, credit_micros=credit, answer="", now=dt.datetime.now(dt.UTC)
+        )
+    if isinstance(ruled, DisputeDecided):
+        del disputes[dispute_id]
+        refused = ruled.state is DisputeState.REFUSED
+        states = house.happened.disputes[call_id]
+        states[states.index("open")] = "refused" if refused else "accepted"
+        if ruled.credit_micros or ruled.claw_back_micros:
+            house.cash.note_credit(call_id, ruled.credit_micros, ruled.claw_back_micros)
+
+
+MOVES = (disputes_a_call, disputes_a_call, rules_on_a_dispute)

@@ -1,0 +1,154 @@
+"""The publisher South tries to gain: invents callers, pings and never calls, names false ZIPs, rotates and repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.domain.inbound_bid import BidRefusal, InboundBid, NoBid
+from tests.adversaries.contracts import AREA_CODES, NORTH, SOUTH, SUPPRESSED, ZIP_CODES
+from tests.adversaries.draw import Draw
+from tests.adversaries.events import CallSeen
+from tests.adversaries.house import House
+from tests.adversaries.rings import kept_out_problems, reservation_problems, ring_problems
+
+WITHHELD = ("anonymous", "+266696687", "266696687", "Restricted", "0000000000", "+0", "Unavailable", "")
+"""What carriers send for a caller who withholds the number."""
+WITHHELD_DIGITS = ("", "+266696687", "266696687", "0000000000", "1266696687", "73738284833")
+"""The same, as the dialplan hands it on: digits alone."""
+SPELLINGS = ("+1{}", "1{}", "{}", "+1 {}", "001{}")
+ZIP_NAMES = ("zip", "zip_code", "ZipCode", "zipcode", "caller_zip", "postal_code", "zip5")
+STATE_NAMES = ("state", "caller_state", "region")
+DIALECTS = ("tollbridge", "ringba", "retreaver")
+
+
+def new_caller(house: House, draw: Draw) -> str:
+    """Return a number that no call came from before."""
+    return f"+1{draw.pick(list(AREA_CODES))}{2_000_000 + next(house.serial):07d}"
+
+
+def some_facts(draw: Draw) -> dict[str, str]:
+    """Return what somebody says of a caller."""
+    facts = {"loan_type": "refinance"}
+    where = draw.pick(("state", "zip", "both", "neither"))
+    if where in ("state", "both"):
+        facts["state"] = draw.pick(("OH", "CA", "NY"))
+    if where in ("zip", "both"):
+        facts["zip"] = draw.pick(list(ZIP_CODES))
+    if draw.pick((True, False)):
+        facts["veteran"] = draw.pick(("yes", "no"))
+    return facts
+
+
+def spelled(draw: Draw, facts: Mapping[str, str]) -> dict[str, str]:
+    """Return facts under names that other parties use for them."""
+    names = {"zip": draw.pick(ZIP_NAMES), "state": draw.pick(STATE_NAMES)}
+    return {names.get(name, name): value for name, value in facts.items()}
+
+
+async def calls(house: House, publisher: str, caller: str, said: Mapping[str, str], **more: Any) -> CallSeen:
+    """A call comes in, and the accountant looks at who rings, and who was asked."""
+    asked, waiting = len(house.machine.asked), await house.waiting_promises()
+    seen = await house.call(publisher, caller, said, **more)
+    house.problems.extend(ring_problems(house.happened, seen, house.machine.asked_since(asked)))
+    # Those that were ended for this call were in nobody's way.
+    kept = {one.reservation_id for one in await house.waiting_promises()}
+    still = [one for one in waiting if one.reservation_id in kept]
+    house.problems.extend(kept_out_problems(house.happened, seen, still))
+    return seen
+
+
+async def pings(
+    house: House, draw: Draw, caller: str, facts: Mapping[str, str], **more: Any
+) -> InboundBid | NoBid:
+    """South's machine asks, in some dialect and spelling; the accountant looks at what reservations hold."""
+    number = draw.pick(SPELLINGS).format(caller.removeprefix("+1"))
+    bid = await house.ping(number, spelled(draw, facts), dialect=draw.pick(DIALECTS), **more)
+    if isinstance(bid, NoBid) and bid.reason is BidRefusal.MALFORMED:
+        house.problems.append(f"{number} or {facts} was not understood: {bid.detail}")
+    if isinstance(bid, InboundBid) and bid.payout_micros % 10_000:
+        house.problems.append(f"a promise of a fraction of a cent: {bid}")
+    house.problems.extend(reservation_problems(house.happened, await house.waiting_promises()))
+    return bid
+
+
+async def sends_a_call(house: House, draw: Draw) -> None:
+    caller = new_caller(house, draw)
+    number = draw.pick(SPELLINGS).format(caller.removeprefix("+1")).replace(" ", "")
+    publisher = draw.pick((NORTH.name, SOUTH.name))
+    await calls(house, publisher, caller, some_facts(draw), spelled=number)
+
+
+async def sends_a_call_of_somebody_known(house: House, draw: Draw) -> None:
+    """The same caller again, or one who asked never to be called by these buyers."""
+    known = sorted({one.caller for one in house.happened.calls.values() if one.caller} | {SUPPRESSED})
+    caller = draw.pick(known[-8:])
+    number = draw.pick(SPELLINGS).format(caller.removeprefix("+1")).replace(" ", "")
+    await calls(house, draw.pick((NORTH.name, SOUTH.name)), caller, some_facts(draw), spelled=number)
+
+
+async def sends_a_withheld_call(house: House, draw: Draw) -> None:
+    """The carrier writes a word for it, or the keys of a telephone on which the word is written."""
+    facts = {**some_facts(draw), "state": "OH"}
+    await calls(house, draw.pick((NORTH.name, SOUTH.name)), "", facts, spelled=draw.pick(WITHHELD_DIGITS))
+
+
+async def pings_for_a_withheld_caller(house: House, draw: Draw) -> None:
+    """Nobody can be known again by such a number: there is nothing to promise."""
+    word = draw.pick(WITHHELD)
+    bid = await house.ping(word, {**some_facts(draw), "state": "OH"}, dialect=draw.pick(DIALECTS))
+    if isinstance(bid, InboundBid) or bid.reason is not BidRefusal.CALLER_REQUIRED:
+        house.problems.append(f"{word!r} counts as a caller: {bid}")
+
+
+async def pings_and_calls(house: House, draw: Draw) -> None:
+    """The caller may say something else than the publisher did."""
+    caller, told = new_caller(house, draw), some_facts(draw)
+    bid = await pings(house, draw, caller, told)
+    said = draw.pick(
+        ({}, {"veteran": "no"}, {"state": "OH"}, {"state": "CA"}, {"veteran": "yes", "state": "OH"})
+    )
+    if isinstance(bid, InboundBid):
+        claims = draw.pick((True, True, True, False))
+        whole = said if claims else {**told, **said}
+        await calls(house, SOUTH.name, caller, whole, told=told, claims=claims)
+
+
+async def pings_and_calls_with_many_words(house: House, draw: Draw) -> None:
+    """Long answers on the ping, and long ones from the caller: what decides must not be lost among them."""
+    caller, told = new_caller(house, draw), {"loan_type": "refinance", "state": draw.pick(("OH", "CA"))}
+    filler = {f"note_{n}": "x" * draw.pick((100, 180)) for n in range(draw.number(3, 5))}
+    bid = await house.ping(caller, {**told, **filler})
+    said = {"veteran": "yes", **{f"said_{n}": "y" * 180 for n in range(draw.number(0, 5))}}
+    if isinstance(bid, InboundBid):
+        seen = await calls(house, SOUTH.name, caller, said, told=told)
+        if seen.claimed is None:
+            house.problems.append(f"a call was sold blind to its reservation: {seen}")
+
+
+async def pings_and_never_calls(house: House, draw: Draw) -> None:
+    for _ in range(draw.number(1, 6)):
+        await pings(house, draw, new_caller(house, draw), {**some_facts(draw), "state": "OH"})
+
+
+async def fills_the_market(house: House, draw: Draw) -> None:
+    """South holds what it can by pings, then North's real callers come, more than there is room for."""
+    for _ in range(draw.number(1, 4)):
+        await pings(house, draw, new_caller(house, draw), {"loan_type": "refinance", "state": "OH"})
+    for _ in range(draw.number(4, 14)):
+        await calls(house, NORTH.name, new_caller(house, draw), {"loan_type": "refinance", "state": "OH"})
+
+
+MOVES = (
+    sends_a_call,
+    sends_a_call,
+    sends_a_call_of_somebody_known,
+    sends_a_withheld_call,
+    pings_for_a_withheld_caller,
+    pings_and_calls,
+    pings_and_calls,
+    pings_and_calls,
+    pings_and_calls_with_many_words,
+    pings_and_never_calls,
+    fills_the_market,
+)
