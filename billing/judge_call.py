@@ -228,13 +228,10 @@ def _seen(facts: CallFacts) -> DuplicateCheck:
 
 
 def _with_counts(known: Known, contracts: Contracts, tier_counts: Mapping[TierCounter, int]) -> Known:
-    def before(counters: tuple[TierCounter, ...]) -> dict[str, int]:
-        return calls_before(counters, {one.key: tier_counts.get(one, 0) for one in counters})
-
     return replace(
         known,
-        buyer_calls_before=before(contracts.buyer_counters),
-        publisher_calls_before=before(contracts.publisher_counters),
+        buyer_calls_before=calls_before(contracts.buyer_counters, tier_counts),
+        publisher_calls_before=calls_before(contracts.publisher_counters, tier_counts),
     )
 
 
