@@ -134,11 +134,6 @@ def user_fields(row: CelRow) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in text.split() if "=" in pair)
 
 
-def caller_number(text: str) -> str | None:
-    """Return the caller as E.164; None when withheld or not a number."""
-    return known_number(text)
-
-
 def dialled_number(text: str) -> str:
     """Return what was dialled as E.164; as it is when it is no number."""
     return known_number(text) or text
@@ -219,7 +214,7 @@ def call_record(rows: Sequence[CelRow], *, died_ms: int | None = None) -> CallRe
         step=step_between(answer or start, end or rows[-1]),
         whole_step=step_between(start, end or rows[-1]),
         dialled=dialled_number(fields.get("dialled", "")),
-        caller=caller_number(fields.get("caller", "")),
+        caller=known_number(fields.get("caller", "")),
         trunk_name=fields.get("trunk") or None,
         legs=_marked(_legs(rows, ended_ms, dead=end is None), _dropped(rows)),
         dial_statuses=_dial_statuses(rows),

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from agi import cel_queries, flow_queries, queries
 from agi.cel import (
     CelRow,
-    caller_number,
     dialled_number,
     left_behind,
     leg_of,
@@ -24,6 +23,7 @@ from agi.cel import (
 )
 from agi.line_store import Item, LineStore
 from agi.tail import file_identity
+from rules.telephone import known_number
 from store.call_id import call_id_of
 
 log = logging.getLogger(__name__)
@@ -146,6 +146,6 @@ def _arrived(row: CelRow) -> cel_queries.Arrived:
         linkedid=row.linkedid,
         at_ms=row.event_ms,
         dialled=dialled_number(fields.get("dialled", "")),
-        caller=caller_number(fields.get("caller", "")),
+        caller=known_number(fields.get("caller", "")),
         trunk=fields.get("trunk") or None,
     )

@@ -9,6 +9,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from uuid import UUID
 
 from billing import ledger
@@ -55,7 +56,7 @@ class CallFacts:
     earlier: PaidCall | None = None
     """The first call of the same caller within the duplicate window that was paid for."""
 
-    @property
+    @cached_property
     def started_at(self) -> dt.datetime:
         return instant(self.record.started_ms)
 
@@ -81,7 +82,7 @@ class JudgedCall:
     raised: Mapping[TierCounter, int]
     """What it adds to counters: 1 to those of tiers in which it counts as paid for, micros to those of losses."""
 
-    @property
+    @cached_property
     def outcome(self) -> Outcome:
         known = self.call.campaign_id is not None
         return outcome_of(self.record, number_known=known, found_nobody=self.call.found_nobody)
@@ -100,13 +101,12 @@ def judge_calls(found: Sequence[CallFacts], tier_counts: Mapping[TierCounter, in
         if caller is not None:
             # Two that started at the same moment are both the first.
             first = called.setdefault(caller, facts.started_at) == facts.started_at
-            before = replace(
-                facts,
-                first_time=facts.first_time and first,
-                earlier=_earliest(facts, paid.get(caller, [])),
-            )
+            earlier = _earliest(facts, paid[caller]) if caller in paid else facts.earlier
+            if not first or earlier is not facts.earlier:
+                before = replace(facts, first_time=facts.first_time and first, earlier=earlier)
         one = judge_call(before, used)
-        used.update(one.raised)
+        if one.raised:
+            used.update(one.raised)
         if caller is not None and one.conversion.converted:
             paid.setdefault(caller, []).append(PaidCall(id=facts.call.id, started_at=facts.started_at))
         judged.append(one)
@@ -189,7 +189,9 @@ def _conversion(
         check = DuplicateCheck.DUPLICATE
     elif facts.call.campaign_id is not None and may_convert(prices.buyer_terms, connected_ms, known):
         check, asked = seen, True
-        known = _with_counts(known, contracts, tier_counts)
+        if contracts.buyer_counters or contracts.publisher_counters:
+            known = _with_counts(known, contracts, tier_counts)
+    promise = promise_of(one)
     # Terms that say what a duplicate is worth have judged it already.
     judged_already = contracts.buyer_asks_for_duplicates and not unbilled
     return judge(
@@ -199,8 +201,10 @@ def _conversion(
         duplicate_check=DuplicateCheck.NOT_NEEDED if judged_already else check,
         duplicate_of=facts.earlier.id if asked and facts.earlier else None,
         known=known,
-        promise=promise_of(one),
-        lost_before_micros=sum(tier_counts.get(counter, 0) for counter in loss_counters(facts, one)),
+        promise=promise,
+        lost_before_micros=sum(tier_counts[counter] for counter in loss_counters(facts, one))
+        if promise
+        else 0,
     )
 
 
@@ -224,13 +228,10 @@ def _seen(facts: CallFacts) -> DuplicateCheck:
 
 
 def _with_counts(known: Known, contracts: Contracts, tier_counts: Mapping[TierCounter, int]) -> Known:
-    def before(counters: tuple[TierCounter, ...]) -> dict[str, int]:
-        return calls_before(counters, {one.key: tier_counts.get(one, 0) for one in counters})
-
     return replace(
         known,
-        buyer_calls_before=before(contracts.buyer_counters),
-        publisher_calls_before=before(contracts.publisher_counters),
+        buyer_calls_before=calls_before(contracts.buyer_counters, tier_counts),
+        publisher_calls_before=calls_before(contracts.publisher_counters, tier_counts),
     )
 
 

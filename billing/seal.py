@@ -44,7 +44,7 @@ class Sealer:
 async def seal_next_batch(
     connection: AsyncConnection, sealer: Sealer, limit: int = BATCH_ENTRIES, *, chain: Chain = LEDGER
 ) -> int:
-    """Write down what was signed before; seal the oldest unsealed rows, at most `limit`; return how many.
+    """Write down what was signed before; seal the oldest unsealed rows, at most `limit`; return how many were waiting.
 
     The caller commits, and calls again until there is nothing: only then the last root is written down, too. Returns 0
     when another process is sealing. Raises ChainForked, OSError, and what the database raises.
@@ -52,9 +52,11 @@ async def seal_next_batch(
     if not await queries.try_seal_lock(connection, chain):
         return 0
     newest = await _write_down(connection, sealer, chain)
-    ids = await queries.waiting_ids(connection, chain, limit)
+    found = await queries.waiting_ids(connection, chain, limit)
+    strays = await queries.drop_strays(connection, chain, found) if found else set()
+    ids = [id_ for id_ in found if id_ not in strays]
     if not ids:
-        return 0
+        return len(strays)
     salt = secrets.token_bytes(SALT_BYTES)
     entries = await queries.entries_to_seal(connection, chain, ids)
     leaves = [leaf_of(salt, entry) for entry in entries]
@@ -67,10 +69,8 @@ async def seal_next_batch(
         entry_count=len(leaves),
         sealed_at_us=time.time_ns() // 1000,
     )
-    await queries.insert_seal(
-        connection, chain, sign(seal, sealer.key), salt, [entry.id for entry in entries]
-    )
-    return len(ids)
+    await queries.insert_seal(connection, chain, sign(seal, sealer.key), salt, ids)
+    return len(found)
 
 
 async def _write_down(connection: AsyncConnection, sealer: Sealer, chain: Chain) -> Seal | None:

@@ -48,5 +48,5 @@ CHANGED_EVIDENCE = f"""
 
 # A part of the leaf of transaction `t`.
 EVIDENCE_PART = """coalesce((
-    SELECT jsonb_build_array('evidence', encode(e.digest, 'hex'), e.attempts, e.sequences, e.last_cel_row_id)::text
+    SELECT encode(e.digest, 'hex') || ' ' || e.attempts::text || ' ' || e.sequences::text || ' ' || e.last_cel_row_id
     FROM ledger_evidence e WHERE e.transaction_id = t.id), 'null')"""

@@ -50,7 +50,7 @@ def part_digest(blind: bytes, part: str) -> bytes:
 def leaf_of(salt: bytes, entry: Entry) -> bytes:
     """Return the digest of one entry."""
     blinds = blinds_of(salt, entry.id, len(entry.parts))
-    parts = b"".join(map(part_digest, blinds, entry.parts))
+    parts = b"".join([part_digest(blind, part) for blind, part in zip(blinds, entry.parts, strict=True)])
     return hashlib.sha256(b"\x00" + entry.head.encode() + b"\n" + parts).digest()
 
 

@@ -95,8 +95,21 @@ async def waiting_ids(connection: AsyncConnection, chain: Chain, limit: int) -> 
     return list((await connection.scalars(text(query), {"limit": limit})).all())
 
 
+async def drop_strays(connection: AsyncConnection, chain: Chain, ids: Sequence[int]) -> set[int]:
+    """Take off the list what is sealed already or is no row at all: anybody who may seal can write there.
+
+    Returns which they were.
+    """
+    query = (
+        f"DELETE FROM {chain.waiting} w WHERE {chain.key} = ANY (:ids)"  # noqa: S608 (constants)
+        f" AND (EXISTS (SELECT FROM {chain.members} m WHERE m.{chain.key} = w.{chain.key})"
+        f" OR NOT EXISTS (SELECT FROM {chain.table} t WHERE t.id = w.{chain.key})) RETURNING {chain.key}"
+    )
+    return set((await connection.scalars(text(query).bindparams(_IDS), {"ids": list(ids)})).all())
+
+
 async def entries_to_seal(connection: AsyncConnection, chain: Chain, ids: Sequence[int]) -> list[Entry]:
-    """Return rows that are about to be sealed, in the order of their ids; missing ones are left out."""
+    """Return rows that are about to be sealed, in the order of their ids."""
     if chain.first:
         await connection.execute(text(chain.first).bindparams(_IDS), {"ids": list(ids)})
     query = f"SELECT * FROM ({chain.entries}) e WHERE id = ANY (:ids) ORDER BY id"  # noqa: S608 (constants)

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 from router.domain.known_facts import CLOCK_FACTS, KNOWN_FACTS, facts_of_clock, with_equity
 from rules.fact_kinds import Kind
-from rules.known_facts import Told, kinds_told_by
+from rules.known_facts import Supplier, kinds_from
 
 CONNECTED, TOTAL = "connected_seconds", "total_seconds"
 DUPLICATE, FIRST_TIME, CONVERTED = "duplicate", "first_time", "converted"
 
-OWN_FACTS: Mapping[str, Kind] = kinds_told_by(Told.AFTERWARDS)
+OWN_FACTS: Mapping[str, Kind] = kinds_from(Supplier.AFTERWARDS)
 """Talked with the buyer; the caller's whole call; converted before within the campaign's window; never called the
 campaign before; (publishers) the buyer pays for the call."""
 

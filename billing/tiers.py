@@ -46,6 +46,6 @@ def counters_of(
     )
 
 
-def calls_before(counters: tuple[TierCounter, ...], used: Mapping[str, int]) -> dict[str, int]:
-    """Return the counts by period, from counts by key."""
-    return {counter.period.value: used.get(counter.key, 0) for counter in counters}
+def calls_before(counters: tuple[TierCounter, ...], used: Mapping[TierCounter, int]) -> dict[str, int]:
+    """Return the counts by period."""
+    return {counter.period.value: used.get(counter, 0) for counter in counters}

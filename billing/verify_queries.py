@@ -12,6 +12,9 @@ from billing.seal_evidence import CHANGED_EVIDENCE
 from billing.seal_queries import Chain
 from store.tables import ledger_postings
 
+AHEAD_SECONDS = 60
+"""By so much the clocks of two machines may differ. Who adds a row says when it came: nobody hides one by that."""
+
 
 async def allow_long_reads(connection: AsyncConnection) -> None:
     """A ledger of years takes longer to read than any statement of a call may, and more memory, up to a bound."""
@@ -45,10 +48,12 @@ async def _first(connection: AsyncConnection, query: str, limit: int) -> Sequenc
 
 
 async def unsealed_count(connection: AsyncConnection, chain: Chain, *, older_than_seconds: int) -> int:
-    """Return how many rows are in no batch: the list of what waits is not believed."""
+    """Return how many rows are in no batch: the list of what waits is not believed, nor a time that is yet to come."""
     found = await connection.execute(
         text(
-            f"SELECT count(*) FROM {chain.table} t WHERE {chain.time} <= now() - :seconds * interval '1 second'"  # noqa: S608
+            f"SELECT count(*) FROM {chain.table} t WHERE"  # noqa: S608 (constants)
+            f" ({chain.time} <= now() - :seconds * interval '1 second'"
+            f" OR {chain.time} > now() + interval '{AHEAD_SECONDS} seconds')"
             f" AND NOT EXISTS (SELECT FROM {chain.members} s WHERE s.{chain.key} = t.id)"
         ),
         {"seconds": older_than_seconds},

@@ -14,7 +14,7 @@ from router.domain.abroad import OUTWARD, TIME_ZONE, caps_of, full_abroad
 from router.domain.caps import ATTEMPTS, Claim, Moment, describe_full, period_start
 from router.domain.counts import Counts
 from router.domain.dial import dial_problem
-from router.reservations import Attempt, take_leases
+from router.reservations import Attempt, driver_of, take_leases
 from router.snapshot import DATABASE_FAULTS
 from rules.dialling import Destination, DiallingRules
 from rules.schedule import local_time
@@ -51,12 +51,7 @@ async def take_room_abroad(engine: AsyncEngine, call_id: UUID, destination: Dest
     )
     try:
         async with asyncio.timeout(DATABASE_SECONDS), engine.begin() as connection:
-            await connection.execute(
-                text("SELECT")
-            )  # the driver's own calls do not begin SQLAlchemy's transaction
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None
-            full = await take_leases(driver, wanted)
+            full = await take_leases(await driver_of(connection), wanted)
     except DATABASE_FAULTS:
         return "the minutes abroad cannot be counted now"
     return next((describe_full(cap, cap.at_most, moment) for cap in caps if cap.key == full), "")
@@ -79,8 +74,8 @@ _USED = text("""
     WHERE split_part(c.key, ':', 3) IN ('abroad_seconds', 'abroad_micros') AND c.period_start = :start
     ORDER BY c.key
 """)
-_DIALLED = text("""
-    SELECT id, name, sip_uri FROM targets WHERE enabled AND outbound_trunk_id IS NOT NULL ORDER BY id
+_ARE_NUMBERS = text(r"""
+    SELECT id, name, sip_uri FROM targets WHERE enabled AND sip_uri ~ '^sip:[^a-zA-Z@]+@' ORDER BY id
 """)
 
 
@@ -103,9 +98,9 @@ async def ceilings_reached(connection: AsyncConnection, rules: DiallingRules, no
 
 
 async def numbers_not_rung(connection: AsyncConnection, rules: DiallingRules) -> list[Reached]:
-    """Return the targets that a trunk would dial, and whose number is not rung."""
+    """Return the targets whose address is a number that is not rung."""
     return [
         Reached(name=f"target {row.name}", address=f"/targets/{row.id}", detail=problem)
-        for row in await connection.execute(_DIALLED)
+        for row in await connection.execute(_ARE_NUMBERS)
         if (problem := dial_problem(row.sip_uri, rules)) is not None
     ]

@@ -15,6 +15,7 @@ from router.buyers.dialect import HttpAnswer, HttpRequest, Offered, Question, Re
 from router.buyers.ping_client import PingClient, PingFailed
 from router.buyers.question import Known, answer_text, question_for, request_text
 from router.domain.auction import Bid, BidOutcome
+from router.domain.worth import NOTHING_KNOWN, Lasted, worth_of
 from router.ping_endpoints import Bidder
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,10 @@ class Asking:
     """When the auction began, on the monotonic clock."""
     sent_at: datetime
     probe: bool = False
+    standing_minimum_ms: int = 0
+    """What a bid without a minimum is held to."""
+    lasted: Lasted = NOTHING_KNOWN
+    """How long the target's calls lasted: a bid is worth what they make of it."""
     hides_caller: bool = False
     """It refuses as a habit: it is not told who calls, whatever its contract says."""
     request: HttpRequest | None = None
@@ -124,11 +129,15 @@ def _read(asking: Asking, answer: HttpAnswer, read: Read, arrived_us: int) -> Bi
         return asking.without_answer(BidOutcome.INVALID, str(error), arrived_us)
     if isinstance(found, Refused):
         return asking.without_answer(BidOutcome.REFUSED, found.detail, arrived_us)
+    minimum_ms = found.minimum_connected_ms
     return Bid(
         target_id=asking.target_id,
         outcome=BidOutcome.ACCEPTED,
         bid_micros=found.bid_micros,
-        minimum_connected_ms=found.minimum_connected_ms,
+        minimum_connected_ms=minimum_ms,
+        worth=worth_of(
+            found.bid_micros, asking.standing_minimum_ms if minimum_ms is None else minimum_ms, asking.lasted
+        ),
         expires_at=found.expires_at,
         dial=found.dial,
         arrived_us=arrived_us,
@@ -158,12 +167,12 @@ def row_of(
         "outcome": bid.outcome.value,
         "bid_micros": bid.bid_micros,
         "minimum_connected_ms": bid.minimum_connected_ms,
-        "worth_micros": bid.worth_micros,
+        "worth_micros": None if bid.worth is None else bid.worth.micros,
         "reference": bid.reference,
         "sent_at": asking.sent_at,
         "arrived_us": bid.arrived_us,
         "request": "" if asking.request is None else request_text(endpoint, asking.request),
         "answer": "" if asking.answer is None else answer_text(asking.answer),
-        "detail": bid.detail.replace("\0", " "),
+        "detail": bid.words.replace("\0", " "),
         "cost_micros": endpoint.cost_micros if costs else 0,
     }

@@ -31,7 +31,7 @@ from router.domain.auction import (
 from router.domain.bidder_record import rest_words
 from router.domain.decision import RouteRequest
 from router.domain.hops import hops_problem
-from router.domain.worth import worth_micros
+from router.domain.worth import worth_of
 from router.ping_endpoints import Bidder, CurrentBidders
 from router.ping_gate import PingGate
 from router.ping_log import PingLog
@@ -80,7 +80,7 @@ class Auction:
             }
             return _result(wanted, bids)
         bidders, bids = self._found(targets)
-        askings, kept_out = await self._admitted(bidders, request, deadline_ms, started_ns)
+        askings, kept_out = await self._admitted(bidders, wanted, request, deadline_ms, started_ns)
         asked = [(self._start(asking, request, wanted.stage_id), asking) for asking in askings]
         try:
             if asked:
@@ -125,7 +125,7 @@ class Auction:
             posted,
             bid_micros=bid.bid_micros,
             minimum_connected_ms=bid.minimum_connected_ms,
-            worth_micros=bid.worth_micros,
+            worth=bid.worth,
             reference=bid.reference,
         )
         self._store(asking, self._with_worth(stored), request, stage_id, "post")
@@ -134,11 +134,10 @@ class Auction:
 
     def _with_worth(self, won: Bid) -> Bid:
         """Return what won with its worth; of a publisher's reservation only the bid was kept."""
-        if won.worth_micros is not None or won.bid_micros is None:
+        if won.worth is not None or won.bid_micros is None:
             return won
         lasted = self._parts.records.of(won.target_id).lasted
-        worth = worth_micros(won.bid_micros, won.minimum_connected_ms or 0, lasted)
-        return replace(won, worth_micros=worth)
+        return replace(won, worth=worth_of(won.bid_micros, won.minimum_connected_ms or 0, lasted))
 
     async def close(self) -> None:
         """Give up every open question and store it as it stands."""
@@ -148,27 +147,27 @@ class Auction:
 
     def _found(self, targets: Iterable[int]) -> tuple[dict[int, Bidder], dict[int, Bid]]:
         """Return the targets that can be asked, and the bids of those that cannot."""
-        known, records = self._parts.bidders.current, self._parts.records
-        now = self._parts.clock()
-        bidders = {target: known.usable[target] for target in targets if target in known.usable}
-        resting = {target: record for target in bidders if (record := records.of(target)).is_resting(now)}
-        bids = {
-            target: Bid(target_id=target, outcome=BidOutcome.RESTED, detail=rest_words(record))
-            for target, record in resting.items()
-        }
-        bidders = {target: bidder for target, bidder in bidders.items() if target not in resting}
-        return bidders, bids | {
-            target: Bid(
-                target_id=target,
-                outcome=BidOutcome.NO_ENDPOINT,
-                detail=known.unusable.get(target, "the target has no endpoint"),
-            )
-            for target in targets
-            if target not in known.usable
-        }
+        known, now = self._parts.bidders.current, self._parts.clock()
+        bidders: dict[int, Bidder] = {}
+        bids: dict[int, Bid] = {}
+        for target in targets:
+            bidder, record = known.usable.get(target), self._parts.records.of(target)
+            if bidder is None:
+                detail = known.unusable.get(target, "the target has no endpoint")
+                bids[target] = Bid(target_id=target, outcome=BidOutcome.NO_ENDPOINT, detail=detail)
+            elif record.is_resting(now):
+                bids[target] = Bid(target_id=target, outcome=BidOutcome.RESTED, detail=rest_words(record))
+            else:
+                bidders[target] = bidder
+        return bidders, bids
 
     async def _admitted(
-        self, bidders: Mapping[int, Bidder], request: RouteRequest, deadline_ms: int, started_ns: int
+        self,
+        bidders: Mapping[int, Bidder],
+        wanted: AuctionWanted,
+        request: RouteRequest,
+        deadline_ms: int,
+        started_ns: int,
     ) -> tuple[list[Asking], dict[int, Bid]]:
         """Return the questions for those who may be asked now, and the bids of those who may not."""
         now = self._parts.clock()
@@ -180,6 +179,7 @@ class Auction:
             if given.refused is not None:
                 bids[target_id] = Bid(target_id=target_id, outcome=given.refused, detail=given.detail)
                 continue
+            record = self._parts.records.of(target_id)
             askings.append(
                 Asking(
                     bidder=bidders[target_id],
@@ -188,7 +188,9 @@ class Auction:
                     started_ns=started_ns,
                     sent_at=now,
                     probe=given.probe,
-                    hides_caller=self._parts.records.of(target_id).hides_caller,
+                    standing_minimum_ms=wanted.standing_minimums_ms.get(target_id, 0),
+                    lasted=record.lasted,
+                    hides_caller=record.hides_caller,
                 )
             )
         return askings, bids
@@ -220,15 +222,11 @@ class Auction:
                 bid = asking.without_answer(BidOutcome.LATE, f"no whole answer in {deadline_ms} ms")
             else:
                 in_time = (bid.arrived_us or 0) <= deadline_ms * 1000
-                bid = self._judged(asking, bid, wanted, now) if in_time else _late(asking)
+                bid = judged(bid, wanted, now, asking.bidder.ceilings) if in_time else _late(asking)
                 self._store(asking, bid, request, wanted.stage_id, "ping")
             gate.note(asking.target_id, now, failed=bid.outcome in UNHEALTHY, probe=asking.probe)
             bids[asking.target_id] = bid
         return bids
-
-    def _judged(self, asking: Asking, bid: Bid, wanted: AuctionWanted, now: datetime) -> Bid:
-        lasted = self._parts.records.of(asking.target_id).lasted
-        return judged(bid, wanted, now, ceilings=asking.bidder.endpoint.ceilings, lasted=lasted)
 
     def _wait_on_for(self, asked: Iterable[tuple[asyncio.Task[None], Asking]]) -> None:
         """Wait a while longer for who has not answered, to store it: with one timer for all of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -141,8 +141,9 @@ async def try_endpoint(
     problems = endpoint_problems(endpoint, rules)
     if problems:
         return Refused(problems=tuple(problems))
+    bidder = Bidder(endpoint=endpoint, dialect=DIALECTS[endpoint.dialect], ceilings=endpoint.ceilings)
     asking = Asking(
-        bidder=Bidder(endpoint=endpoint, dialect=DIALECTS[endpoint.dialect]),
+        bidder=bidder,
         known=Known(
             asked_as=uuid4(),
             campaign="0",
@@ -154,6 +155,7 @@ async def try_endpoint(
         deadline_ms=deadline_ms,
         started_ns=time.monotonic_ns(),
         sent_at=datetime.now(UTC),
+        lasted=record.lasted,
     )
     async with PingClient(rules) as client:
         try:
@@ -164,22 +166,22 @@ async def try_endpoint(
             asking.bid = asking.without_answer(BidOutcome.LATE, detail)
     if asking.bid is not None:
         wanted = AuctionWanted(stage_id=0, deadline_ms=deadline_ms, floor_micros=0, offers=())
-        asking.bid = judged(
-            asking.bid, wanted, datetime.now(UTC), ceilings=endpoint.ceilings, lasted=record.lasted
-        )
+        asking.bid = judged(asking.bid, wanted, datetime.now(UTC), bidder.ceilings)
     took_ms = (time.monotonic_ns() - asking.started_ns) / 1e6
     return _tried(endpoint, asking, took_ms)
 
 
 def _tried(endpoint: Endpoint, asking: Asking, took_ms: float) -> Tried:
     assert asking.bid is not None, "asked, or given up"
-    told = asdict(asking.bid)
+    bid = asking.bid
     return Tried(
         request="" if asking.request is None else request_text(endpoint, asking.request),
         answer="" if asking.answer is None else answer_text(asking.answer),
         took_ms=round(took_ms, 1),
-        **{
-            name: told[name]
-            for name in ("outcome", "bid_micros", "minimum_connected_ms", "expires_at", "dial", "detail")
-        },
+        outcome=bid.outcome,
+        bid_micros=bid.bid_micros,
+        minimum_connected_ms=bid.minimum_connected_ms,
+        expires_at=bid.expires_at,
+        dial=bid.dial,
+        detail=bid.words,
     )

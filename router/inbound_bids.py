@@ -19,7 +19,6 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from router import inbound_bid_queries as queries
-from router.domain.auction import Bid
 from router.domain.caller_facts import with_caller_state
 from router.domain.decision import Decision, RouteRequest
 from router.domain.hops import HOPS_TAG, hops_problem
@@ -30,10 +29,13 @@ from router.domain.inbound_bid import (
     NoBid,
     PublisherKey,
     is_hidden,
+    margin_of,
+    number_of,
     payout_of,
     refusal_of,
+    winning_bid,
 )
-from router.domain.market import Snapshot, TrackingNumber
+from router.domain.market import TrackingNumber
 from router.domain.ping_limits import notice_of, open_most, open_refusal, share_refusal
 from router.domain.yields import Yield, YieldAsked
 from router.inbound_arrival import claim_of, expire_reservations
@@ -383,36 +385,6 @@ class InboundBids:
             await self._refuse(reservation_id, BidRefusal.BUSY)
         except DATABASE_FAULTS as error:
             log.warning("reservation %s is left to the sweep: %s", reservation_id, error)
-
-
-def number_of(snapshot: Snapshot, key: PublisherKey) -> TrackingNumber | None:
-    """Return the number this publisher's calls come in on; None when it has none in this campaign."""
-    fitting = (
-        number
-        for number in snapshot.numbers.values()
-        if number.enabled
-        and number.campaign_id == key.campaign_id
-        and number.publisher_id == key.publisher_id
-    )
-    return min(fitting, key=lambda number: number.id, default=None)
-
-
-def margin_of(snapshot: Snapshot, campaign_id: int, target_id: int) -> int:
-    """Return what the stage a target stands in leaves to us of each call."""
-    campaign = snapshot.campaigns.get(campaign_id)
-    for stage in campaign.stages if campaign else ():
-        if any(entry.target_id == target_id for entry in stage.entries):
-            return stage.margin_micros
-    return 0
-
-
-def winning_bid(decision: Decision) -> Bid | None:
-    """Return the bid by which the chosen target won an auction; None when it won by none."""
-    chosen = decision.chosen
-    if chosen is None or chosen.bid_micros is None:
-        return None
-    results = [result for result in decision.auctions if result.stage_id == decision.stage_id]
-    return next((bid for one in results for bid in one.bids if bid.target_id == chosen.target_id), None)
 
 
 def _share_of(key: PublisherKey) -> ReservedShare:

@@ -145,12 +145,15 @@ def _replace(path: Path, parts: Sequence[bytes | memoryview], *, durable: bool =
         raise
 
 
-def append_rung(path: Path, rung: Sequence[Rung]) -> None:
-    """Add what was rung without the database, with one write. The worker takes the room for it. Raises OSError."""
+def append_rung(path: Path, rung: Sequence[Rung]) -> int:
+    """Add what was rung without the database, with one write; return how many bytes. Raises OSError.
+
+    The worker takes the room for it.
+    """
     data = "".join(json.dumps(one.to_json()) + "\n" for one in rung).encode()
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        os.write(fd, data)
+        return os.write(fd, data)
     finally:
         os.close(fd)
 
@@ -158,6 +161,18 @@ def append_rung(path: Path, rung: Sequence[Rung]) -> None:
 def taking_path(path: Path) -> Path:
     """Where the worker keeps the file while it takes the room."""
     return path.with_name(path.name + ".taking")
+
+
+def rung_stamp(path: Path) -> tuple[tuple[int, int, int], ...]:
+    """Return what tells whether `read_rung` would find anything else: inode, bytes and time of each file there is."""
+    found = []
+    for one in (taking_path(path), path):
+        try:
+            stat = one.stat()
+        except OSError:
+            continue
+        found.append((stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return tuple(sorted(found))
 
 
 def read_rung(path: Path) -> list[Rung]:

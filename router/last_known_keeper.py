@@ -30,6 +30,7 @@ from router.last_known_file import (
     read_last_known,
     read_rung,
     rung_path,
+    rung_stamp,
     write_callers,
     write_counts,
 )
@@ -76,6 +77,8 @@ class LastKnownKeeper:
         self.known.recent = self._recent
         self._filed: list[Rung] = []
         """What was rung without the database and holds no room yet, by this process or the survival script."""
+        self._filed_stamp: tuple[tuple[int, int, int], ...] = ()
+        """Of the files when they held what is in `_filed`."""
         self._unfiled: list[Rung] = []
         self._filed_ms, self._next_file = 0, float("-inf")
         self._lists_may_be_read = float("-inf")
@@ -154,19 +157,29 @@ class LastKnownKeeper:
             return
         if not rung:
             return
+        before = rung_stamp(self._rung_file)
         try:
-            append_rung(self._rung_file, rung)
+            written = append_rung(self._rung_file, rung)
         except OSError as error:  # they stay among the unfiled: counted here as long as this process lives
             log.error("no room will be taken for %d rung without the database: %s", len(rung), error)
             del self._unfiled[:-RUNG_MAXIMUM]
             return
         self.forget_rung(rung)
         self._filed.extend(rung)
+        after = rung_stamp(self._rung_file)
+        if before == self._filed_stamp and _bytes(after) == _bytes(before) + written:
+            self._filed_stamp = after
 
     def _look_for_rung(self) -> None:
-        """Go by the file: the survival script writes there too, and the worker takes away what holds room by now."""
-        if self._rung_file is not None:
-            self._filed = read_rung(self._rung_file)
+        """Go by the files: the survival script writes there too, and the worker takes away what holds room by now.
+
+        They are read only when somebody else did: in an hour without the database they grow to thousands of lines.
+        """
+        if self._rung_file is None:
+            return
+        stamp = rung_stamp(self._rung_file)
+        if stamp != self._filed_stamp:
+            self._filed, self._filed_stamp = read_rung(self._rung_file), stamp
 
     async def _freshen_counts(self) -> str:
         try:
@@ -241,3 +254,7 @@ class LastKnownKeeper:
         if problem and problem != self.problem:
             log.warning("going by what was known last: %s", problem)
         self.problem = problem
+
+
+def _bytes(stamp: tuple[tuple[int, int, int], ...]) -> int:
+    return sum(size for _, size, _ in stamp)

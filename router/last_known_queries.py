@@ -22,8 +22,12 @@ TABLES_TIMEOUT_SECONDS = 60
 
 _DIGEST = "substr(sha256(convert_to(caller, 'UTF8')), 1, 8)"
 
+# What open disputes take off a buyer's credit counts as owed, as where a call is decided with the database.
 _WALLETS = """
-    SELECT (SELECT json_agg(json_build_array(buyer_id, owed_micros + held_micros)) FROM wallets),
+    SELECT (SELECT json_agg(json_build_array(w.buyer_id, w.owed_micros + w.held_micros
+            + coalesce(b.credit_limit_micros
+                - credit_line(b.credit_limit_micros, w.disputed_micros, b.disputes_lower_credit_percent), 0)))
+            FROM wallets w LEFT JOIN buyers b ON b.id = w.buyer_id),
         (SELECT n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables WHERE relname = 'buyer_suppressions')
 """
 
@@ -54,7 +58,7 @@ _EARLIER = f"""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wallets:
-    """What buyers owe and have held, by id; and how often the lists of suppressed callers were written."""
+    """What buyers owe, have held and dispute, by id; and how often the lists of suppressed callers were written."""
 
     owed_micros: dict[int, int]
     lists_written: int | None

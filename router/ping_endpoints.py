@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from router.buyers.addresses import AddressRules
 from router.buyers.dialect import Dialect, Endpoint
 from router.buyers.registry import DIALECTS, endpoint_problems
+from router.domain.worth import Ceilings
 from router.ping_queries import read_endpoints
 from router.queries import read_market_version
 from router.snapshot import DATABASE_FAULTS, DATABASE_TIMEOUT_SECONDS, POLL_SECONDS
@@ -25,6 +26,8 @@ class Bidder:
 
     endpoint: Endpoint
     dialect: Dialect
+    ceilings: Ceilings
+    """The endpoint's, made once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +50,9 @@ def bidders_of(endpoints: Sequence[Endpoint], rules: AddressRules) -> Bidders:
         if problems:
             unusable[endpoint.target_id] = "; ".join(problems)[:500]
         else:
-            usable[endpoint.target_id] = Bidder(endpoint=endpoint, dialect=DIALECTS[endpoint.dialect])
+            usable[endpoint.target_id] = Bidder(
+                endpoint=endpoint, dialect=DIALECTS[endpoint.dialect], ceilings=endpoint.ceilings
+            )
     return Bidders(usable=usable, unusable=unusable)
 
 

@@ -144,6 +144,7 @@ _TERMS = select(
     buyer_terms.c.goes_live_at,
     buyer_terms.c.price_micros,
     buyer_terms.c.minimum_connected_ms,
+    buyer_terms.c.highest_micros,
 ).order_by(buyer_terms.c.id)
 _PAYOUTS = select(
     publisher_terms.c.publisher_id,

@@ -249,7 +249,6 @@ async def take_lease(
     connection: AsyncConnection, call_id: UUID, attempt: int, target: Target, expires_at: datetime
 ) -> bool:
     """Take room for one attempt in a target's own caps only. Returns False, having taken nothing, when one is full."""
-    await connection.execute(_NOTHING)  # the driver's own calls do not begin SQLAlchemy's transaction
     moment = Moment(now=datetime.now(UTC))
     wanted = Attempt(
         call_id=call_id,
@@ -259,9 +258,15 @@ async def take_lease(
         now_ms=moment.now_ms,
         expires_at=expires_at,
     )
-    driver = (await connection.get_raw_connection()).driver_connection
+    return await take_leases(await driver_of(connection), wanted) == ""
+
+
+async def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
+    """Return the driver's connection, in the transaction of `connection`: its own calls would not begin that."""
+    await connection.execute(_NOTHING)
+    driver: asyncpg.Connection | None = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
-    return await take_leases(driver, wanted) == ""
+    return driver
 
 
 async def release_leases(connection: AsyncConnection, call_id: UUID, attempt: int | None = None) -> int:

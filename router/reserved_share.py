@@ -20,7 +20,8 @@ _ROOM = f"""
 
 _MONEY = f"""
     SELECT count(*) AS holds, coalesce(sum(h.amount_micros), 0)::bigint AS held_micros, (
-        SELECT b.credit_limit_micros - w.owed_micros FROM buyers b JOIN wallets w ON w.buyer_id = b.id WHERE b.id = $2
+        SELECT credit_line(b.credit_limit_micros, w.disputed_micros, b.disputes_lower_credit_percent) - w.owed_micros
+        FROM buyers b JOIN wallets w ON w.buyer_id = b.id WHERE b.id = $2
     )::bigint AS all_micros
     FROM rtb_reservations r JOIN wallet_holds h ON h.call_id = r.id AND h.released_at IS NULL AND h.buyer_id = $2
     WHERE {_LIVE}

@@ -29,7 +29,8 @@ from router.plain_connections import is_gone
 from router.posting import Bidding, post_to_those_beside
 from router.reserved_share import ReservedShare
 from router.ring_queries import close_ranks
-from router.routing import Routing, RoutingDatabase
+from router.routing import Routing
+from router.routing_database import RoutingDatabase
 from router.snapshot import DATABASE_FAULTS, CurrentSnapshot
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from router.batches import Batches
-from router.count_queries import CallAnswer, CallQuestion, ask_about_calls, lock_turn, read_counts
+from router.count_queries import lock_turn, read_counts
 from router.domain.abroad import nothing_abroad, post_problem
 from router.domain.auction import AuctionResult, AuctionWanted, Bid, BidOutcome, PostAnswer
 from router.domain.caps import Moment, concurrency_key, highest_of, with_full
@@ -25,26 +24,22 @@ from router.domain.market import Entry, Snapshot, Stage
 from router.domain.own_room import without_own_room
 from router.domain.wallets import with_empty_wallets
 from router.inbound_bid_queries import read_own_room
-from router.last_known_keeper import LastKnownKeeper
 from router.pings_yield import take_over_oldest
-from router.plain_connections import PlainConnections
 from router.reservations import (
     TURN_LOST,
     Attempt,
     TurnTaken,
     release_earlier_attempts,
     release_leases,
-    take_leases_together,
 )
 from router.reserved_share import ReservedShare
-from router.shared_counts import SharedCounts
+from router.routing_database import RoutingDatabase
 from router.wallet_holds import (
     SHARE_OF_MONEY,
     SHARE_OF_ROOM,
     Hold,
     release_earlier_holds,
     release_holds,
-    take_leases_with_hold,
     wallet_key,
 )
 
@@ -53,43 +48,6 @@ LEASE_MARGIN_SECONDS = 120
 
 TURNS_LOST_MAXIMUM = 2
 """After so many turns lost to others the stage is locked first: then nobody can be quicker."""
-
-
-class RoutingDatabase:
-    """How calls are routed with PostgreSQL: shared by all calls of a Router."""
-
-    def __init__(self, engine: AsyncEngine, batch_seconds: float) -> None:
-        self.engine = engine
-        """For what few calls need."""
-        self.connections = PlainConnections(engine)
-        self.shared = SharedCounts(self.connections)
-        self.last_known = LastKnownKeeper(self.connections, self.shared)
-        self._questions = Batches(self.connections, ask_about_calls, batch_seconds)
-        self._attempts = Batches(self.connections, take_leases_together, batch_seconds)
-
-    async def ask(self, question: CallQuestion, alone: asyncpg.Connection | None) -> CallAnswer:
-        """Ask about one call, by the connection it has to itself, else together with other calls."""
-        if alone is None:
-            return await self._questions.answer(question)
-        return (await ask_about_calls(alone, (question,)))[0]
-
-    async def take(
-        self,
-        attempt: Attempt,
-        hold: Hold | None,
-        alone: asyncpg.Connection | None,
-        share: ReservedShare | None = None,
-    ) -> str:
-        """Take room as take_leases_with_hold does, by the connection the call has to itself, else together with others.
-
-        Who takes a turn or money may have to wait for others who do: nobody else is to wait with it.
-        """
-        if alone is not None:
-            return await take_leases_with_hold(alone, attempt, hold, share)
-        if attempt.turn is None and hold is None and share is None:
-            return await self._attempts.answer(attempt)
-        async with self.connections.one() as connection:
-            return await take_leases_with_hold(connection, attempt, hold, share)
 
 
 class _Timed:

@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.domain.last_known import Rung
 from router.last_known_file import rung_in, taking_path
-from router.reservations import Attempt, take_leases
+from router.reservations import Attempt, driver_of, take_leases
 from router.wallet_holds import Hold, take_hold
 from store.faults import is_fault_of_data
 
@@ -27,8 +26,6 @@ log = logging.getLogger(__name__)
 
 ANY_AMOUNT = 1 << 61
 """No counter reaches it: there is always room."""
-
-_BEGIN = text("SELECT")
 
 
 def set_aside(path: Path) -> None:
@@ -69,9 +66,7 @@ async def _take(engine: AsyncEngine, rung: Rung) -> None:
         expires_at=now,
     )
     async with engine.begin() as connection:
-        await connection.execute(_BEGIN)  # the driver's own calls do not begin SQLAlchemy's transaction
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert driver is not None
+        driver = await driver_of(connection)
         await take_leases(driver, attempt)
         if rung.hold_micros is not None:
             hold = Hold(buyer_id=rung.buyer_id, campaign_id=rung.campaign_id, amount_micros=rung.hold_micros)

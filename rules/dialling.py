@@ -42,6 +42,8 @@ TERRITORIES: Mapping[str, str] = {
     "939": "Puerto Rico",
 }
 _NOT_DIALLED_EXCHANGES = frozenset({"976"})
+LEAST_ABROAD_DIGITS = 8
+"""Of a SIP user that begins with 00 or 011; shorter ones are extensions."""
 LEAST_PREFIX_DIGITS, LEAST_NORTH_AMERICAN_PREFIX_DIGITS, LONGEST_PREFIX_DIGITS = 2, 4, 15
 
 LONGEST_TALK_SECONDS = 3600
@@ -123,10 +125,14 @@ def read_dialled(text: str, rules: DiallingRules) -> str | NumberProblem:
 
 
 def number_in_sip_uri(uri: str) -> str | None:
-    """Return the user of sip:user@host where it is digits enough to be a number that a carrier would ring."""
+    """Return the user of sip:user@host where a carrier would ring it as a number.
+
+    Ten digits are one, and fewer after a plus, 00 or 011: numbers of some countries have seven.
+    """
     user = uri.partition(":")[2].partition("@")[0]
     digits = sum(one.isdigit() for one in user)
-    is_number = digits >= 10 and not any(one.isalpha() for one in user)
+    abroad = user.startswith("+") or (user.startswith(("00", "011")) and digits >= LEAST_ABROAD_DIGITS)
+    is_number = (digits >= 10 or abroad) and not any(one.isalpha() for one in user)
     return user if is_number else None
 
 

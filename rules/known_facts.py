@@ -1,7 +1,7 @@
-"""The one list of facts about a call: their names, their kinds, what others call them, and who may tell each.
+"""The one list of facts about a call: their names, their kinds, what others call them, and who may supply each.
 
 Readers of publishers' pings, filters of buyers, branches of flows, terms of contracts, forms of the pages and the table
-in docs/facts.md are made from it. A condition that asks for a fact nobody can tell is never met: it is refused when it
+in docs/facts.md are made from it. A condition on a fact that nobody can supply is never met: it is refused when it
 is saved (`unknown_facts`).
 """
 
@@ -14,12 +14,12 @@ from enum import StrEnum
 from rules.fact_kinds import Kind
 
 
-class Told(StrEnum):
-    """Who tells a fact. Nobody else who names it is believed."""
+class Supplier(StrEnum):
+    """Who supplies a fact. The word of nobody else is taken for it."""
 
     PARTIES = "the caller or the publisher"
     FLOW = "a flow that sets it"
-    DERIVED = "worked out of what was told"
+    DERIVED = "worked out from the others"
     CALL = "the switch"
     CLOCK = "the clock where the target is"
     AFTERWARDS = "the switch, when the call is over"
@@ -32,7 +32,7 @@ class Fact:
     name: str
     kind: Kind
     about: str
-    told: Told = Told.PARTIES
+    supplier: Supplier = Supplier.PARTIES
     aliases: tuple[str, ...] = ()
 
 
@@ -52,14 +52,14 @@ FACTS: tuple[Fact, ...] = (
     Fact(
         name="state_source",
         kind=Kind.TEXT,
-        told=Told.DERIVED,
-        about="how the state is known: stated, zip, area_code, or disagree (state_candidates has all that were told)",
+        supplier=Supplier.DERIVED,
+        about="how the state is known: stated, zip, area_code, or disagree (state_candidates has all that were given)",
     ),
     Fact(
         name="state_candidates",
         kind=Kind.TEXT,
-        told=Told.DERIVED,
-        about="states the caller may live in, such as KS-MO, where one cannot be told",
+        supplier=Supplier.DERIVED,
+        about="states the caller may live in, such as KS-MO, where it is not known which",
     ),
     Fact(
         name="zip",
@@ -73,7 +73,7 @@ FACTS: tuple[Fact, ...] = (
     Fact(name="loan_balance", kind=Kind.MONEY, about="what is still owed on the home"),
     Fact(name="loan_amount", kind=Kind.MONEY, about="what the caller wants to borrow"),
     Fact(name="home_value", kind=Kind.MONEY, about="what the home is worth"),
-    Fact(name="equity", kind=Kind.MONEY, about="home_value less loan_balance, where nobody told it"),
+    Fact(name="equity", kind=Kind.MONEY, about="home_value less loan_balance, where nobody gave it"),
     Fact(name="price", kind=Kind.MONEY, about="price of the home to buy"),
     Fact(name="price_range", kind=Kind.TEXT, about="price of the home to buy, as a range"),
     Fact(name="income", kind=Kind.MONEY, about="the household's income"),
@@ -84,57 +84,84 @@ FACTS: tuple[Fact, ...] = (
     Fact(name="property_type", kind=Kind.TEXT, about="kind of home, such as single_family"),
     Fact(name="property_use", kind=Kind.TEXT, about="use of the home, such as primary"),
     Fact(name="source", kind=Kind.TEXT, about="where the publisher found the caller"),
-    Fact(name="score", kind=Kind.NUMBER, told=Told.FLOW, about="points that a flow's score node adds up"),
-    Fact(name="publisher", kind=Kind.NUMBER, told=Told.CALL, about="id of the publisher"),
-    Fact(name="campaign", kind=Kind.NUMBER, told=Told.CALL, about="id of the campaign"),
-    Fact(name="number", kind=Kind.TEXT, told=Told.CALL, about="the tracking number that was dialled, E.164"),
+    Fact(
+        name="score",
+        kind=Kind.NUMBER,
+        supplier=Supplier.FLOW,
+        about="points that a flow's score node adds up",
+    ),
+    Fact(name="publisher", kind=Kind.NUMBER, supplier=Supplier.CALL, about="id of the publisher"),
+    Fact(name="campaign", kind=Kind.NUMBER, supplier=Supplier.CALL, about="id of the campaign"),
+    Fact(
+        name="number",
+        kind=Kind.TEXT,
+        supplier=Supplier.CALL,
+        about="the tracking number that was dialled, E.164",
+    ),
     Fact(
         name="caller",
         kind=Kind.TEXT,
-        told=Told.CALL,
+        supplier=Supplier.CALL,
         about="the caller's number, E.164; not known when withheld",
     ),
-    Fact(name="area_code", kind=Kind.TEXT, told=Told.CALL, about="area code of a North American caller"),
-    Fact(name="attempt", kind=Kind.NUMBER, told=Told.CALL, about="which target of the call this is, from 1"),
-    Fact(name="day", kind=Kind.DAY, told=Told.CLOCK, about="calendar day"),
-    Fact(name="time", kind=Kind.TIME, told=Told.CLOCK, about="time of day"),
-    Fact(name="weekday", kind=Kind.TEXT, told=Told.CLOCK, about="mon, tue, wed, thu, fri, sat or sun"),
+    Fact(
+        name="area_code", kind=Kind.TEXT, supplier=Supplier.CALL, about="area code of a North American caller"
+    ),
+    Fact(
+        name="attempt",
+        kind=Kind.NUMBER,
+        supplier=Supplier.CALL,
+        about="which target of the call this is, from 1",
+    ),
+    Fact(name="day", kind=Kind.DAY, supplier=Supplier.CLOCK, about="calendar day"),
+    Fact(name="time", kind=Kind.TIME, supplier=Supplier.CLOCK, about="time of day"),
+    Fact(
+        name="weekday", kind=Kind.TEXT, supplier=Supplier.CLOCK, about="mon, tue, wed, thu, fri, sat or sun"
+    ),
     Fact(
         name="connected_seconds",
         kind=Kind.NUMBER,
-        told=Told.AFTERWARDS,
+        supplier=Supplier.AFTERWARDS,
         about="how long buyer and caller talked",
     ),
     Fact(
-        name="total_seconds", kind=Kind.NUMBER, told=Told.AFTERWARDS, about="how long the whole call lasted"
+        name="total_seconds",
+        kind=Kind.NUMBER,
+        supplier=Supplier.AFTERWARDS,
+        about="how long the whole call lasted",
     ),
     Fact(
         name="duplicate",
         kind=Kind.YES_NO,
-        told=Told.AFTERWARDS,
+        supplier=Supplier.AFTERWARDS,
         about="converted before within the campaign's duplicate window",
     ),
-    Fact(name="first_time", kind=Kind.YES_NO, told=Told.AFTERWARDS, about="never called the campaign before"),
+    Fact(
+        name="first_time",
+        kind=Kind.YES_NO,
+        supplier=Supplier.AFTERWARDS,
+        about="never called the campaign before",
+    ),
     Fact(
         name="converted",
         kind=Kind.YES_NO,
-        told=Told.AFTERWARDS,
+        supplier=Supplier.AFTERWARDS,
         about="the buyer pays for it; publishers' terms only",
     ),
 )
 """Every fact with a name and a kind of its own."""
 
 
-def kinds_told_by(*who: Told) -> dict[str, Kind]:
-    """Return name -> kind of the facts that these tell."""
-    return {fact.name: fact.kind for fact in FACTS if fact.told in who}
+def kinds_from(*who: Supplier) -> dict[str, Kind]:
+    """Return name -> kind of the facts that these supply."""
+    return {fact.name: fact.kind for fact in FACTS if fact.supplier in who}
 
 
-TAG_KINDS: Mapping[str, Kind] = kinds_told_by(Told.PARTIES, Told.FLOW, Told.DERIVED)
+TAG_KINDS: Mapping[str, Kind] = kinds_from(Supplier.PARTIES, Supplier.FLOW, Supplier.DERIVED)
 """Facts that are tags of a call: a condition of a flow may name them without saying their kind."""
 ALIASES: Mapping[str, str] = {alias: fact.name for fact in FACTS for alias in fact.aliases}
 """What other parties call a fact -> our name."""
-NOT_FOR_PARTIES = frozenset(fact.name for fact in FACTS if fact.told is not Told.PARTIES)
+NOT_FOR_PARTIES = frozenset(fact.name for fact in FACTS if fact.supplier is not Supplier.PARTIES)
 """Facts about which a publisher's word is not taken."""
 
 
@@ -152,9 +179,9 @@ def unknown_facts(
     `flow_tags` are the tags that flows set or say they are given. `afterwards`: terms also ask what is known when the
     call is over.
     """
-    known = {fact.name for fact in FACTS if fact.told is not Told.FLOW}
+    known = {fact.name for fact in FACTS if fact.supplier is not Supplier.FLOW}
     if not afterwards:
-        known -= kinds_told_by(Told.AFTERWARDS).keys()
+        known -= kinds_from(Supplier.AFTERWARDS).keys()
     known |= set(flow_tags)
     for name in sorted(set(names) - known):
         if name in ALIASES and ALIASES[name] in known:
@@ -165,9 +192,9 @@ def unknown_facts(
 
 def table_in_markdown() -> str:
     """Return the table of docs/facts.md."""
-    head = "| fact | kind | what it is | who tells it | read in pings also as |\n|---|---|---|---|---|"
+    head = "| fact | kind | what it is | who supplies it | read in pings also as |\n|---|---|---|---|---|"
     rows = (
-        f"| `{fact.name}` | {fact.kind.value} | {fact.about} | {fact.told.value} |"
+        f"| `{fact.name}` | {fact.kind.value} | {fact.about} | {fact.supplier.value} |"
         f" {', '.join(f'`{alias}`' for alias in fact.aliases)} |"
         for fact in FACTS
     )

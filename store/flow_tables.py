@@ -1,11 +1,25 @@
-"""Flows at work on. What callers meet are the published versions (market_tables.flows), which never change."""
+"""Flows: the published versions, which never change, and the drafts at work on."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, Table, Text, func, text
+from sqlalchemy import Column, Integer, Table, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store.columns import Instant, metadata
+from store.columns import Instant, identity, metadata
+
+flows = Table(
+    "flows",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("definition", JSONB, nullable=False),
+    Column("published_at", Instant),
+    Column("published_by", Text, nullable=False, server_default=text("''")),
+    # What the version is for, or which one it goes back to.
+    Column("note", Text, nullable=False, server_default=text("''")),
+    UniqueConstraint("name", "version"),
+)
 
 # One draft a flow. It may be broken: publishing checks it.
 flow_drafts = Table(

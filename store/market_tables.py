@@ -377,20 +377,6 @@ trunk_states = Table(
     Column("seen_at", Instant, nullable=False, server_default=func.now()),
 )
 
-flows = Table(
-    "flows",
-    metadata,
-    identity(),
-    Column("name", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("definition", JSONB, nullable=False),
-    Column("published_at", Instant),
-    Column("published_by", Text, nullable=False, server_default=text("''")),
-    # What the version is for, or which one it goes back to.
-    Column("note", Text, nullable=False, server_default=text("''")),
-    UniqueConstraint("name", "version"),
-)
-
 # Who did what to the market, for readers that hold an older version: the rows of one owner changed. The triggers keep
 # the newest thousand versions.
 market_changes = Table(

@@ -248,7 +248,7 @@ rtb_reservations = Table(
     Column("dial", Text),
     # The offer, the answers told, the decision: what the arriving call goes on with.
     Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("created_at", Instant, nullable=False, server_default=func.now(), index=True),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("expires_at", Instant, nullable=False),
     Column("call_id", Uuid),
     # Whether it ever held room: a bid alone keeps nobody out.
@@ -270,6 +270,10 @@ rtb_reservations = Table(
         postgresql_where=text("state in ('deciding', 'open', 'confirmed')"),
     ),
     Index("ix_rtb_reservations_call", "call_id", postgresql_where=text("call_id is not null")),
+    # How many pings became calls is counted from this alone.
+    Index(
+        "ix_rtb_reservations_judged", "rtb_key_id", "created_at", "state", postgresql_where=text("held_room")
+    ),
 )
 
 # --- markets that decisions were made on ---------------------------------------------------------------------

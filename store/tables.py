@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from store.columns import Instant, identity, metadata, reference
-from store.flow_tables import flow_drafts
+from store.flow_tables import flow_drafts, flows
 from store.ledger_tables import (
     audit_sealed_notes,
     audit_seals,
@@ -47,7 +47,6 @@ from store.market_tables import (
     cap_group_members,
     cap_groups,
     caps,
-    flows,
     licences,
     market_changes,
     market_version,

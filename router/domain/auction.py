@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from router.domain.dial import dial_problem
 from router.domain.distribution import tie_breaker
-from router.domain.worth import NO_CEILINGS, NOTHING_KNOWN, Ceilings, Lasted, worth_micros, worth_words
+from router.domain.worth import NO_CEILINGS, Ceilings, Worth
 from rules.dialling import HOME_ONLY, DiallingRules
 from rules.money import format_dollars
 
@@ -103,8 +103,8 @@ class Bid:
     """None when the answer held no amount that can be read."""
     minimum_connected_ms: int | None = None
     """How long the call must last before the buyer pays; None = the buyer's standing terms."""
-    worth_micros: int | None = None
-    """What the bid counts for (router.domain.worth); None when it did not come to that."""
+    worth: Worth | None = None
+    """What the bid counts for; None when it did not come to that."""
     expires_at: datetime | None = None
     dial: str | None = None
     """+E.164 or sip:user@host, already checked; None = the target's own address."""
@@ -117,11 +117,17 @@ class Bid:
 
     @property
     def ranked_micros(self) -> int:
-        """What the bid is ranked by; of a decision that was stored before there was a worth, the bid itself."""
-        return (self.bid_micros or 0) if self.worth_micros is None else self.worth_micros
+        """What the bid is ranked by: the bid itself where nothing is known of its worth."""
+        return (self.bid_micros or 0) if self.worth is None else self.worth.micros
+
+    @property
+    def words(self) -> str:
+        """What it counts for and what was said of it, for people."""
+        worth = "" if self.worth is None else self.worth.words
+        return "; ".join(filter(None, (worth, self.detail)))
 
     def to_json(self) -> dict[str, Any]:
-        worth = {} if self.worth_micros is None else {"worth_micros": self.worth_micros}
+        worth = {} if self.worth is None else {"worth": list(self.worth)}
         return {
             **worth,
             "target_id": self.target_id,
@@ -140,11 +146,12 @@ class Bid:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Bid:
         """Read what to_json wrote. Raises KeyError, TypeError or ValueError for anything else."""
-        expires_at = value["expires_at"]
+        expires_at, worth = value["expires_at"], value.get("worth")
         return cls(
             **{
                 **value,
                 "outcome": BidOutcome(value["outcome"]),
+                "worth": None if worth is None else Worth(*worth),
                 "expires_at": None if expires_at is None else datetime.fromisoformat(expires_at),
             }
         )
@@ -185,49 +192,26 @@ class PostAnswer:
     detail: str = ""
 
 
-def judged(
-    bid: Bid,
-    wanted: AuctionWanted,
-    now: datetime,
-    *,
-    ceilings: Ceilings = NO_CEILINGS,
-    lasted: Lasted = NOTHING_KNOWN,
-) -> Bid:
-    """Return the bid with its worth, as the stage's terms see it: one that is too low, absurd or over cannot win.
+def judged(bid: Bid, wanted: AuctionWanted, now: datetime, ceilings: Ceilings = NO_CEILINGS) -> Bid:
+    """Return the bid as the stage's terms see it: one that is too low, absurd or over already cannot win.
 
-    `ceilings` are the endpoint's; `lasted` is how long the target's calls lasted.
+    `ceilings` are the endpoint's; the stage's hold beside them.
     """
     if bid.outcome is not BidOutcome.ACCEPTED:
         return bid
     amount = bid.bid_micros
     if amount is None or not 0 < amount <= MAXIMUM_BID_MICROS:
         return replace(bid, outcome=BidOutcome.INVALID, detail=_absurd(amount))
-    own_minimum = bid.minimum_connected_ms
-    too_high = wanted.ceilings.problem(amount, own_minimum) or ceilings.problem(amount, own_minimum)
+    minimum_ms = bid.minimum_connected_ms
+    too_high = wanted.ceilings.problem(amount, minimum_ms) or ceilings.problem(amount, minimum_ms)
     problem = too_high or _not_dialled(bid, wanted)
     if problem:
-        return replace(bid, outcome=BidOutcome.INVALID, detail=problem)
-    minimum_ms = wanted.standing_minimums_ms.get(bid.target_id, 0) if own_minimum is None else own_minimum
-    worth = worth_micros(amount, minimum_ms, lasted)
-    words = worth_words(worth, minimum_ms, lasted)
-    if amount < wanted.least_bid_micros or worth < wanted.floor_micros:
-        detail = _below(amount, words, wanted)
-        return replace(bid, outcome=BidOutcome.BELOW_FLOOR, worth_micros=worth, detail=detail)
+        return replace(bid, outcome=BidOutcome.INVALID, worth=None, detail=problem)
+    if amount < wanted.least_bid_micros or bid.ranked_micros < wanted.floor_micros:
+        return replace(bid, outcome=BidOutcome.BELOW_FLOOR, detail=_below(amount, wanted))
     if bid.expires_at is not None and bid.expires_at <= now:
         return replace(bid, outcome=BidOutcome.EXPIRED, detail="expired before the auction was over")
-    # Spelled out: dataclasses.replace takes many times as long.
-    return Bid(
-        target_id=bid.target_id,
-        outcome=bid.outcome,
-        bid_micros=amount,
-        minimum_connected_ms=own_minimum,
-        worth_micros=worth,
-        expires_at=bid.expires_at,
-        dial=bid.dial,
-        arrived_us=bid.arrived_us,
-        detail=f"{words}; {bid.detail}" if words and bid.detail else words or bid.detail,
-        reference=bid.reference,
-    )
+    return bid
 
 
 def _not_dialled(bid: Bid, wanted: AuctionWanted) -> str | None:
@@ -259,10 +243,10 @@ def deadline_problem(deadline_ms: int) -> str | None:
     return f"a deadline of {deadline_ms} ms is not in {LEAST_DEADLINE_MS}..{LONGEST_DEADLINE_MS}"
 
 
-def _below(amount: int, words: str, wanted: AuctionWanted) -> str:
+def _below(amount: int, wanted: AuctionWanted) -> str:
     if amount < wanted.least_bid_micros:
         return f"{format_dollars(amount)} is below {format_dollars(wanted.least_bid_micros)}"
-    return f"{format_dollars(amount)}, {words}: below the floor of {format_dollars(wanted.floor_micros)}"
+    return f"{format_dollars(amount)} is worth less than {format_dollars(wanted.floor_micros)}"
 
 
 def _absurd(amount: int | None) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from router.domain.auction import AuctionWanted, Bid, BidOutcome
-from router.domain.decision import Offer, Rejection, RejectionCode
-from router.domain.market import Stage
+from router.domain.decision import Offer, Rejection, RejectionCode, RouteRequest
+from router.domain.market import Snapshot, Stage
 from router.domain.worth import Ceilings
-from rules.dialling import DiallingRules
 from rules.money import format_dollars
 
 CODES: Mapping[BidOutcome, RejectionCode] = {
@@ -28,25 +27,24 @@ CODES: Mapping[BidOutcome, RejectionCode] = {
 
 
 def wanted_of(
-    stage: Stage,
-    offers: tuple[Offer, ...],
-    standing_minimums_ms: Mapping[int, int],
-    payout_micros: int,
-    dialling: DiallingRules,
+    snapshot: Snapshot, request: RouteRequest, stage: Stage, offers: tuple[Offer, ...], payout_micros: int
 ) -> AuctionWanted:
     """Return what is asked of those who may take the call, by the stage's terms."""
+    minimum_of = snapshot.standing_minimum_ms
     return AuctionWanted(
         stage_id=stage.id,
         deadline_ms=stage.deadline_ms,
         floor_micros=stage.floor_micros,
         margin_micros=stage.margin_micros,
         payout_micros=payout_micros,
-        dialling=dialling,
+        dialling=snapshot.dialling,
         offers=offers,
         ceilings=Ceilings(
             highest_bid_micros=stage.highest_bid_micros, longest_minimum_seconds=stage.longest_minimum_seconds
         ),
-        standing_minimums_ms=standing_minimums_ms,
+        standing_minimums_ms={
+            one.target_id: minimum_of(one.buyer_id, request.campaign_id, request.now) for one in offers
+        },
     )
 
 
@@ -55,7 +53,7 @@ def rejection_of(target_id: int, bid: Bid | None, now: datetime) -> Rejection | 
     if bid is None:
         return Rejection(target_id=target_id, code=RejectionCode.NO_BID, detail="not asked")
     if bid.outcome is not BidOutcome.ACCEPTED:
-        return Rejection(target_id=target_id, code=CODES[bid.outcome], detail=bid.detail)
+        return Rejection(target_id=target_id, code=CODES[bid.outcome], detail=bid.words)
     if bid.expires_at is not None and bid.expires_at <= now:
         return Rejection(target_id=target_id, code=RejectionCode.EXPIRED_BID, detail=f"at {bid.expires_at}")
     return None
@@ -63,6 +61,6 @@ def rejection_of(target_id: int, bid: Bid | None, now: datetime) -> Rejection | 
 
 def bid_words(bid: Bid) -> str:
     """Say what was bid and what it counts for; empty of a decision that was stored before bids had a worth."""
-    if bid.worth_micros is None:
+    if bid.worth is None:
         return ""
-    return ", ".join(filter(None, (f": bid {format_dollars(bid.bid_micros or 0)}", bid.detail)))
+    return ", ".join(filter(None, (f": bid {format_dollars(bid.bid_micros or 0)}", bid.words)))

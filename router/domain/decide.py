@@ -20,7 +20,7 @@ from router.domain.decision import (
     RouteRequest,
     WrittenLater,
 )
-from router.domain.distribution import METHODS, NO_TURN, PING_POST, Contest
+from router.domain.distribution import METHODS, NO_HISTORY, NO_TURN, PING_POST, Contest
 from router.domain.eligibility import Situation, judge, situation_of
 from router.domain.market import Campaign, Entry, Snapshot
 from router.domain.plan import Plan, PlannedStage, bits_of, plan_of
@@ -237,13 +237,7 @@ class _Deciding:
         from router.domain.bids import wanted_of  # noqa: PLC0415 (few markets need it)
 
         there = tuple(filter(None, (self._offer(_Place(stage=stage, entry=entry)) for entry in willing)))
-        minimum_of, campaign_id, now = (
-            self._snapshot.standing_minimum_ms,
-            self._campaign.id,
-            self._request.now,
-        )
-        minimums = {one.target_id: minimum_of(one.buyer_id, campaign_id, now) for one in there}
-        return wanted_of(stage.stage, there, minimums, self._payout(), self._snapshot.dialling)
+        return wanted_of(self._snapshot, self._request, stage.stage, there, self._payout())
 
     def _payout(self) -> int:
         """Return what the publisher earns: what its ping was promised, else by its terms."""
@@ -257,7 +251,8 @@ class _Deciding:
         from router.domain.bids import rejection_of  # noqa: PLC0415
 
         bids = {bid.target_id: bid for bid in result.bids}
-        last = {entry.target_id: self._last_offered(entry.target_id) for entry in willing}
+        known = self._counts.history
+        last = {entry.target_id: known.get(entry.target_id, NO_HISTORY).last_offered_ms for entry in willing}
         standing: dict[int, Bid] = {}
         for entry in willing:
             refusal = rejection_of(entry.target_id, bids.get(entry.target_id), self._request.now)
@@ -272,10 +267,6 @@ class _Deciding:
             (self._at_a_loss if too_little else self._ranked).append(
                 _Place(stage=stage, entry=entry, bid=bid)
             )
-
-    def _last_offered(self, target_id: int) -> int:
-        known = self._counts.history.get(target_id)
-        return 0 if known is None else known.last_offered_ms
 
     def _offer(self, place: _Place) -> Offer | None:
         """Return what `place` is offered; None when eligibility finds against it after all, which has the last word."""

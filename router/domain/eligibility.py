@@ -140,9 +140,10 @@ class Situation:
         if left is None or self.goes_for_nothing(target):
             return None
         price = self.price_micros(target)
-        if left >= max(price, 1):
+        highest = self.snapshot.highest_micros(target.buyer_id, self.campaign.id, self.request.now)
+        if left >= max(price, highest, 1):
             return None
-        costs = f"the call costs {format_dollars(price)}"
+        costs = f"the call {'may cost' if highest > price else 'costs'} {format_dollars(max(price, highest))}"
         return RejectionCode.WALLET, f"{format_dollars(left)} left of wallet and credit, {costs}"
 
 

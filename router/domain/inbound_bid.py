@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from router.domain.auction import Bid
 from router.domain.decision import Decision, Rejection
+from router.domain.market import Snapshot, TrackingNumber
 from router.domain.ping_limits import NO_RECORD, USUAL_LIMITS, PingLimits, PingRecord
 from rules.money import MICROS_PER_CENT
 
@@ -219,3 +221,33 @@ def payout_of(
     wanted = terms_micros or 0 if share_ppm is None else revenue_micros * share_ppm // PPM
     promised = max(0, min(wanted, revenue_micros - margin_micros))
     return promised - promised % MICROS_PER_CENT
+
+
+def number_of(snapshot: Snapshot, key: PublisherKey) -> TrackingNumber | None:
+    """Return the number this publisher's calls come in on; None when it has none in this campaign."""
+    fitting = (
+        number
+        for number in snapshot.numbers.values()
+        if number.enabled
+        and number.campaign_id == key.campaign_id
+        and number.publisher_id == key.publisher_id
+    )
+    return min(fitting, key=lambda number: number.id, default=None)
+
+
+def margin_of(snapshot: Snapshot, campaign_id: int, target_id: int) -> int:
+    """Return what the stage a target stands in leaves to us of each call."""
+    campaign = snapshot.campaigns.get(campaign_id)
+    for stage in campaign.stages if campaign else ():
+        if any(entry.target_id == target_id for entry in stage.entries):
+            return stage.margin_micros
+    return 0
+
+
+def winning_bid(decision: Decision) -> Bid | None:
+    """Return the bid by which the chosen target won an auction; None when it won by none."""
+    chosen = decision.chosen
+    if chosen is None or chosen.bid_micros is None:
+        return None
+    results = [result for result in decision.auctions if result.stage_id == decision.stage_id]
+    return next((bid for one in results for bid in one.bids if bid.target_id == chosen.target_id), None)

@@ -9,17 +9,17 @@ from functools import partial
 from router.domain.decision import RouteRequest
 from rules.condition_check import Facts
 from rules.fact_kinds import Kind, read_fact, to_json_value
-from rules.known_facts import TAG_KINDS, Told, kinds_told_by
+from rules.known_facts import TAG_KINDS, Supplier, kinds_from
 from rules.telephone import area_code_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rules.fact_kinds import Value
 
-OWN_FACTS: Mapping[str, Kind] = kinds_told_by(Told.CALL)
+OWN_FACTS: Mapping[str, Kind] = kinds_from(Supplier.CALL)
 """Known of every call without anybody asking: publisher and campaign by id, the number dialled, the caller's number."""
 
-CLOCK_FACTS: Mapping[str, Kind] = kinds_told_by(Told.CLOCK)
+CLOCK_FACTS: Mapping[str, Kind] = kinds_from(Supplier.CLOCK)
 """On the wall clock of the target; weekday is mon, tue, wed, thu, fri, sat or sun."""
 
 KNOWN_FACTS: Mapping[str, Kind] = {**TAG_KINDS, **OWN_FACTS, **CLOCK_FACTS}

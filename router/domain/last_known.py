@@ -127,6 +127,12 @@ def price_of(snapshot: Snapshot, request: RouteRequest, offer: Offer) -> int:
     return snapshot.price_micros(offer.buyer_id, request.campaign_id, request.now) or 0
 
 
+def _hold_of(snapshot: Snapshot, request: RouteRequest, offer: Offer) -> int:
+    """Return what the database would have held: the most that bid and terms can ask."""
+    highest = snapshot.highest_micros(offer.buyer_id, request.campaign_id, request.now)
+    return max(price_of(snapshot, request, offer), highest)
+
+
 def claims_for(snapshot: Snapshot, request: RouteRequest, offer: Offer, moment: Moment) -> tuple[Claim, ...]:
     """Return the room that an attempt at the offer's target takes."""
     target, campaign = snapshot.targets[offer.target_id], snapshot.campaigns[request.campaign_id]
@@ -159,7 +165,7 @@ def rung_of(
             campaign_id=request.campaign_id,
             caller=request.caller,
             claims=claims_for(snapshot, request, offer, moment),
-            hold_micros=price_of(snapshot, request, offer) if has_limit(snapshot, offer) else None,
+            hold_micros=_hold_of(snapshot, request, offer) if has_limit(snapshot, offer) else None,
         )
         for number, offer in enumerate(ringing, attempt)
     ]

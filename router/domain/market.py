@@ -107,6 +107,8 @@ class Terms:
     goes_live_at: datetime
     price_micros: int
     minimum_connected_ms: int
+    highest_micros: int | None = None
+    """What a call can cost at most by all rules and bonuses of a contract; None: the price is all there is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,7 +191,7 @@ class Target:
     outbound_trunk_id: int | None = None
     """The trunk it is dialled over; None: directly."""
     abroad: Destination | None = None
-    """The listed destination that its own number belongs to, where a trunk dials it; None: it is at home."""
+    """The listed destination that its own number belongs to; None: it is at home, or no number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -266,6 +268,13 @@ class Snapshot:
             if terms.goes_live_at <= now:
                 return terms.price_micros
         return None
+
+    def highest_micros(self, buyer_id: int, campaign_id: int, now: datetime) -> int:
+        """Return what all rules and bonuses of a contract can ask for one call at `now`; 0 without a contract."""
+        for terms in self.terms.get((buyer_id, campaign_id), ()):
+            if terms.goes_live_at <= now:
+                return terms.highest_micros or 0
+        return 0
 
     def standing_minimum_ms(self, buyer_id: int, campaign_id: int, now: datetime) -> int:
         """Return how long a call of the campaign must last at `now` before the buyer's terms pay; 0 without terms."""

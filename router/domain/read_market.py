@@ -212,13 +212,11 @@ def read_dialling(document: Row) -> DiallingRules:
 
 
 def _dialled(row: Row, rules: DiallingRules) -> tuple[Destination | None, str | None]:
-    """Return the listed destination that a trunk dials for a target, and why its number is not rung."""
-    if row.get("outbound_trunk_id") is None or not row["sip_uri"].startswith("sip:"):
-        return None, None
+    """Return the listed destination that a target's own number belongs to, and why it is not rung."""
     user = number_in_sip_uri(row["sip_uri"])
     if user is None:
         return None, None
-    from router.domain.dial import dial_problem  # noqa: PLC0415 (few targets are dialled over a trunk)
+    from router.domain.dial import dial_problem  # noqa: PLC0415 (few targets are numbers)
 
     problem = dial_problem(row["sip_uri"], rules)
     number = None if problem else known_number(user)
@@ -278,6 +276,7 @@ def _read_terms(rows: Iterable[Row], payer: str) -> dict[tuple[int, int], tuple[
             goes_live_at=datetime.fromisoformat(row["goes_live_at"]),
             price_micros=row["price_micros"],
             minimum_connected_ms=row.get("minimum_connected_ms", 0),
+            highest_micros=row.get("highest_micros"),
         )
         found.setdefault((row[payer], row["campaign_id"]), []).append(terms)
     return {

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rules.money import MICROS_PER_CENT, format_dollars
 
@@ -23,7 +23,7 @@ _UNIT = 1000
 _PRIOR = (
     20_000, 17_000, 15_500, 14_000, 12_000, 10_000, 9_000, 8_000, 6_500, 5_500, 4_500, 3_000, 2_000, 400, 200, 60, 20,
 )  # fmt: skip
-"""Of PRIOR_CALLS, in thousandths of a call: how many connect at all, and how many reach each threshold."""
+"""Of PRIOR_CALLS, in thousandths of a call: all, and how many reach each threshold."""
 
 Lasted: TypeAlias = Sequence[int]
 """How many of a target's calls connected, and how many of them reached each threshold; empty: none is known."""
@@ -53,28 +53,36 @@ class Ceilings:
 NO_CEILINGS = Ceilings()
 
 
-def worth_micros(bid_micros: int, minimum_ms: int, lasted: Lasted = NOTHING_KNOWN) -> int:
-    """Return what a bid is worth in millionths of a dollar, rounded down. A longer minimum is never worth more."""
-    place = _place(minimum_ms)
-    if lasted:
-        return bid_micros * (_PRIOR[place] + _UNIT * lasted[place]) // (_UNIT * (PRIOR_CALLS + lasted[0]))
-    return bid_micros * _PRIOR[place] // _PRIOR[0]
+class Worth(NamedTuple):
+    """What a bid counts for, and what that was counted from. A tuple: fifty are made while a caller waits."""
+
+    micros: int
+    seconds: int = 0
+    """The threshold its minimum was counted at; 0: any connected call is paid."""
+    lasted: int = 0
+    """Of the target's newest calls."""
+    calls: int = 0
+
+    @property
+    def words(self) -> str:
+        """Say in plain words what the bid is worth, and why; empty when it is worth what it says."""
+        if not self.seconds:
+            return ""
+        amount, long = format_dollars(self.micros - self.micros % MICROS_PER_CENT), f"{self.seconds:,} s"
+        if self.calls:
+            return f"worth {amount}: {self.lasted} of its last {self.calls} calls lasted {long}"
+        percent = _PRIOR[_place(self.seconds * 1000)] / 200
+        return f"worth {amount}: it has had no calls yet, and {percent:g} in 100 are expected to last {long}"
 
 
-def worth_words(worth: int, minimum_ms: int, lasted: Lasted = NOTHING_KNOWN) -> str:
-    """Say in plain words what a bid is worth, and why; empty when any connected call is paid."""
+def worth_of(bid_micros: int, minimum_ms: int, lasted: Lasted = NOTHING_KNOWN) -> Worth:
+    """Return what a bid is worth, rounded down to millionths of a dollar. A longer minimum is never worth more."""
     place = _place(minimum_ms)
     if not place:
-        return ""
-    whole, cents = divmod(worth // MICROS_PER_CENT, 100)  # format_dollars takes three times as long
-    amount = f"${whole:,}.{cents:02d}"
-    seconds = THRESHOLDS_SECONDS[place - 1]
-    if lasted and lasted[0]:
-        return f"worth {amount}: {lasted[place]} of its last {lasted[0]} calls lasted {seconds:,} s"
-    percent = _PRIOR[place] / 200
-    return (
-        f"worth {amount}: it has had no calls yet, and {percent:g} in 100 are expected to last {seconds:,} s"
-    )
+        return Worth(bid_micros)
+    reached, calls = (lasted[place], lasted[0]) if lasted else (0, 0)
+    micros = bid_micros * (_PRIOR[place] + _UNIT * reached) // (_UNIT * (PRIOR_CALLS + calls))
+    return Worth(micros, THRESHOLDS_SECONDS[place - 1], reached, calls)
 
 
 @lru_cache(maxsize=4096)

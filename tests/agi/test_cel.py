@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi.cel import CelRow, RefusedLine, call_record, caller_number, parse_line, user_fields
+from agi.cel import CelRow, RefusedLine, call_record, parse_line, user_fields
 from billing.call_record import CallRecord, Outcome, Witness, outcome_of
+from rules.telephone import known_number
 
 LINKEDID = "a-1764000000.10"
 
@@ -248,4 +249,4 @@ def test_no_line_makes_the_reader_fall(data: bytes) -> None:
     ],
 )
 def test_caller_numbers(text: str, number: str | None) -> None:
-    assert caller_number(text) == number
+    assert known_number(text) == number

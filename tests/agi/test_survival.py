@@ -64,7 +64,7 @@ async def survive(folder: Path, *, linkedid: str = "t-1.1", caller: str = CALLER
     told: dict[str, str] = {}
     while line := (await process.stdout.readline()).decode().strip():
         asked, put = _GET.match(line), _SET.match(line)
-        value = given.get(asked[1].strip('"'), "") if asked else ""
+        value = given.get(asked[1].strip('"${}'), "") if asked else ""
         if put:
             told[put[1].strip('"')] = put[2]
         process.stdin.write(f"200 result=1 ({value})\n".encode())

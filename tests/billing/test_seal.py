@@ -194,6 +194,22 @@ async def test_rows_that_are_taken_off_the_list_are_found(books: AsyncEngine, se
     ]
 
 
+@pytest.mark.parametrize("stray", [1, 999_999])
+async def test_what_is_sealed_or_never_was_there_is_taken_off_the_list_and_stops_nobody(
+    books: AsyncEngine, sealer: Sealer, stray: int
+) -> None:
+    async with books.begin() as connection:
+        await connection.execute(text("INSERT INTO unsealed_transactions VALUES (:id)"), {"id": stray})
+    await add_to(books, 1)
+    for _ in range(3):
+        await seal(books, sealer, 1)
+    assert await seal(books, sealer) == 0
+    found = await verify_ledger(books, trust_in(sealer))
+    assert (found.holds, found.batches, found.unsealed) == (True, 4, 0)
+    async with books.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM unsealed_transactions")) == 0
+
+
 async def test_what_was_sealed_before_a_kill_is_written_down_by_the_next(
     engine: AsyncEngine, sealer: Sealer
 ) -> None:

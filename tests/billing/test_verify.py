@@ -168,3 +168,27 @@ async def test_what_is_committed_late_is_sealed_in_a_later_batch(engine: AsyncEn
     assert await seal(engine, sealer, 10) == 1
     verification = await verify_ledger(engine)
     assert (verification.holds, verification.unsealed, verification.batches) == (True, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("adding", "waiting"),
+    [
+        (
+            "INSERT INTO ledger_transactions (kind, posted_at) VALUES ('adjustment:x', '9999-01-01')",
+            "unsealed_transactions",
+        ),
+        (
+            "INSERT INTO audit_log (actor, via, action, kind, ref, at) VALUES ('x', 'x', 'x', 'x', '1', '9999-01-01')",
+            "unsealed_notes",
+        ),
+    ],
+)
+async def test_a_row_that_says_it_comes_later_is_not_hidden_by_that(
+    engine: AsyncEngine, sealer: Sealer, adding: str, waiting: str
+) -> None:
+    """With the application's own rights: taken off the list of what waits, it is never sealed."""
+    async with engine.begin() as connection:
+        await connection.execute(text(adding))
+        await connection.execute(text(f"DELETE FROM {waiting}"))
+    await seal_all(engine, sealer)
+    assert await problems(engine) == {Problem.NOT_SEALED}

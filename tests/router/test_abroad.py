@@ -186,7 +186,7 @@ async def test_without_a_database_nobody_abroad_is_rung(tmp_path: Path) -> None:
     await engine.dispose()
 
 
-async def test_a_targets_own_number_over_a_trunk_goes_by_the_same_rule(engine: AsyncEngine) -> None:
+async def test_a_targets_own_number_goes_by_the_same_rule(engine: AsyncEngine) -> None:
     uri = f"sip:{JAMAICA}@carrier.example"
     routed = await route(router_for(engine, own_number_market(uri)))
     (refused,) = routed.decision.rejections

@@ -72,7 +72,7 @@ BAD_ANSWERS = {
     "/bid?amount=forty": (INVALID, "not a number"),
     "/bid?dial=%2B19005550100": (INVALID, "dial: the area code 900 is of none of the fifty states"),
     "/bid?dial=sip:x@10.0.0.1": (INVALID, "not a public address"),
-    "/bid?dial=6145550199%2C500": (INVALID, "neither a North American number"),
+    "/bid?dial=6145550199%2C500": (INVALID, "neither a telephone number"),
     "/bid?seconds=999999": (INVALID, "an absurd length of time"),
     "/bid?expires=-1": (INVALID, "over before it came"),
     "/bid?amount=0": (REFUSED, "a bid of nothing"),
@@ -196,6 +196,13 @@ async def test_a_bid_that_never_pays_loses_to_an_honest_one() -> None:
     assert bid_of(result, 1).detail == "a bid of $10,000.00 is above its ceiling of $1,000.00"
 
 
+async def test_a_bid_without_a_minimum_is_held_to_its_buyers_terms() -> None:
+    async with bidders() as there, auction_between(endpoints_at([there.url("/bid?amount=20")] * 2)) as house:
+        wanted = wanted_from([1, 2], standing_minimums_ms={1: 60_000})
+        result = await house.auction.run(wanted, a_request())
+    assert [bid.ranked_micros for bid in result.bids] == [10_000_000, 20_000_000]
+
+
 async def test_in_production_the_loopback_is_refused_and_so_is_plain_http() -> None:
     async with bidders() as there:
         by_http = an_endpoint(1, there.url("/bid"))
@@ -261,6 +268,7 @@ async def test_a_bidder_that_hangs_is_rested_and_comes_back_by_one_good_probe() 
                     1: type(house.bidders.current.usable[1])(
                         endpoint=an_endpoint(1, there.url("/bid?after_ms=30")),
                         dialect=house.bidders.current.usable[1].dialect,
+                        ceilings=house.bidders.current.usable[1].ceilings,
                     )
                 },
                 unusable={},

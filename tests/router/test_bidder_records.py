@@ -176,8 +176,8 @@ async def test_a_bid_of_the_ceiling_that_is_never_paid_loses_once_that_is_seen(
             after = await house.auction.run(wanted_from([1, 2]), a_request())
     assert ranked(before.bids, CALL)[0].target_id == 1
     assert ranked(after.bids, CALL)[0].target_id == 2
-    assert bid_of(after, 1).worth_micros == 400 * DOLLAR * 2 // 39
-    assert bid_of(after, 1).detail == "worth $20.51: 0 of its last 19 calls lasted 300 s"
+    assert bid_of(after, 1).ranked_micros == 400 * DOLLAR * 2 // 39
+    assert bid_of(after, 1).words == "worth $20.51: 0 of its last 19 calls lasted 300 s"
 
 
 async def test_a_win_without_a_post_is_counted_too() -> None:
@@ -193,4 +193,4 @@ async def test_a_win_without_a_post_is_counted_too() -> None:
         assert (await house.auction.post(won, a_request(), stage_id=7)).accepted
         stored = house.rows[-1]
     assert (stored["kind"], stored["outcome"], stored["worth_micros"]) == ("post", "accepted", 22_500_000)
-    assert stored["detail"] == "winning is enough: its dialect has no post"
+    assert stored["detail"].endswith("; winning is enough: its dialect has no post")

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from router import kept_data
+from router import kept_data, last_known_file, last_known_keeper
 from router.domain.counts import Counts
 from router.domain.decision import canonical_bytes
 from router.domain.last_known import SUPPRESSED_RECORD, DigestTable, LastKnown, digest_of_caller
@@ -159,6 +160,38 @@ async def test_a_stalled_database_passes_no_cap_and_empties_no_wallet_twice(
     assert "$0.00 left" in routed[3].decision.rejections[0].detail
 
 
+async def test_what_a_buyer_disputes_is_off_its_credit_while_the_database_is_slow(
+    engine: AsyncEngine, market: CurrentSnapshot, tmp_path: Path
+) -> None:
+    await execute(
+        engine, "INSERT INTO wallets (buyer_id, disputed_micros) VALUES (1, :micros)", micros=PRICE + 1
+    )
+    router = await router_of(engine, market, tmp_path)
+    async with a_slow_database(engine):
+        routed = await call(router)
+    assert (target_of(routed), codes(routed)[1]) == (2, "wallet")
+
+
+async def test_a_stalled_database_holds_the_most_that_a_contract_can_ask(
+    engine: AsyncEngine, market: CurrentSnapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first rule asks for $45, the dearest for $80: of $90 that is one call, as while the database answers."""
+    snapshot = market.current
+    dear = {
+        key: tuple(replace(one, highest_micros=80_000_000) for one in all_)
+        for key, all_ in snapshot.terms.items()
+    }
+    monkeypatch.setattr(type(market), "current", replace(snapshot, terms=dear))
+    router = await router_of(engine, market, tmp_path)
+    async with a_slow_database(engine):
+        routed = [await call(router, f"+1614555010{number}") for number in range(2)]
+    assert [target_of(one) for one in routed] == [1, 2]
+    assert (
+        "$10.00 left of wallet and credit, the call may cost $80.00"
+        in routed[1].decision.rejections[0].detail
+    )
+
+
 async def test_what_rang_without_the_database_holds_room_and_money_once_it_answers(
     engine: AsyncEngine, market: CurrentSnapshot, tmp_path: Path
 ) -> None:
@@ -178,6 +211,38 @@ async def test_what_rang_without_the_database_holds_room_and_money_once_it_answe
     assert await used(engine) == {1: 2, 2: 1, 3: 1}
     routed = await call(await router_of(engine, market, tmp_path), "+16145550199")
     assert routed.leased and (target_of(routed), codes(routed)) == (3, {1: "wallet", 2: "at_cap"})
+
+
+async def test_files_of_what_was_rung_are_read_again_only_when_somebody_else_wrote_them(
+    engine: AsyncEngine, market: CurrentSnapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an hour without the database they grow to thousands of lines, and calls are decided beside."""
+    reads: list[Path] = []
+    monkeypatch.setattr(
+        last_known_keeper, "read_rung", lambda path: reads.append(path) or last_known_file.read_rung(path)
+    )
+    router, file = await router_of(engine, market, tmp_path), rung_path(tmp_path)
+    keeper = router._database.last_known
+    async with a_slow_database(engine):
+        for _ in range(3):
+            await call(router)
+    keeper._look_for_rung()
+    reads.clear()
+    async with a_slow_database(engine):
+        await call(router)
+    keeper._look_for_rung()
+    assert reads == [] and len(keeper._filed) == 4
+    line = file.read_bytes().splitlines(keepends=True)[0]
+    with file.open("ab") as by_survival:
+        by_survival.write(line)
+    keeper._look_for_rung()
+    assert reads == [file] and len(keeper._filed) == 5
+    set_aside(file)
+    keeper._look_for_rung()
+    assert reads == [file], "it was only renamed"
+    await take_room(engine, file)
+    keeper._look_for_rung()
+    assert keeper._filed == []
 
 
 async def test_a_line_that_cannot_be_taken_holds_nobody_up(

@@ -138,6 +138,12 @@ async def test_eight_made_up_callers_at_45_dollars_leave_most_of_a_400_dollar_wa
     assert all(call.leased for call in calls)
 
 
+async def test_a_share_is_of_what_open_disputes_leave_of_the_credit(market: Market) -> None:
+    await market.change("INSERT INTO wallets (buyer_id, disputed_micros) SELECT id, 250000000 FROM buyers")
+    bids = await market.pings(4)
+    assert sum(not isinstance(one, NoBid) for one in bids) == 1 and await market.held_dollars() == 45
+
+
 async def test_what_is_held_all_the_same_goes_to_a_real_call_of_another_publisher(market: Market) -> None:
     """As it was: the publisher may hold everything."""
     greedy = replace(market.key, limits=PLENTY)

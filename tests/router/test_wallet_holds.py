@@ -76,6 +76,35 @@ async def test_what_the_terms_can_ask_at_most_is_held_and_the_loser_holds_nothin
     assert (held, history) == (60_000_000, 1)
 
 
+@pytest.mark.parametrize(("listened_minutes", "held"), [(6, 45_000_000), (4, 1_000_000), (None, 1_000_000)])
+async def test_a_price_that_was_lowered_while_callers_listened_is_held_as_they_will_be_billed(
+    engine: AsyncEngine, market: Market, listened_minutes: int | None, held: int
+) -> None:
+    """A call is billed by the terms of its start. The price was lowered five minutes ago; a ping has no call yet."""
+    calls = [uuid4() for _ in range(3)]
+    async with engine.begin() as connection:
+        await connection.execute(update(tables.buyer_terms).values(highest_micros=None))
+        await connection.execute(
+            text(
+                "INSERT INTO buyer_terms (buyer_id, campaign_id, goes_live_at, price_micros)"
+                " SELECT buyer_id, campaign_id, now() - interval '5 minutes', 1000000 FROM buyer_terms"
+            )
+        )
+        for call in calls if listened_minutes else ():
+            await connection.execute(
+                text(
+                    "INSERT INTO calls (id, node, linkedid, started_at, state)"
+                    " VALUES (:id, 'a', :linkedid, now() - :minutes * interval '1 minute', 'in_progress')"
+                ),
+                {"id": call, "linkedid": str(call), "minutes": listened_minutes},
+            )
+    answers = [await take(engine, market, call, amount=1_000_000) for call in calls]
+    async with engine.connect() as connection:
+        all_held = await connection.scalar(text("SELECT held_micros FROM wallets"))
+    assert all_held == held * answers.count("")
+    assert answers.count("") == min(3, 100_000_000 // held)
+
+
 async def limited_router(engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Router:
     """Return a router of two buyers: the first has a credit limit of 50 dollars, and its calls cost 45."""
     monkeypatch.setattr(kept_data, "read_area_codes", dict)

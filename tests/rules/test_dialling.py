@@ -43,7 +43,12 @@ def test_a_prefix_names_a_place_or_a_number(prefix: str) -> None:
     [
         ("sip:+18765550123@carrier.example", "+18765550123"),
         ("sip:1.876.555.0123@carrier.example", "1.876.555.0123"),
+        ("sip:+68221234@carrier.example", "+68221234"),
+        ("sip:01168221234@carrier.example", "01168221234"),
+        ("sip:0024790123@carrier.example", "0024790123"),
+        ("sip:+6834000@carrier.example", "+6834000"),
         ("sip:7001@pbx.example", None),
+        ("sip:0042@pbx.example", None),
         ("sip:desk7@pbx.example", None),
         ("sip:agent18765550123@pbx.example", None),
     ],

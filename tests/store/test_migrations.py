@@ -50,6 +50,21 @@ async def test_an_unbalanced_transaction_is_refused_at_commit(engine: AsyncEngin
         assert (await connection.execute(text("SELECT count(*) FROM ledger_transactions"))).scalar_one() == 0
 
 
+async def test_a_table_of_the_same_name_balances_nothing(engine: AsyncEngine) -> None:
+    """Any user of a database may make temporary tables, and they are found before those of the schema."""
+    async with engine.connect() as connection:
+        await connection.execute(
+            text("CREATE TEMP TABLE ledger_postings (transaction_id bigint, amount_micros bigint)")
+        )
+        query = insert(ledger_transactions).values(kind="test").returning(ledger_transactions.c.id)
+        values = {"id": (await connection.execute(query)).scalar_one()}
+        await connection.execute(
+            text("INSERT INTO public.ledger_postings VALUES (:id, 'publisher:1:payable', -5)"), values
+        )
+        with pytest.raises(DBAPIError, match="out of balance"):
+            await connection.commit()
+
+
 async def test_a_posting_added_later_cannot_unbalance_a_transaction(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         transaction_id = await _post(connection, {"a": 5, "b": -5})

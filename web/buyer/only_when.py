@@ -14,7 +14,7 @@ from typing import Any
 from router.domain.known_facts import KNOWN_FACTS
 from rules.condition import ConditionError, parse_condition
 from rules.fact_kinds import ORDERED, Kind, to_json_value
-from rules.known_facts import Told, kinds_told_by
+from rules.known_facts import Supplier, kinds_from
 from rules.money import MoneyError, parse_dollars
 
 RULES_MAXIMUM = 20
@@ -22,7 +22,7 @@ VALUES_MAXIMUM = 50
 VALUE_LENGTH_MAXIMUM = 500
 
 FACTS: Mapping[str, Kind] = {
-    name: kind for name, kind in kinds_told_by(Told.PARTIES).items() if name not in ("state", "source")
+    name: kind for name, kind in kinds_from(Supplier.PARTIES).items() if name not in ("state", "source")
 }
 """What a rule may look at. States are left out on their own list."""
 

@@ -159,8 +159,8 @@ REASONS: Mapping[str, Reason] = {
         yours=False,
     ),
     "not_known": Reason(
-        title="Switch in trouble",
-        meaning="Our database did not answer, and nobody is sold a caller whom a buyer may have suppressed.",
+        title="Database unavailable",
+        meaning="Our database did not answer: a caller whom a buyer may have suppressed is not sold.",
         advice="Nothing.",
         yours=False,
     ),

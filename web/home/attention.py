@@ -129,7 +129,7 @@ def _money(trouble: Trouble) -> Iterator[Item]:
         yield Item(
             urgency=Urgency.SOON,
             title=f"{trouble.disputes} {'dispute is' if one else 'disputes are'} open",
-            detail="Each waits for an answer, and its price is set aside until then",
+            detail="Each waits for an answer; its price stays owed until then",
             address="/money/disputes",
         )
     if trouble.unsettled:
@@ -166,6 +166,24 @@ def _lines(trouble: Trouble) -> Iterator[Item]:
             detail=f"{trunk.reason}; since {trunk.since.astimezone(UTC):%d %B, %H:%M} UTC",
             address=f"/trunks/{trunk.trunk_id}",
         )
+    yield from _abroad(trouble)
+    if trouble.unlisted_invites:
+        yield Item(
+            urgency=Urgency.SOON,
+            title="Somebody calls from an address that is no trunk’s",
+            detail=f"{trouble.unlisted_invites} requests were refused at the door; a carrier may have moved",
+            address="/trunks",
+        )
+    yield from _without_database(trouble)
+    if trouble.refused_lines:
+        yield Item(
+            urgency=Urgency.SOON,
+            title=f"{trouble.refused_lines} lines of a node’s records could not be read",
+            detail=f"Kept in the table refused_lines, each with its reason; the newest: {trouble.newest_refusal}",
+        )
+
+
+def _abroad(trouble: Trouble) -> Iterator[Item]:
     for reached in _first(trouble.abroad_full):
         yield Item(
             urgency=Urgency.NOW,
@@ -180,13 +198,9 @@ def _lines(trouble: Trouble) -> Iterator[Item]:
             detail=refused.detail,
             address=refused.address,
         )
-    if trouble.unlisted_invites:
-        yield Item(
-            urgency=Urgency.SOON,
-            title="Somebody calls from an address that is no trunk’s",
-            detail=f"{trouble.unlisted_invites} requests were refused at the door; a carrier may have moved",
-            address="/trunks",
-        )
+
+
+def _without_database(trouble: Trouble) -> Iterator[Item]:
     if trouble.not_sold:
         yield Item(
             urgency=Urgency.NOW,
@@ -201,12 +215,6 @@ def _lines(trouble: Trouble) -> Iterator[Item]:
             detail="It took over 300 ms or was away: wallets, caps and lists were those known last. Each call’s page "
             "says how old they were; look at the load of PostgreSQL",
             address="/calls",
-        )
-    if trouble.refused_lines:
-        yield Item(
-            urgency=Urgency.SOON,
-            title=f"{trouble.refused_lines} lines of a node’s records could not be read",
-            detail=f"Kept in the table refused_lines, each with its reason; the newest: {trouble.newest_refusal}",
         )
 
 

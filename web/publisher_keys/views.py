@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from router.domain.inbound_bid import RESERVATION_SECONDS
-from router.domain.ping_limits import LIMIT_NAMES, UNJUDGED_PINGS, USUAL_LIMITS
+from router.domain.ping_limits import LIMIT_NAMES, USUAL_LIMITS
 from web import formats
 from web.api.operation import Problem
 from web.api.shell import field_problems
@@ -155,5 +155,4 @@ async def _page(
         limited=request.query.get("limited", ""),
         limits_problem=limits_problem,
         limits_shown=LIMITS_SHOWN,
-        unjudged=UNJUDGED_PINGS,
     )

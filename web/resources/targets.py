@@ -58,16 +58,14 @@ def describe_filters(value: Any) -> str:
 
 
 async def check(connection: AsyncConnection, form: TargetForm, row_id: int | None) -> Sequence[FieldProblem]:
-    """Refuse a filter over a fact that no call has, which is never met, and a number that no trunk is to dial."""
+    """Refuse a filter over a fact that no call has, which is never met, and a number that is not rung."""
     found: list[FieldProblem] = []
     if form.filters is not None:
         asked = facts_of(parse_condition(form.filters, KNOWN_FACTS))
         problems = unknown_facts(asked, await tags_of_flows(connection))
         found += [FieldProblem(field="filters", problem=problem) for problem in problems]
-    if form.outbound_trunk_id is not None:
-        refused = dial_problem(form.sip_uri, await dialling_rules(connection))
-        found += [FieldProblem(field="sip_uri", problem=refused)] if refused else []
-    return found
+    refused = dial_problem(form.sip_uri, await dialling_rules(connection))
+    return [*found, FieldProblem(field="sip_uri", problem=refused)] if refused else found
 
 
 def without_repeats(values: list[LoanType]) -> list[LoanType]:

@@ -100,7 +100,7 @@ def read_tags(fields: Fields) -> dict[str, str] | PingProblem:
             what = "state of the US" if name == STATE_TAG else "short text, number or yes/no"
             return malformed(f"{name} is no {what}")
         if text and told.setdefault(name, text) != text:
-            return malformed(f"{name} is told twice, and not the same")
+            return malformed(f"{name} is given twice, with different values")
     tags = _believed(told)
     if bytes_of(tags) > PING_TAGS_BYTES_MAXIMUM:
         return malformed(

@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, and_, func, or_, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.terms import BuyerTerms, PublisherTerms
 from billing.terms_document import Party
-from billing.tiers import TierCounter
 from store.tables import (
     buyer_terms,
     buyers,
     calls,
     publisher_terms,
     publishers,
-    tier_counts,
 )
 
 NAMES_MAXIMUM = 200
@@ -149,17 +147,3 @@ async def call_of(connection: AsyncConnection, call_id: UUID) -> TriedCall | Non
         await connection.execute(select(*(calls.c[name] for name in names)).where(calls.c.id == call_id))
     ).one_or_none()
     return None if row is None else TriedCall(**row._mapping)
-
-
-async def tier_counts_of(connection: AsyncConnection, counters: Sequence[TierCounter]) -> Mapping[str, int]:
-    """Return how many calls were paid for so far, by key. Nothing is locked."""
-    if not counters:
-        return {}
-    wanted = or_(
-        *(
-            and_(tier_counts.c.key == one.key, tier_counts.c.period_start == one.period_start)
-            for one in counters
-        )
-    )
-    rows = await connection.execute(select(tier_counts.c.key, tier_counts.c.used).where(wanted))
-    return {row.key: int(row.used) for row in rows}

@@ -123,7 +123,7 @@ async def try_terms(
     counters = counters_of(
         contract, party_id=party_id or 0, campaign_id=call.campaign_id or 0, at=call.started_at
     )
-    before = calls_before(counters, await queries.tier_counts_of(connection, counters))
+    before = calls_before(counters, await situation_queries.read_tier_counts(connection, counters))
     situation = await _situation(connection, contract, call, before)
     judgement = judge_terms(contract, situation)
     return _told(call_id, judgement, before, then)

@@ -31,9 +31,6 @@ def upgrade() -> None:
         op.add_column("plan_stages", sa.Column(column, kind, nullable=True))
         op.create_check_constraint(op.f(f"ck_plan_stages_{name}"), "plan_stages", condition)
     op.add_column("pings", sa.Column("worth_micros", sa.BigInteger(), nullable=True))
-    op.create_index(
-        "ix_pings_posts", "pings", ["target_id", "sent_at"], postgresql_where=sa.text("kind = 'post'")
-    )
     op.create_table(
         "bidder_records",
         sa.Column("target_id", sa.BigInteger(), nullable=False),
@@ -57,7 +54,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("bidder_records")
-    op.drop_index("ix_pings_posts", table_name="pings")
     op.drop_column("pings", "worth_micros")
     for column in _STAGES:
         op.drop_column("plan_stages", column)

@@ -26,7 +26,6 @@ def upgrade() -> None:
         sa.Column("held_room", sa.Boolean(), server_default=sa.text("false"), nullable=False),
     )
     op.execute("UPDATE rtb_reservations SET held_room = true WHERE state in ('confirmed', 'used')")
-    op.create_index("ix_rtb_reservations_created_at", "rtb_reservations", ["created_at"], unique=False)
     op.add_column(
         "campaigns",
         sa.Column("pings_yield_after_seconds", sa.Integer(), server_default=sa.text("10"), nullable=True),
@@ -42,7 +41,6 @@ def downgrade() -> None:
     op.drop_column("cel_rows", "clock")
     op.drop_constraint(op.f("ck_campaigns_pings_yield"), "campaigns")
     op.drop_column("campaigns", "pings_yield_after_seconds")
-    op.drop_index("ix_rtb_reservations_created_at", table_name="rtb_reservations")
     op.drop_column("rtb_reservations", "held_room")
     for name in ("warned_at", "pings_called", "pings_won"):
         op.drop_column("rtb_keys", name)

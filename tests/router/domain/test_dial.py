@@ -57,7 +57,8 @@ JAMAICA = Destination(
         *(f"+1{area}5550100" for area in ("876", "809", "849", "242", "268", "473", "664", "721", "767", "868")),
         "+15005550100", "+17005550100", "+19005550100", "+16149760100", "+16149110100", "+442079460000",
         "+17875550100", "+14165550100", "sip:+18765550100@carrier.example", "sip:18765550100@carrier.example",
-        "sip:01118765550100@carrier.example", "sip:011442079460000@carrier.example", "sip:441212345678@carrier.example",
+        "sip:01118765550100@carrier.example", "sip:+68221234@carrier.example", "sip:0068221234@carrier.example",
+        "sip:011442079460000@carrier.example", "sip:441212345678@carrier.example",
     ],
 )  # fmt: skip
 def test_only_numbers_of_the_states_are_rung_unless_they_are_listed(place: str) -> None:

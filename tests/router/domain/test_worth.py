@@ -9,11 +9,17 @@ from router.domain.worth import (
     CALLS_COUNTED,
     THRESHOLDS_SECONDS,
     Ceilings,
-    worth_micros,
-    worth_words,
+    Lasted,
+    worth_of,
 )
 
 DOLLAR = 1_000_000
+
+
+def worth_micros(bid: int, minimum_ms: int, lasted: Lasted = ()) -> int:
+    return worth_of(bid, minimum_ms, lasted).micros
+
+
 durations = st.lists(st.integers(0, 4_000_000), max_size=CALLS_COUNTED)
 minimums = st.integers(0, 3_600_000)
 bids = st.integers(1, 10_000 * DOLLAR)
@@ -66,11 +72,11 @@ def test_an_absurd_bid_is_worth_less_than_an_honest_one_even_before_anything_is_
 
 def test_the_worth_is_said_in_plain_words() -> None:
     lasted = lasted_of([3_600_000, *[30_000] * 39])
-    worth = worth_micros(10_000 * DOLLAR, 3_600_000, lasted)
-    assert worth_words(worth, 3_600_000, lasted) == "worth $170.00: 1 of its last 40 calls lasted 3,600 s"
-    unknown = worth_words(worth_micros(45 * DOLLAR, 61_000), 61_000)
+    worth = worth_of(10_000 * DOLLAR, 3_600_000, lasted)
+    assert worth.words == "worth $170.00: 1 of its last 40 calls lasted 3,600 s"
+    unknown = worth_of(45 * DOLLAR, 61_000).words
     assert unknown == "worth $20.25: it has had no calls yet, and 45 in 100 are expected to last 75 s"
-    assert worth_words(DOLLAR, 0, lasted) == ""
+    assert worth_of(DOLLAR, 0, lasted).words == ""
 
 
 def test_ceilings_name_what_was_passed() -> None:

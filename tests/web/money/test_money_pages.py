@@ -173,7 +173,10 @@ async def test_a_dispute_is_ruled_on(admin: Client, buyer: Client, house: House,
 async def test_the_house_sees_exposure_by_buyer_and_opens_a_refused_dispute_again(
     admin: Client, buyer: Client, house: House, engine: AsyncEngine
 ) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE buyers SET credit_limit_micros = 30000000"))
     where = await post(buyer, f"/buyer/calls/{house.billed}/dispute", 303, **GOOD)
+    assert "$30.00 less while" in await read(admin, "/money/wallets")
     address = where.replace("/buyer", "/money")
     page = await read(admin, "/money/disputes")
     assert "Open disputes by buyer" in page and "Credit limit lowered by" in page and "$45.00" in page

@@ -255,7 +255,14 @@ async def test_an_endpoint_shows_what_its_wins_came_to_and_why_it_rests(
         status, refused, _ = await machine.ask("POST", "/ping-endpoints", {**body, **wrong})
         assert (status, refused["errors"][0]["field"]) == (422, *wrong)
     assert "None is counted yet" in await _page(machine.client, address)
-    record = {"won": 20, "refused": 8, "unpaid": 12, "worth_micros": 400_000_000, "lasted": [9], "why": "it paid $0"}
+    record = {
+        "won": 20,
+        "refused": 8,
+        "unpaid": 12,
+        "worth_micros": 400_000_000,
+        "lasted": [9],
+        "why": "it paid $0",
+    }
     until = datetime.now(UTC) + timedelta(hours=1)
     async with engine.begin() as connection:
         row = {"target_id": market.chosen_id, "hides_caller": True, "rested_until": until, **record}

@@ -121,7 +121,7 @@ async def test_a_state_and_a_zip_code_that_disagree_need_licences_in_both(
 
 async def test_a_fact_told_twice_in_two_ways_is_refused(publisher: Publisher, caller: str) -> None:
     answer = await publisher.ping(caller, status=400, answers={**OHIO, "zip": "43215", "zip_code": "94105"})
-    assert "zip is told twice" in answer["detail"]
+    assert "zip is given twice" in answer["detail"]
     assert "bid" in await publisher.ping(a_caller(), answers={**OHIO, "caller_state": "Ohio", "region": "oh"})
 
 
