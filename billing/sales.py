@@ -3,24 +3,28 @@
 Reporting it again under the same key with another amount is a correction: the report before is taken back and the new
 one posted, in one transaction that names the one it corrects. An amount of nothing withdraws it. A call has as many
 sales as the buyer's terms allow, and none pays its publisher more than it brings, less the publisher's terms' margin.
+
+A buyer with a limit reports no sale that its wallet and credit do not cover, and takes back none whose publisher was
+paid meanwhile: else the two of them would draw cash that nobody put in.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing import ledger, ledger_queries
+from billing import ledger, ledger_queries, payment_queries
 from billing import sale_queries as queries
 from billing.judge_terms import most_payable
 from billing.ledger import Posting, balanced
 from billing.money_queries import SettledCall, lock_settled_call
 from billing.terms_document import PPM, Fixed, Sale, TermsDocument
+from billing.wallet_queries import wallet_of
 from rules.money import MICROS_PER_CENT, format_dollars
 
 MAXIMUM_KEY_CHARACTERS = 100
@@ -36,6 +40,8 @@ class SaleReported:
     payout_micros: int
     new: bool
     """False: the same was reported before, and nothing was written."""
+    publisher_owes_micros: int = 0
+    """What the publisher owes us now, because it was paid before the house took this back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +59,12 @@ async def report_sale(
     now: dt.datetime,
     price_micros: int | None = None,
     payout_micros: int | None = None,
+    by_house: bool = False,
 ) -> SaleReported | SaleRefused:
-    """Post what a reported sale earns, by the terms of the call unless amounts are given. The caller commits."""
+    """Post what a reported sale earns, by the terms of the call unless amounts are given. The caller commits.
+
+    `by_house`: a person of the house reports, who may take back what the publisher was paid already.
+    """
     problem = _problem_of_key(key)
     if problem:
         return SaleRefused(reason=problem)
@@ -70,14 +80,51 @@ async def report_sale(
     problem = _too_late(terms.buyer.sale, call, now) or _wrong_amount(terms, told, price, payout)
     standing = await queries.standing_sales(connection, call_id)
     before = standing.pop(key, None)
-    problem = problem or _no_room(terms.buyer.sale, price, before, standing.values())
-    if problem:
-        return SaleRefused(reason=problem)
+    added = price - (before.price_micros if before else 0)
+    problem = (
+        problem
+        or _no_room(terms.buyer.sale, price, before, standing.values())
+        or await _not_covered(connection, call.buyer_id, added)
+    )
+    taken_back = before.payout_micros - payout if before else 0
+    owes = 0 if problem else await _publisher_would_owe(connection, call.publisher_id, taken_back)
+    if problem or (owes and not by_house):
+        return SaleRefused(reason=problem or _PAID_OUT)
     if before is not None and (before.price_micros, before.payout_micros) == (price, payout):
         return SaleReported(
             call_id=call_id, version=before.version, price_micros=price, payout_micros=payout, new=False
         )
-    return await _write(connection, call, key, before, price, payout, now)
+    done = await _write(connection, call, key, before, price, payout, now)
+    return replace(done, publisher_owes_micros=owes)
+
+
+_PAID_OUT = "the publisher of this call was paid out what this would take back: only the house can correct it"
+
+
+async def _not_covered(connection: AsyncConnection, buyer_id: int, added_micros: int) -> str:
+    """Say what a buyer with a limit lacks for so much more; empty when it has it.
+
+    What was read holds until ours ends: nobody else takes a hold of the wallet or posts on it meanwhile.
+    """
+    if added_micros <= 0:
+        return ""
+    await payment_queries.lock_wallet(connection, buyer_id)
+    wallet = await wallet_of(connection, buyer_id)
+    available = wallet.state.available_micros if wallet else None
+    if available is None or added_micros <= available:
+        return ""
+    return (
+        f"the buyer's wallet and credit do not cover {format_dollars(added_micros)}:"
+        f" {format_dollars(added_micros - available)} more is missing. Let the buyer top up, then report the sale again"
+    )
+
+
+async def _publisher_would_owe(connection: AsyncConnection, publisher_id: int, taken_back_micros: int) -> int:
+    """Return what a publisher owes us once so much is taken back. Until ours ends nobody pays it out."""
+    if taken_back_micros <= 0:
+        return 0
+    await payment_queries.lock_payouts(connection, publisher_id)
+    return max(taken_back_micros - await payment_queries.owed_to(connection, publisher_id), 0)
 
 
 def _problem_of_key(key: str) -> str:

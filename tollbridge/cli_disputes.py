@@ -178,17 +178,20 @@ def sale(
     settings: Settings, call: str, key: str, price: int | None, payout: int | None, as_json: bool
 ) -> None:
     """Report a sale that came of a call days ago. Example: tollbridge sale 5f1c --key loan-991"""
-    from billing.sales import report_sale
     from rules.money import format_dollars
+    from web.audit import Actor, Via
+    from web.money.sales import record_sale
 
     async def work(connection: AsyncConnection) -> Any:
-        return await report_sale(
+        return await record_sale(
             connection,
+            Actor(user=None, via=Via.COMMAND, name="tollbridge sale"),
             await call_id_of(connection, call),
             key=key,
             now=datetime.now(UTC),
             price_micros=price,
             payout_micros=payout,
+            by_house=True,
         )
 
     done = _in_one_transaction(settings, work)
@@ -196,6 +199,9 @@ def sale(
         print_json(done)
     else:
         known = "" if done.new else "; it was reported before"
+        if done.publisher_owes_micros:
+            owes = format_dollars(done.publisher_owes_micros)
+            known = f"; the publisher was paid before and owes {owes} now"
         say(f"{format_dollars(done.price_micros)} owed, {format_dollars(done.payout_micros)} earned{known}")
 
 

@@ -17,13 +17,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.check_terms import checked_terms
 from billing.judge_terms import most_payable
+from billing.payment_queries import owed_to
+from billing.payments import Direction
+from billing.post_once import Posted
 from billing.read_terms import TermsError
 from billing.sales import SaleRefused, SaleReported, report_sale
 from billing.terms_document import Party
+from billing.verify import verify_ledger
+from billing.wallet_queries import wallet_of
 from store import tables
 from store.call_id import call_id_of
 from store.session import open_engine
 from tests.billing.contracts import contract, payout, publisher
+from tests.billing.test_pay_invoice import record
 from tests.billing.test_settle_call import START_MS, a_call, settled
 from tests.billing.test_settle_contracts import agree, balances
 from tests.market import Market, make_market
@@ -125,6 +131,147 @@ async def test_a_correction_goes_where_the_sale_was_charged(engine: AsyncEngine,
         await connection.execute(update(tables.buyers).values(prepaid=True, credit_limit_micros=0))
     await told(engine, call_id, "loan-1", 0)
     assert await balances(engine) == before
+
+
+async def limit(engine: AsyncEngine, market: Market, *, dollars: int, prepaid: bool = True) -> None:
+    """Let the buyer owe so much; it starts with nothing in its wallet."""
+    async with engine.begin() as connection:
+        await connection.execute(
+            update(tables.buyers)
+            .where(tables.buyers.c.id == market.buyers[0])
+            .values(prepaid=prepaid, credit_limit_micros=dollars * DOLLAR)
+        )
+
+
+async def share_70_percent(engine: AsyncEngine, market: Market) -> None:
+    share = {"within_days": 30, "price": {"percent_of_revenue": "70"}}
+    await agree(engine, market, contract(sale={"within_days": 30, "price": "200.00"}))
+    await agree(engine, market, payout("30.00", sale=share), publisher=True)
+
+
+async def left(engine: AsyncEngine, market: Market) -> int:
+    """What the buyer may still spend, in micros."""
+    async with engine.connect() as connection:
+        wallet = await wallet_of(connection, market.buyers[0])
+    assert wallet is not None and wallet.state.available_micros is not None
+    return wallet.state.available_micros
+
+
+async def test_an_empty_wallet_reports_no_sale_and_no_cash_is_printed(
+    engine: AsyncEngine, market: Market
+) -> None:
+    """A buyer of nothing once reported $10,000, its publisher was paid $7,000, and the sale was withdrawn."""
+    market = await fresh_market(engine)
+    await share_70_percent(engine, market)
+    await limit(engine, market, dollars=0)
+    assert isinstance(await record(engine, Direction.TOP_UP, market.buyers[0], 45, "wire-1"), Posted)
+    call_id = await sold(engine, market)
+    refused = await told(engine, call_id, "s1", 10_000 * DOLLAR)
+    assert isinstance(refused, SaleRefused)
+    assert "$10,000.00 more is missing" in refused.reason and "top up" in refused.reason
+    assert await of_sales(engine, call_id) == (0, 0) and await left(engine, market) == 0
+    refused = await record(engine, Direction.PAY_OUT, market.publisher, 7_000, "wire-2")
+    assert not isinstance(refused, Posted)
+    # The way out that the sentence names.
+    await record(engine, Direction.TOP_UP, market.buyers[0], 10_000, "wire-3")
+    assert isinstance(await told(engine, call_id, "s1", 10_000 * DOLLAR), SaleReported)
+    assert await left(engine, market) == 0 and (await verify_ledger(engine)).holds
+
+
+async def test_a_sale_that_was_paid_out_is_taken_back_by_the_house_alone(
+    engine: AsyncEngine, market: Market
+) -> None:
+    """Of $7,030 due to the publisher $7,000 are paid: a buyer takes back $30 of it and no more."""
+    market = await fresh_market(engine)
+    await share_70_percent(engine, market)
+    call_id = await sold(engine, market)
+    assert isinstance(await told(engine, call_id, "s1", 10_000 * DOLLAR), SaleReported)
+    assert isinstance(await record(engine, Direction.PAY_OUT, market.publisher, 7_000, "wire-1"), Posted)
+    for price in (0, CENT, 9_957 * DOLLAR):
+        refused = await told(engine, call_id, "s1", price)
+        assert isinstance(refused, SaleRefused) and "paid out" in refused.reason and "house" in refused.reason
+    assert await of_sales(engine, call_id) == (10_000 * DOLLAR, 7_000 * DOLLAR)
+    corrected = await told(engine, call_id, "s1", 9_958 * DOLLAR)
+    assert isinstance(corrected, SaleReported) and corrected.publisher_owes_micros == 0
+    done = await told(engine, call_id, "s1", 0, by_house=True)
+    assert isinstance(done, SaleReported) and done.publisher_owes_micros == 6_970 * DOLLAR
+    again = await told(engine, call_id, "s1", 0)
+    assert isinstance(again, SaleReported) and not again.new
+
+
+async def test_a_payout_and_a_withdrawal_at_once_leave_nobody_owing(
+    engine: AsyncEngine, market: Market
+) -> None:
+    market = await fresh_market(engine)
+    await share_70_percent(engine, market)
+    call_id = await sold(engine, market)
+    await told(engine, call_id, "s1", 1_000 * DOLLAR)
+    paid, withdrawn = await asyncio.gather(
+        record(engine, Direction.PAY_OUT, market.publisher, 700, "wire-1"), told(engine, call_id, "s1", 0)
+    )
+    assert isinstance(paid, Posted) is not isinstance(withdrawn, SaleReported)
+    async with engine.connect() as connection:
+        assert await owed_to(connection, market.publisher) == 30 * DOLLAR
+
+
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    credit=st.integers(0, 500),
+    prices=st.lists(st.integers(CENT, 300 * DOLLAR), min_size=2, max_size=5),
+    prepaid=st.booleans(),
+)
+def test_sales_at_once_never_cost_more_than_is_left(
+    database_url: str, credit: int, prices: list[int], prepaid: bool
+) -> None:
+    """Each of a call of its own, all against one wallet: what is refused did not fit, and nothing is overdrawn."""
+
+    async def play() -> None:
+        engine = open_engine(database_url, application_name="test", pool_size=5)
+        try:
+            market = await fresh_market(engine)
+            await share_70_percent(engine, market)
+            sold_calls = [await sold(engine, market, serial) for serial in range(1, len(prices) + 1)]
+            await limit(engine, market, dollars=credit + 45 * len(prices), prepaid=prepaid)
+            done = await asyncio.gather(
+                *(
+                    told(engine, call_id, "s", price)
+                    for call_id, price in zip(sold_calls, prices, strict=True)
+                )
+            )
+            now_left = await left(engine, market)
+            stands = sum(one.price_micros for one in done if isinstance(one, SaleReported))
+            assert now_left == credit * DOLLAR - stands >= 0
+            for one, price in zip(done, prices, strict=True):
+                # Rounded to the cent, as the terms say.
+                assert isinstance(one, SaleReported) or price + CENT > now_left
+        finally:
+            await engine.dispose()
+
+    asyncio.run(play())
+
+
+async def test_a_dearer_correction_must_be_covered_by_what_it_adds(
+    engine: AsyncEngine, market: Market
+) -> None:
+    call_id = await sold(engine, market)
+    await limit(engine, market, dollars=45 + 250, prepaid=False)
+    assert isinstance(await told(engine, call_id, "loan-1"), SaleReported)
+    refused = await told(engine, call_id, "loan-1", 251 * DOLLAR)
+    assert isinstance(refused, SaleRefused) and "$1.00 more is missing" in refused.reason
+    assert isinstance(await told(engine, call_id, "loan-1", 250 * DOLLAR), SaleReported)
+    assert await left(engine, market) == 0
+    again = await told(engine, call_id, "loan-1", 250 * DOLLAR)
+    assert isinstance(again, SaleReported) and not again.new
+    assert isinstance(await told(engine, call_id, "loan-1", CENT), SaleReported)
+
+
+async def test_what_calls_under_way_hold_is_not_there_for_a_sale(engine: AsyncEngine, market: Market) -> None:
+    call_id = await sold(engine, market)
+    await limit(engine, market, dollars=45 + 200)
+    async with engine.begin() as connection:
+        await connection.execute(update(tables.wallets).values(held_micros=45 * DOLLAR))
+    refused = await told(engine, call_id, "loan-1")
+    assert isinstance(refused, SaleRefused) and "$45.00 more is missing" in refused.reason
 
 
 MARGINS: tuple[dict[str, Any], ...] = (

@@ -57,6 +57,14 @@ class LowWallet:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwingPublisher:
+    """A publisher that was paid for what was taken back since."""
+
+    name: str
+    owes_micros: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class FailingLine:
     """Where legs failed for no reason of the buyer's: `failed` of `tried` in the last hour."""
 
@@ -90,6 +98,7 @@ class Trouble:
     licences: Sequence[Expiring] = ()
     rested: Sequence[RestedBidder] = ()
     wallets: Sequence[LowWallet] = ()
+    owing: Sequence[OwingPublisher] = ()
     disputes: int = 0
     failing: Sequence[FailingLine] = ()
     ill_trunks: Sequence[IllTrunk] = ()
@@ -123,6 +132,13 @@ def _money(trouble: Trouble) -> Iterator[Item]:
             title=f"The wallet of {wallet.buyer} {empty}",
             detail=f"{format_dollars(wallet.left_micros)} left",
             address=f"/buyers/{wallet.buyer_id}",
+        )
+    for publisher in _first(trouble.owing):
+        yield Item(
+            urgency=Urgency.SOON,
+            title=f"{publisher.name} owes {format_dollars(publisher.owes_micros)}",
+            detail="It was paid out, and part of it was taken back since: what it earns next goes against it",
+            address=f"/money/wallets?q={quote(publisher.name, safe='')}#h-publishers",
         )
     if trouble.disputes:
         one = trouble.disputes == 1

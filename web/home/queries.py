@@ -24,13 +24,15 @@ from store.tables import (
     endpoint_health,
     flows,
     plan_entries,
+    publishers,
     refused_lines,
+    sealed_balances,
     targets,
     tracking_numbers,
     trunks,
     wallets,
 )
-from web.home.attention import Draft, FailingLine, IllTrunk, LowWallet, RestedBidder, Trouble
+from web.home.attention import Draft, FailingLine, IllTrunk, LowWallet, OwingPublisher, RestedBidder, Trouble
 from web.resources.trunk_lines import Health, lines_of_trunks, worst_of
 
 ROWS_MAXIMUM = 100
@@ -49,6 +51,7 @@ async def read_trouble(connection: AsyncConnection, now: datetime) -> Trouble:
         ),
         rested=await _rested(connection, now),
         wallets=await _wallets(connection),
+        owing=await _owing(connection),
         disputes=await _count(connection, select(disputes.c.id).where(disputes.c.state == "open")),
         failing=await _failing(connection, now),
         ill_trunks=await _ill_trunks(connection),
@@ -117,6 +120,19 @@ async def _wallets(connection: AsyncConnection) -> list[LowWallet]:
         .limit(ROWS_MAXIMUM)
     )
     return [LowWallet(**row._mapping) for row in await connection.execute(statement)]
+
+
+async def _owing(connection: AsyncConnection) -> list[OwingPublisher]:
+    """Publishers below zero by what is sealed: what was posted a moment ago is not looked at yet."""
+    balance = sealed_balances.c
+    statement = (
+        select(publishers.c.name, balance.amount_micros.label("owes_micros"))
+        .join(sealed_balances, balance.account == func.concat("publisher:", publishers.c.id, ":payable"))
+        .where(balance.amount_micros > 0)
+        .order_by(balance.amount_micros.desc())
+        .limit(ROWS_MAXIMUM)
+    )
+    return [OwingPublisher(**row._mapping) for row in await connection.execute(statement)]
 
 
 # Q.850: no route, out of order, no circuit, network out of order, temporary failure, congestion, not registered …

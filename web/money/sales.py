@@ -28,12 +28,16 @@ class NewSale(Body):
 
 
 class SaleShown(BaseModel):
-    """What stands now. `new` false: the same was reported before, and nothing was written."""
+    """What stands now. `new` false: the same was reported before, and nothing was written.
+
+    `publisher_owes_micros`: what the publisher owes us now, because it was paid before this was taken back.
+    """
 
     version: int
     price_micros: int
     payout_micros: int
     new: bool
+    publisher_owes_micros: int
 
 
 async def record_sale(
@@ -45,10 +49,17 @@ async def record_sale(
     now: datetime,
     price_micros: int | None = None,
     payout_micros: int | None = None,
+    by_house: bool = False,
 ) -> SaleReported | SaleRefused:
-    """Post what a sale earns, and note who reported it: by the API or by a postback. The caller commits."""
+    """Post what a sale earns, and note who reported it: by API, command or postback. The caller commits."""
     done = await report_sale(
-        connection, call_id, key=key, now=now, price_micros=price_micros, payout_micros=payout_micros
+        connection,
+        call_id,
+        key=key,
+        now=now,
+        price_micros=price_micros,
+        payout_micros=payout_micros,
+        by_house=by_house,
     )
     if isinstance(done, SaleReported) and done.new:
         said = {"key": key, **_shown(done).model_dump()}
@@ -58,7 +69,11 @@ async def record_sale(
 
 def _shown(done: SaleReported) -> SaleShown:
     return SaleShown(
-        version=done.version, price_micros=done.price_micros, payout_micros=done.payout_micros, new=done.new
+        version=done.version,
+        price_micros=done.price_micros,
+        payout_micros=done.payout_micros,
+        new=done.new,
+        publisher_owes_micros=done.publisher_owes_micros,
     )
 
 
@@ -73,6 +88,7 @@ async def _report(asked: Asked) -> Answered | Problem:
             now=asked.now,
             price_micros=body.price_micros,
             payout_micros=body.payout_micros,
+            by_house=True,
         )
     return conflict(done.reason) if isinstance(done, SaleRefused) else Answered(content=_shown(done))
 

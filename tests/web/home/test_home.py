@@ -15,6 +15,7 @@ from router.domain.caps import period_start
 from rules.schedule import local_time
 from store import tables
 from store.routing_tables import dial_destinations
+from tests.postgres import as_owner
 from tests.web.conftest import PASSWORD, Client, open_client, sign_in
 from tests.web.market import Market, add, add_call, add_sold_call
 from web.auth import UserCreated, create_user
@@ -141,6 +142,22 @@ async def test_what_is_not_rung_abroad_is_told(admin: Client, engine: AsyncEngin
     assert "A number is not rung: target Day desk" in text and "the area code 876" in text
     assert "Nothing more is rung abroad today: target" in text
     assert "London office: 100 of 120 minutes abroad taken this day" in text
+
+
+async def test_a_publisher_that_owes_us_is_named_with_its_amount(
+    admin: Client, engine: AsyncEngine, market: Market
+) -> None:
+    async with engine.connect() as connection:
+        one = (await connection.execute(select(tables.publishers.c.id, tables.publishers.c.name))).first()
+    assert one is not None
+    async with as_owner(engine) as connection:
+        await connection.execute(
+            insert(tables.sealed_balances).values(
+                account=f"publisher:{one.id}:payable", amount_micros=6_970_000_000
+            )
+        )
+    text = await home(admin)
+    assert f"{one.name} owes $6,970.00" in text and "#h-publishers" in text
 
 
 @pytest.mark.parametrize("role", ["buyer", "publisher"])

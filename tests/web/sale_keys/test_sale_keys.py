@@ -115,6 +115,46 @@ async def test_a_sale_is_told_again_corrected_and_withdrawn(
     assert status == 200 and shown["version"] == 3 and not shown["new"]
 
 
+async def test_a_sale_that_the_wallet_does_not_cover_waits_for_a_top_up(
+    admin: Client, stranger: Client, sells: House, engine: AsyncEngine
+) -> None:
+    """A wallet of nothing once took a sale of $10,000; its publisher was paid, and it was withdrawn."""
+    first, call = sells.market.buyers[0], str(sells.billed)
+    path = await make(admin, buyer_id=first)
+    async with engine.begin() as connection:
+        limited = update(tables.buyers).where(tables.buyers.c.id == first)
+        await connection.execute(limited.values(prepaid=True, credit_limit_micros=45_000_000))
+    told = await tell(stranger, path, 409, call_id=call, id="s1", amount="10000")
+    assert "$10,000.00 more is missing. Let the buyer top up" in told["error"]
+    assert await owed(engine, first) == 45
+    assert (await pay(admin, "topup", first, 10_000))[0] == 200
+    assert (await tell(stranger, path, call_id=call, id="s1", amount="10000"))["new"]
+    assert await owed(engine, first) == 45
+
+
+async def test_a_key_takes_back_no_sale_that_was_paid_out(
+    admin: Client, stranger: Client, sells: House, engine: AsyncEngine
+) -> None:
+    """The publisher has $30 of the call and $5,000 of the sale; the house can, and the audit log says what is owed."""
+    first, call = sells.market.buyers[0], str(sells.billed)
+    path = await make(admin, buyer_id=first)
+    await tell(stranger, path, call_id=call, id="s1", amount="10000")
+    assert (await pay(admin, "payout", sells.market.publisher, 5_000))[0] == 200
+    told = await tell(stranger, path, 409, call_id=call, id="s1", amount="0")
+    assert "only the house can correct it" in told["error"] and await owed(engine, first) == 10_045
+    body = {"call_id": call, "key": "s1", "price_micros": 0}
+    status, shown, _ = await api(admin, "POST", "/sales", json=body)
+    async with engine.connect() as connection:
+        log = tables.audit_log.c
+        noted = await connection.scalar(select(log.after).where(log.action == "sale").order_by(log.id.desc()))
+    assert status == 200 and shown["publisher_owes_micros"] == noted["publisher_owes_micros"] > 4_900_000_000
+
+
+async def pay(admin: Client, way: str, party_id: int, dollars: int) -> tuple[int, Any, Any]:
+    body = {"way": way, "party_id": party_id, "amount_micros": dollars * 1_000_000, "key": f"wire-{way}"}
+    return await api(admin, "POST", "/payments", json=body)
+
+
 async def test_told_many_times_at_once_it_is_posted_once(
     admin: Client, stranger: Client, sells: House, engine: AsyncEngine
 ) -> None:
