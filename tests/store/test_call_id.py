@@ -15,7 +15,8 @@ def test_a_linkedid_says_the_second_in_which_its_call_began(linkedid: str) -> No
 
 
 @pytest.mark.parametrize(
-    "linkedid", ["", "a.1", "t-1.9", "node-1772557200", "node-x.1", "a-+16145550123", f"a-{'9' * 40}.1", "a-².1"]
+    "linkedid",
+    ["", "a.1", "t-1.9", "node-1772557200", "node-x.1", "a-+16145550123", f"a-{'9' * 40}.1", "a-².1"],
 )
 def test_what_names_no_second_says_nothing(linkedid: str) -> None:
     assert started_at_of(linkedid) is None
