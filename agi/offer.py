@@ -34,7 +34,7 @@ from router.domain.market import Snapshot, TrackingNumber
 from router.inbound_arrival import AskingPublishers, Claim
 from router.route_call import Routed, Router
 from router.snapshot import CurrentSnapshot
-from store.call_id import call_id_of
+from store.call_id import call_id_of, started_at_of
 
 HAND_OVER_SECONDS = 3.0
 """Winners that refuse the call may cost a second each; after three of them survival may as well sell it."""
@@ -122,6 +122,7 @@ async def _route(services: Services, call: InboundCall, number: TrackingNumber, 
         tags=progress.tags,
         tried=progress.tried,
         now=datetime.now(UTC),
+        started_at=started_at_of(call.linkedid),
         hops=hops_of(progress.tags) if claim is None else claim.hops,
         reserved=None if claim is None else claim.reserved,
         promised_payout_micros=None if claim is None else claim.payout_micros,

@@ -44,7 +44,7 @@ from router.domain.licences import need_of
 from router.domain.market import Campaign, Snapshot, TrackingNumber
 from router.last_known_file import append_rung, one_at_a_time, read_last_known, rung_path
 from router.snapshot_file import read_snapshot_for
-from store.call_id import call_id_of
+from store.call_id import call_id_of, started_at_of
 
 
 class Files(NamedTuple):
@@ -162,6 +162,7 @@ def _decide(
         tags=tags,
         tried=tried,
         now=datetime.now(UTC),
+        started_at=started_at_of(call.linkedid),
     )
     now_ms = time.time_ns() // 1_000_000
     counts = nothing_abroad(snapshot, known.counts(snapshot, request, _legs_in_use(agi, campaign), now_ms))

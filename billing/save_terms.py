@@ -69,6 +69,9 @@ async def save_terms(
             **_listed(read),
         },
     )
+    if party is Party.BUYER:
+        # It was set beside the terms before, and would replace these.
+        await queries.forget_own_price(connection, party_id, campaign_id, after=goes_live_at)
     return TermsSaved(terms_id=terms_id, goes_live_at=goes_live_at)
 
 

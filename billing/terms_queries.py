@@ -82,6 +82,15 @@ async def insert_terms(connection: AsyncConnection, party: Party, party_id: int,
     return int((await connection.execute(query)).scalar_one())
 
 
+async def forget_own_price(
+    connection: AsyncConnection, buyer_id: int, campaign_id: int, *, after: dt.datetime
+) -> None:
+    """Delete prices that the buyer set itself and that go live later than `after`: terms saved here are documents."""
+    of = (buyer_terms.c.buyer_id == buyer_id) & (buyer_terms.c.campaign_id == campaign_id)
+    to_come = (buyer_terms.c.goes_live_at > after) & buyer_terms.c.document.is_(None)
+    await connection.execute(delete(buyer_terms).where(of, to_come))
+
+
 async def version_of(
     connection: AsyncConnection, party: Party, campaign_id: int, terms_id: int
 ) -> dict[str, Any] | None:

@@ -85,7 +85,7 @@ def stored_bytes(decision: Mapping[str, Any]) -> bytes:
 
 
 def _request(inputs: Mapping[str, Any]) -> RouteRequest:
-    reserved = inputs["reserved"]
+    reserved, started_at = inputs["reserved"], inputs.get("started_at")
     return RouteRequest(
         call_id=inputs["call_id"],
         campaign_id=inputs["campaign_id"],
@@ -97,6 +97,7 @@ def _request(inputs: Mapping[str, Any]) -> RouteRequest:
         tags=dict(inputs["tags"]),
         tried=tuple(inputs["tried"]),
         now=datetime.fromisoformat(inputs["now"]),
+        started_at=None if started_at is None else datetime.fromisoformat(started_at),
         reserved=None if reserved is None else Reserved(**reserved),
         promised_payout_micros=inputs.get("promised_payout_micros"),
     )

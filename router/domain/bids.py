@@ -43,7 +43,7 @@ def wanted_of(
             highest_bid_micros=stage.highest_bid_micros, longest_minimum_seconds=stage.longest_minimum_seconds
         ),
         standing_minimums_ms={
-            one.target_id: minimum_of(one.buyer_id, request.campaign_id, request.now) for one in offers
+            one.target_id: minimum_of(one.buyer_id, request.campaign_id, request.priced_at) for one in offers
         },
     )
 

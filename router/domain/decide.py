@@ -103,7 +103,7 @@ class _Deciding:
         self._plan: Plan = plan_of(snapshot, campaign)
         self._situation: Situation = situation_of(snapshot, campaign, request, counts)
         self._verdicts: Verdicts = judge_all(self._plan, self._situation)
-        self._price = partial(_price, snapshot, campaign.id, request.now)
+        self._price = partial(_price, snapshot, campaign.id, request.priced_at)
         """What the buyer's terms ask for the call, by target id; nought when only a bid will say."""
         self._stages_left = iter(self._plan.stages)
         self._ranked: list[_Place] = []
@@ -244,7 +244,7 @@ class _Deciding:
         request = self._request
         if request.promised_payout_micros is not None:
             return request.promised_payout_micros
-        return self._snapshot.payout_micros(request.publisher_id, self._campaign.id, request.now)
+        return self._snapshot.payout_micros(request.publisher_id, self._campaign.id, request.priced_at)
 
     def _rank_bids(self, stage: PlannedStage, willing: Sequence[Entry], result: AuctionResult) -> None:
         from router.domain.auction import ranked  # noqa: PLC0415 (few markets need it)
@@ -388,8 +388,8 @@ class _Deciding:
         return verdict
 
 
-def _price(snapshot: Snapshot, campaign_id: int, now: datetime, target_id: int) -> int:
-    return snapshot.price_micros(snapshot.targets[target_id].buyer_id, campaign_id, now) or 0
+def _price(snapshot: Snapshot, campaign_id: int, at: datetime, target_id: int) -> int:
+    return snapshot.price_micros(snapshot.targets[target_id].buyer_id, campaign_id, at) or 0
 
 
 def _loss(pays_micros: int, promised_micros: int, margin_micros: int) -> str:

@@ -120,6 +120,8 @@ class RouteRequest:
     tried: tuple[int, ...] = ()
     """Targets offered this call before, in order."""
     now: datetime
+    started_at: datetime | None = None
+    """When the call began, where that is known; None of a ping, whose call is yet to come."""
     publisher_id: int | None = None
     dialled: str = ""
     """The tracking number, E.164."""
@@ -133,6 +135,13 @@ class RouteRequest:
     def __post_init__(self) -> None:
         if self.now.tzinfo is None:
             raise ValueError("RouteRequest.now needs a time zone")
+        if self.started_at is not None and self.started_at.tzinfo is None:
+            raise ValueError("RouteRequest.started_at needs a time zone")
+
+    @property
+    def priced_at(self) -> datetime:
+        """The moment whose terms hold for the call: its start, as on the bill. What changes later is for later calls."""
+        return self.started_at or self.now
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -278,7 +287,7 @@ class Decision:
     def to_json(self) -> dict[str, Any]:
         """Return the decision as plain JSON values, inputs included (replay.replay reads them)."""
         request = self.request
-        promised = request.promised_payout_micros
+        promised, started_at = request.promised_payout_micros, request.started_at
         return {
             "format": DECISION_FORMAT,
             "chosen": None if self.chosen is None else self.chosen.to_json(),
@@ -304,6 +313,7 @@ class Decision:
                 "tags": dict(request.tags),
                 "tried": list(request.tried),
                 "now": spell_instant(request.now),
+                **({} if started_at is None else {"started_at": spell_instant(started_at)}),
                 # Ties are broken by a hash of it and the target: the one seed there is.
                 "seed": request.call_id,
                 "counts": self.counts.to_json(),

@@ -132,7 +132,7 @@ class Situation:
 
     def price_micros(self, target: Target) -> int:
         """Return what the buyer's terms ask for the call; nought when only a bid will say."""
-        return self.snapshot.price_micros(target.buyer_id, self.campaign.id, self.request.now) or 0
+        return self.snapshot.price_micros(target.buyer_id, self.campaign.id, self.request.priced_at) or 0
 
     def cannot_pay(self, target: Target) -> Refusal | None:
         """Return why a buyer's wallet and credit do not cover the call; None when they do, or are not looked at."""
@@ -140,7 +140,7 @@ class Situation:
         if left is None or self.goes_for_nothing(target):
             return None
         price = self.price_micros(target)
-        highest = self.snapshot.highest_micros(target.buyer_id, self.campaign.id, self.request.now)
+        highest = self.snapshot.highest_micros(target.buyer_id, self.campaign.id, self.request.priced_at)
         if left >= max(price, highest, 1):
             return None
         costs = f"the call {'may cost' if highest > price else 'costs'} {format_dollars(max(price, highest))}"

@@ -124,12 +124,12 @@ def price_of(snapshot: Snapshot, request: RouteRequest, offer: Offer) -> int:
         return 0
     if offer.bid_micros is not None:
         return offer.bid_micros
-    return snapshot.price_micros(offer.buyer_id, request.campaign_id, request.now) or 0
+    return snapshot.price_micros(offer.buyer_id, request.campaign_id, request.priced_at) or 0
 
 
 def _hold_of(snapshot: Snapshot, request: RouteRequest, offer: Offer) -> int:
     """Return what the database would have held: the most that bid and terms can ask."""
-    highest = snapshot.highest_micros(offer.buyer_id, request.campaign_id, request.now)
+    highest = snapshot.highest_micros(offer.buyer_id, request.campaign_id, request.priced_at)
     return max(price_of(snapshot, request, offer), highest)
 
 

@@ -262,31 +262,31 @@ class Snapshot:
     problems: tuple[str, ...] = ()
     """Rows that could not be used, each with its reason; the rest of the market is not affected by them."""
 
-    def price_micros(self, buyer_id: int, campaign_id: int, now: datetime) -> int | None:
-        """Return what the buyer pays for a converted call of the campaign at `now`; None without terms."""
+    def price_micros(self, buyer_id: int, campaign_id: int, at: datetime) -> int | None:
+        """Return what the buyer pays for a converted call of the campaign that began at `at`; None without terms."""
         for terms in self.terms.get((buyer_id, campaign_id), ()):
-            if terms.goes_live_at <= now:
+            if terms.goes_live_at <= at:
                 return terms.price_micros
         return None
 
-    def highest_micros(self, buyer_id: int, campaign_id: int, now: datetime) -> int:
-        """Return what all rules and bonuses of a contract can ask for one call at `now`; 0 without a contract."""
+    def highest_micros(self, buyer_id: int, campaign_id: int, at: datetime) -> int:
+        """Return what all rules and bonuses of a contract can ask for one call at `at`; 0 without a contract."""
         for terms in self.terms.get((buyer_id, campaign_id), ()):
-            if terms.goes_live_at <= now:
+            if terms.goes_live_at <= at:
                 return terms.highest_micros or 0
         return 0
 
-    def standing_minimum_ms(self, buyer_id: int, campaign_id: int, now: datetime) -> int:
-        """Return how long a call of the campaign must last at `now` before the buyer's terms pay; 0 without terms."""
+    def standing_minimum_ms(self, buyer_id: int, campaign_id: int, at: datetime) -> int:
+        """Return how long a call of the campaign must last at `at` before the buyer's terms pay; 0 without terms."""
         for terms in self.terms.get((buyer_id, campaign_id), ()):
-            if terms.goes_live_at <= now:
+            if terms.goes_live_at <= at:
                 return terms.minimum_connected_ms
         return 0
 
-    def payout_micros(self, publisher_id: int | None, campaign_id: int, now: datetime) -> int:
-        """Return what the publisher earns with a converted call of the campaign at `now`; 0 without terms."""
+    def payout_micros(self, publisher_id: int | None, campaign_id: int, at: datetime) -> int:
+        """Return what the publisher earns with a converted call of the campaign at `at`; 0 without terms."""
         for terms in self.payouts.get((publisher_id or 0, campaign_id), ()):
-            if terms.goes_live_at <= now:
+            if terms.goes_live_at <= at:
                 return terms.price_micros
         return 0
 

@@ -34,7 +34,7 @@ from router.reservations import expire_leases
 from router.route_call import Routed, Router
 from router.snapshot import CurrentSnapshot
 from router.wallet_holds import expire_holds
-from store.call_id import call_id_of
+from store.call_id import call_id_of, started_at_of
 from store.tables import audit_log
 from tests.adversaries.bidders import judged
 from tests.adversaries.bidding import BidderMachine, bids_in
@@ -176,6 +176,7 @@ class House:
             caller=heard or None,
             tags=progress.tags,
             now=datetime.now(UTC),
+            started_at=started_at_of(line.linkedid),
             hops=hops_of(progress.tags) if claim is None else claim.hops,
             reserved=None if claim is None else claim.reserved,
             promised_payout_micros=None if claim is None else claim.payout_micros,

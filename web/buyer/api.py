@@ -33,6 +33,7 @@ from web.buyer.api_shapes import (
     NewDispute,
     PassedShown,
     PriceChange,
+    PriceSet,
     PriceShown,
     ReasonShown,
     RuleShown,
@@ -188,12 +189,14 @@ async def _set_price(asked: Asked) -> Answered | Problem:
     if asked.user.buyer_id is None:
         return not_found("price")
     async with asked.engine.begin() as connection:
-        why = await set_price(
+        done = await set_price(
             connection, asked.actor, asked.path["campaign_id"], asked.body.price_micros, asked.now
         )
-    if why is None:
+    if done is None:
         return not_found("price")
-    return refused(FieldProblem(field="price_micros", problem=why)) if why else Answered()
+    if isinstance(done, str):
+        return refused(FieldProblem(field="price_micros", problem=done))
+    return Answered(content=PriceSet(price_micros=asked.body.price_micros, goes_live_at=done))
 
 
 async def _licences(asked: Asked) -> Answered | Problem:
@@ -322,10 +325,10 @@ OPERATIONS = (
         "PUT",
         "/own/prices/{campaign_id}",
         "set_own_price",
-        "Set your price, between floor and ceiling",
+        "Set your price, between floor and ceiling, for calls that begin ten seconds later or after",
         handler=_set_price,
         body=PriceChange,
-        status=204,
+        answer=PriceSet,
     ),
     _buying(
         "GET",

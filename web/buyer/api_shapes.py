@@ -123,6 +123,13 @@ class PriceChange(Body):
     price_micros: Micros
 
 
+class PriceSet(BaseModel):
+    """Calls that begin at `goes_live_at` or later are ranked and billed by it, earlier ones by the price before."""
+
+    price_micros: int
+    goes_live_at: datetime
+
+
 class PriceShown(BaseModel):
     """What a campaign's calls cost now, and between what the buyer may set it itself (null: it may not)."""
 
@@ -132,6 +139,8 @@ class PriceShown(BaseModel):
     minimum_connected_ms: int
     floor_micros: int | None
     ceiling_micros: int | None
+    next_price_micros: int | None = Field(description="A price you set that is not in force yet")
+    next_from: datetime | None = Field(description="When it goes live, for calls that begin then or later")
 
 
 class LicenceShown(BaseModel):

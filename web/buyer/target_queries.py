@@ -144,9 +144,10 @@ async def _note_day_cap(connection: AsyncConnection, target_id: int, cap_id: int
 
 
 async def read_prices(connection: AsyncConnection, user: User, now: datetime) -> Sequence[Any]:
-    """Return what the buyer pays by campaign, in force now, and between what it may set it itself.
+    """Return what the buyer pays by campaign, in force at `now`, and between what it may set it itself.
 
-    campaign_id, campaign, price_micros, minimum_connected_ms, document; floor_micros and ceiling_micros, if it may.
+    campaign_id, campaign, price_micros, minimum_connected_ms, document; floor_micros and ceiling_micros, if it may;
+    next_price_micros and next_from, if a price that it set is not in force yet.
     """
     newest = (
         select(buyer_terms)
@@ -154,6 +155,18 @@ async def read_prices(connection: AsyncConnection, user: User, now: datetime) ->
         .where(buyer_terms.c.buyer_id == party_id_of(user), buyer_terms.c.goes_live_at <= now)
         .order_by(buyer_terms.c.campaign_id, buyer_terms.c.goes_live_at.desc(), buyer_terms.c.id.desc())
         .subquery("newest")
+    )
+    # Terms without a document that are to come: nobody but the buyer makes them.
+    coming = (
+        select(buyer_terms)
+        .ext(distinct_on(buyer_terms.c.campaign_id))
+        .where(
+            buyer_terms.c.buyer_id == party_id_of(user),
+            buyer_terms.c.goes_live_at > now,
+            buyer_terms.c.document.is_(None),
+        )
+        .order_by(buyer_terms.c.campaign_id, buyer_terms.c.goes_live_at.desc())
+        .subquery("coming")
     )
     query = (
         select(
@@ -164,13 +177,17 @@ async def read_prices(connection: AsyncConnection, user: User, now: datetime) ->
             newest.c.document,
             bid_limits.c.floor_micros,
             bid_limits.c.ceiling_micros,
+            coming.c.price_micros.label("next_price_micros"),
+            coming.c.goes_live_at.label("next_from"),
         )
         .select_from(
-            newest.join(campaigns, campaigns.c.id == newest.c.campaign_id).outerjoin(
+            newest.join(campaigns, campaigns.c.id == newest.c.campaign_id)
+            .outerjoin(
                 bid_limits,
                 (bid_limits.c.buyer_id == newest.c.buyer_id)
                 & (bid_limits.c.campaign_id == newest.c.campaign_id),
             )
+            .outerjoin(coming, coming.c.campaign_id == newest.c.campaign_id)
         )
         .order_by(campaigns.c.name)
         .limit(TARGETS_MAXIMUM)
@@ -185,15 +202,18 @@ async def insert_price(
     campaign_id: int,
     price_micros: int,
     minimum_connected_ms: int,
-    now: datetime,
+    goes_live_at: datetime,
 ) -> None:
-    """Write a new version of the buyer's plain terms, in force from now on."""
+    """Write a new version of the buyer's plain terms; of two for one moment the later one written holds."""
+    query = upsert(buyer_terms).values(
+        buyer_id=buyer_id,
+        campaign_id=campaign_id,
+        goes_live_at=goes_live_at,
+        price_micros=price_micros,
+        minimum_connected_ms=minimum_connected_ms,
+    )
     await connection.execute(
-        insert(buyer_terms).values(
-            buyer_id=buyer_id,
-            campaign_id=campaign_id,
-            goes_live_at=now,
-            price_micros=price_micros,
-            minimum_connected_ms=minimum_connected_ms,
+        query.on_conflict_do_update(
+            index_elements=["buyer_id", "campaign_id", "goes_live_at"], set_={"price_micros": price_micros}
         )
     )

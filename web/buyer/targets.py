@@ -6,7 +6,7 @@ The router reads a changed market before its next decision: what is changed here
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -27,6 +27,9 @@ from web.portal.keyset import id_of
 
 BLANK_RULES = 2
 """Empty rows below what is there: whoever needs more saves first."""
+
+OWN_PRICE_AFTER_SECONDS = 10
+"""Every router knows a new price by then: calls are ranked by the price that they are billed by."""
 
 
 async def pause(
@@ -80,12 +83,20 @@ def _noted(target: OwnTarget) -> dict[str, Any]:
     }
 
 
+def own_price_from(now: datetime) -> datetime:
+    """Return when a price set `now` goes live: at a whole second, as a call's own name tells its start in seconds."""
+    whole = now.replace(microsecond=0)
+    return whole + timedelta(seconds=OWN_PRICE_AFTER_SECONDS + (whole < now))
+
+
 async def set_price(
     connection: AsyncConnection, actor: Actor, campaign_id: int, price_micros: int, now: datetime
-) -> str | None:
-    """Set the buyer's standing price of a campaign; return why not, or "" when it is done. None: no such campaign."""
+) -> datetime | str | None:
+    """Set the buyer's standing price of a campaign; return from when it holds, or why not. None: no such campaign."""
     assert actor.user is not None and actor.user.buyer_id is not None
-    found = await queries.read_prices(connection, actor.user, now)
+    goes_live_at = own_price_from(now)
+    # Beside the terms of that moment: another price may be on its way, or a contract.
+    found = await queries.read_prices(connection, actor.user, goes_live_at)
     terms = next((one for one in found if one.campaign_id == campaign_id), None)
     if terms is None:
         return None
@@ -96,7 +107,7 @@ async def set_price(
         return f"Your price may be {low} to {high}."
     said = {"buyer_id": actor.user.buyer_id, "campaign_id": campaign_id}
     lower = price_micros < terms.price_micros
-    if lower and await loses_by_price(connection, **said, price_micros=price_micros, now=now):
+    if lower and await loses_by_price(connection, **said, price_micros=price_micros, now=goes_live_at):
         return "At this price a call of the campaign may cost more than it pays: ask us about it."
     if price_micros != terms.price_micros:
         await queries.insert_price(
@@ -104,13 +115,14 @@ async def set_price(
             **said,
             price_micros=price_micros,
             minimum_connected_ms=terms.minimum_connected_ms,
-            now=now,
+            goes_live_at=goes_live_at,
         )
-        before, after = {"price_micros": terms.price_micros}, {"price_micros": price_micros}
+        before = {"price_micros": terms.price_micros}
+        after = {"price_micros": price_micros, "goes_live_at": goes_live_at.isoformat()}
         await write_audit(
             connection, actor, action="bid", kind="campaigns", ref=campaign_id, before=before, after=after
         )
-    return ""
+    return goes_live_at
 
 
 # --- pages ---------------------------------------------------------------------------------------------------
@@ -138,6 +150,8 @@ async def _show_all(
         hours_text=hours_text,
         days=DAY_NAMES,
         changed="changed" in request.query,
+        priced="priced" in request.query,
+        own_price_after_seconds=OWN_PRICE_AFTER_SECONDS,
     )
 
 
@@ -276,12 +290,12 @@ async def submit_price(request: web.Request) -> web.Response:
         return await _show_all(request, status=422, typed={campaign_id: text}, problem=problem)
     async with request.app[ENGINE].begin() as connection:
         actor = Actor(user=request[USER])
-        why = await set_price(connection, actor, campaign_id, price_micros, datetime.now(UTC))
-    if why is None:
+        done = await set_price(connection, actor, campaign_id, price_micros, datetime.now(UTC))
+    if done is None:
         raise web.HTTPNotFound
-    if why:
-        return await _show_all(request, status=422, typed={campaign_id: text}, problem=why)
-    raise web.HTTPSeeOther("/buyer/targets?changed")
+    if isinstance(done, str):
+        return await _show_all(request, status=422, typed={campaign_id: text}, problem=done)
+    raise web.HTTPSeeOther("/buyer/targets?priced")
 
 
 def _target_id(request: web.Request) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text, update
+from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from billing.rollups_queries import fold_pending
+from billing.save_terms import TermsSaved, save_terms
+from billing.terms_document import Party
 from store import tables
 from tests.billing.contracts import contract
 from tests.postgres import as_owner
@@ -76,6 +79,55 @@ async def test_a_target_is_stopped_and_narrowed_by_the_api(
     assert wrong["errors"][0]["field"] == "concurrency_cap"
     price = f"/own/prices/{house.market.campaign}"
     await ask(buyer, "PUT", price, 422, {"price_micros": 50_000_000})
+
+
+async def set_limits(engine: AsyncEngine, house: House) -> dict[str, int]:
+    """Let the first buyer set its own price of the campaign, $40 to $99."""
+    of = {"buyer_id": house.market.buyers[0], "campaign_id": house.market.campaign}
+    async with engine.begin() as connection:
+        limits = {**of, "floor_micros": 40_000_000, "ceiling_micros": 99_000_000}
+        await connection.execute(insert(tables.bid_limits).values(limits))
+    return of
+
+
+async def test_the_answer_says_from_when_an_own_price_holds_and_the_last_one_set_does(
+    buyer: Client, house: House, engine: AsyncEngine
+) -> None:
+    await set_limits(engine, house)
+    path, began = f"/own/prices/{house.market.campaign}", datetime.now(UTC)
+    (before,) = await ask(buyer, "GET", "/own/prices", 200)
+    assert before["next_from"] is None
+    for price in (99_000_000, 98_000_000, 61_000_000):  # more than one in a second, too
+        done = await ask(buyer, "PUT", path, 200, {"price_micros": price})
+        from_ = datetime.fromisoformat(done["goes_live_at"])
+        assert done["price_micros"] == price and from_.microsecond == 0
+        assert from_ >= began + timedelta(seconds=10)
+    (now,) = await ask(buyer, "GET", "/own/prices", 200)
+    assert now["price_micros"] == before["price_micros"] == 45_000_000
+    assert (now["next_price_micros"], now["next_from"]) == (61_000_000, done["goes_live_at"])
+
+
+async def test_a_price_on_its_way_does_not_replace_the_contract_that_came_meanwhile(
+    buyer: Client, house: House, engine: AsyncEngine
+) -> None:
+    of = await set_limits(engine, house)
+    path, now = f"/own/prices/{house.market.campaign}", datetime.now(UTC)
+    await ask(buyer, "PUT", path, 200, {"price_micros": 99_000_000})
+    async with engine.begin() as connection:
+        done = await save_terms(
+            connection,
+            party=Party.BUYER,
+            party_id=of["buyer_id"],
+            campaign_id=of["campaign_id"],
+            document=contract(),
+            goes_live_at=now + timedelta(seconds=1),
+            now=now,
+        )
+        assert isinstance(done, TermsSaved), done
+    (shown,) = await ask(buyer, "GET", "/own/prices", 200)
+    assert shown["next_from"] is None
+    refused = await ask(buyer, "PUT", path, 422, {"price_micros": 50_000_000})
+    assert "agreed in writing" in refused["errors"][0]["problem"]
 
 
 async def test_the_houses_reports_and_money_by_the_api(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,6 +21,7 @@ from tests.web.buyer.conftest import House
 from tests.web.buyer.test_money import post
 from tests.web.buyer.test_own_calls import read
 from tests.web.conftest import Client
+from web.buyer.targets import own_price_from
 
 NOON = {"from": "12:00", "to": "12:01"}
 
@@ -127,7 +129,7 @@ async def test_what_the_house_changes_later_counts_again(
     assert "08:00–09:00" in page and "00:00–24:00" not in page and "At once, at most 4" in page
 
 
-async def test_a_price_is_set_between_floor_and_ceiling_and_holds_from_now_on(
+async def test_a_price_is_set_between_floor_and_ceiling_and_holds_for_calls_to_come(
     buyer: Client, other: Client, house: House, engine: AsyncEngine
 ) -> None:
     campaign = house.market.campaign
@@ -140,9 +142,26 @@ async def test_a_price_is_set_between_floor_and_ceiling_and_holds_from_now_on(
     for price, problem in (("39.99", "$40.00 to $60.00"), ("60.01", "$40.00 to $60.00"), ("x", "like 45")):
         assert problem in await post(buyer, f"/buyer/prices/{campaign}", 422, price=price)
     await post(buyer, f"/buyer/prices/{campaign}", 303, price="$52.50")
-    assert "$52.50" in await read(buyer, "/buyer/targets")
+    page = await read(buyer, "/buyer/targets?priced")
+    assert "begin 10 seconds later or after" in page and ", then $52.50." in page
+    assert 'value="$52.50"' in page
+    await post(buyer, f"/buyer/prices/{campaign}", 303, price="$45")
+    assert 'value="$45.00"' in await read(buyer, "/buyer/targets"), (
+        "who takes a price back has the old one again"
+    )
     assert "ask us" in await post(other, f"/buyer/prices/{campaign}", 422, price="50")
     await post(buyer, "/buyer/prices/999", 404, price="50")
+
+
+@pytest.mark.parametrize(
+    ("set_at", "from_"),
+    [("12:00:00.000000", "12:00:10"), ("12:00:00.000001", "12:00:11"), ("12:00:00.999999", "12:00:11")],
+)
+def test_a_price_goes_live_at_a_whole_second_that_no_router_can_miss(set_at: str, from_: str) -> None:
+    day = "2026-03-03T"
+    assert own_price_from(datetime.fromisoformat(f"{day}{set_at}Z")) == datetime.fromisoformat(
+        f"{day}{from_}Z"
+    )
 
 
 async def test_another_buyers_target_is_not_there(buyer: Client, other: Client, house: House) -> None:

@@ -267,6 +267,10 @@ async def test_the_house_says_between_what_a_buyer_sets_its_price(
     await post(admin, address, 303, floor="40", ceiling="60")
     assert "$40.00 to $60.00" in await read(buyer, "/buyer/targets")
     await post(buyer, f"/buyer/prices/{house.market.campaign}", 303, price="50")
+    async with engine.begin() as connection:  # its ten seconds go by
+        await connection.execute(
+            text("UPDATE buyer_terms SET goes_live_at = goes_live_at - interval '20 seconds'")
+        )
     assert "$50.00" in await read(admin, "/money/bid-limits")
     await post(admin, address, 303, floor="", ceiling="")
     assert "agreed with us" in await read(buyer, "/buyer/targets")
