@@ -10,7 +10,16 @@ from sqlalchemy import BigInteger, DateTime, Row, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from router.domain.bidder_record import WINDOW, WINS_COUNTED, Allowed, Record, Wins
+from router.domain.bidder_record import (
+    SHORTEST_RING_MS,
+    WINDOW,
+    WINS_COUNTED,
+    Allowed,
+    Record,
+    Together,
+    Wins,
+    with_missed,
+)
 from router.domain.worth import CALLS_COUNTED, THRESHOLDS_SECONDS
 from store.routing_tables import bidder_records
 from store.tables import ping_endpoints
@@ -64,36 +73,57 @@ def _allowed(row: Row[Any]) -> Allowed:
     return Allowed(most_refused_percent=row.most_refused_percent, least_paid_percent=row.least_paid_percent)
 
 
-# A win is a post, or its like where the dialect has none. It counts once the call is settled, and not when the call
-# was a duplicate, which nobody pays for, or when another who was handed it at the same time was quicker.
+# Of the newest posts of target `a`, after `after`: what became of each win. A win is a post, or its like where the
+# dialect has none. It counts once the call is settled, and not when the call was a duplicate, which nobody pays for, or
+# when the caller hung up before the telephone had rung long enough. Whoever was handed a call is billed for it, or did
+# not take it: it was not answered, or given back. `missed`: another who rang at the same time took it. `ringing`: at how
+# many it rang.
+_NEWEST_WINS = f"""
+    SELECT p.sent_at, p.bid_micros, p.worth_micros, c.converted, c.conversion, r.ringing, leg.connected_ms,
+        p.outcome = 'accepted' AS handed,
+        p.outcome = 'accepted' AND c.target_id IS NOT DISTINCT FROM p.target_id AS taken,
+        p.outcome = 'accepted' AND c.target_id <> p.target_id AND r.took AS missed
+    FROM (
+        SELECT * FROM pings WHERE target_id = a.target_id AND kind = 'post' AND sent_at > {{after}}
+        ORDER BY sent_at DESC LIMIT :at_most
+    ) p LEFT JOIN calls c ON c.id = p.call_id
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS ringing, coalesce(bool_or(o.target_id = c.target_id), false) AS took FROM pings o
+        WHERE o.call_id = p.call_id AND o.kind = 'post' AND o.attempt = p.attempt AND o.outcome = 'accepted'
+    ) r
+    LEFT JOIN LATERAL (
+        SELECT l.ended_ms, CASE WHEN l.answered_ms IS NOT NULL THEN l.connected_ms END AS connected_ms FROM legs l
+        WHERE l.call_id = p.call_id AND l.target_id = p.target_id ORDER BY l.attempt DESC LIMIT 1
+    ) leg ON true
+    WHERE p.outcome <> 'accepted' OR (
+        c.state = 'settled'
+        AND NOT (c.target_id IS NOT DISTINCT FROM p.target_id
+            AND coalesce(c.conversion ->> 'verdict', '') = 'duplicate')
+        AND NOT (coalesce(c.outcome, '') = 'abandoned'
+            AND coalesce(leg.ended_ms, 0) - extract(epoch FROM p.sent_at) * 1000 < {SHORTEST_RING_MS}))
+"""  # noqa: S608 (a constant)
 _WINS = text(
-    """
+    f"""
     SELECT a.target_id, w.*
     FROM unnest(:targets, :since) AS a (target_id, since)
     CROSS JOIN LATERAL (
-        SELECT count(*) AS recent_won, count(*) FILTER (WHERE refused) AS recent_refused,
-            count(*) FILTER (WHERE sent_at > a.since) AS won,
-            count(*) FILTER (WHERE sent_at > a.since AND refused) AS refused,
-            count(*) FILTER (WHERE sent_at > a.since AND NOT refused AND paid IS NULL) AS unpaid,
-            coalesce(sum(worth) FILTER (WHERE sent_at > a.since), 0)::bigint AS worth_micros,
-            coalesce(sum(paid) FILTER (WHERE sent_at > a.since), 0)::bigint AS paid_micros
+        SELECT m.recent, count(*) FILTER (WHERE NOT missed) AS won,
+            count(*) FILTER (WHERE NOT taken AND NOT missed) AS refused,
+            count(*) FILTER (WHERE taken AND paid IS NULL) AS unpaid,
+            coalesce(sum(worth) FILTER (WHERE NOT missed), 0)::bigint AS worth_micros,
+            coalesce(sum(paid), 0)::bigint AS paid_micros,
+            count(*) FILTER (WHERE taken AND ringing > 1) AS together_taken,
+            count(*) FILTER (WHERE missed) AS together_missed,
+            coalesce(sum(1.0 / ringing) FILTER (WHERE (taken AND ringing > 1) OR missed), 0)::float AS fair_share
         FROM (
-            SELECT p.sent_at, p.outcome <> 'accepted' AS refused, coalesce(p.worth_micros, p.bid_micros, 0) AS worth,
-                CASE WHEN p.outcome = 'accepted' AND c.converted AND c.target_id = p.target_id
-                    THEN (c.conversion ->> 'price_micros')::bigint END AS paid
-            FROM (
-                SELECT * FROM pings WHERE target_id = a.target_id AND kind = 'post'
-                    AND sent_at > least(a.since, :window) ORDER BY sent_at DESC LIMIT :at_most
-            ) p LEFT JOIN calls c ON c.id = p.call_id
-            WHERE p.outcome <> 'accepted' OR (
-                c.state = 'settled'
-                AND NOT (c.target_id = p.target_id AND coalesce(c.conversion ->> 'verdict', '') = 'duplicate')
-                AND NOT (c.target_id <> p.target_id AND EXISTS (SELECT FROM pings o
-                    WHERE o.call_id = p.call_id AND o.kind = 'post' AND o.attempt = p.attempt
-                    AND o.target_id = c.target_id AND o.outcome = 'accepted')))
-        ) AS counted
+            SELECT sent_at, taken, coalesce(missed, false) AS missed, ringing,
+                coalesce(worth_micros, bid_micros, 0) AS worth,
+                CASE WHEN taken AND converted THEN (conversion ->> 'price_micros')::bigint END AS paid
+            FROM ({_NEWEST_WINS.format(after="least(a.since, :window)")}) AS newest
+        ) AS counted JOIN (VALUES (false, a.since), (true, :window)) AS m (recent, moment) ON sent_at > m.moment
+        GROUP BY m.recent
     ) w
-    """
+    """  # noqa: S608 (constants)
 ).bindparams(
     bindparam("targets", type_=ARRAY(BigInteger)),
     bindparam("since", type_=ARRAY(DateTime(timezone=True))),
@@ -111,10 +141,13 @@ async def count_wins(
         "window": now - WINDOW,
         "at_most": WINS_COUNTED,
     }
-    return {row.target_id: _wins(row) for row in await connection.execute(_WINS, values)}
+    found = {(row.target_id, row.recent): _wins(row) for row in await connection.execute(_WINS, values)}
+    return {
+        target: (found.get((target, False), Wins()), found.get((target, True), Wins())) for target in since
+    }
 
 
-def _wins(row: Row[Any]) -> tuple[Wins, Wins]:
+def _wins(row: Row[Any]) -> Wins:
     wins = Wins(
         won=row.won,
         refused=row.refused,
@@ -122,21 +155,27 @@ def _wins(row: Row[Any]) -> tuple[Wins, Wins]:
         worth_micros=row.worth_micros,
         paid_micros=row.paid_micros,
     )
-    return wins, Wins(won=row.recent_won, refused=row.recent_refused)
+    together = Together(taken=row.together_taken, missed=row.together_missed, fair_share=row.fair_share)
+    return with_missed(wins, together)
 
 
 _REACHED = ", ".join(
     f"count(*) FILTER (WHERE connected_ms >= {seconds * 1000})::integer" for seconds in THRESHOLDS_SECONDS
 )
+# The calls it took, and those it was handed and did not take: of these one that it gave back has a length.
 _LASTED = text(
     f"""
     SELECT a.target_id, l.lasted
     FROM unnest(:targets) AS a (target_id)
     CROSS JOIN LATERAL (
         SELECT ARRAY[count(*)::integer, {_REACHED}] AS lasted FROM (
-            SELECT connected_ms FROM calls
+            (SELECT connected_ms, started_at AS at FROM calls
             WHERE target_id = a.target_id AND state = 'settled' AND connected_ms IS NOT NULL
-            ORDER BY started_at DESC LIMIT :at_most
+            ORDER BY started_at DESC LIMIT :at_most)
+            UNION ALL
+            SELECT connected_ms, sent_at FROM ({_NEWEST_WINS.format(after="'-infinity'")}) AS newest
+            WHERE handed AND NOT taken AND NOT coalesce(missed, false)
+            ORDER BY at DESC LIMIT :at_most
         ) AS newest
     ) l
     """  # noqa: S608 (constants)

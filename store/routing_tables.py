@@ -183,7 +183,7 @@ bidder_records = Table(
     "bidder_records",
     metadata,
     Column("target_id", BigInteger, ForeignKey("targets.id", ondelete="CASCADE"), primary_key=True),
-    # Of the newest calls: how many connected, and how many reached each of router.domain.worth.THRESHOLDS_SECONDS.
+    # Of the newest calls: how many it was handed, and how many reached each of router.domain.worth.THRESHOLDS_SECONDS.
     Column("lasted", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
     Column("since", Instant),
     Column("won", Integer, nullable=False, server_default=text("0")),

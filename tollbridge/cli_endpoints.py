@@ -101,7 +101,7 @@ def endpoints_show(settings: Settings, target: int, as_json: bool) -> None:
 @click.option(
     "--most-refused",
     type=int,
-    help="Percent of its wins that it may refuse at the post before it rests. At first 60.",
+    help="Percent of its wins that it may refuse or not answer before it rests. At first 60.",
 )
 @click.option(
     "--least-paid",
@@ -299,7 +299,7 @@ def _state(row: dict[str, Any]) -> str:
 def _wins(row: dict[str, Any]) -> str:
     hidden = "; the caller's number is not shown to it" if row["hides_caller"] else ""
     return (
-        f"won {row['won']}, refused {row['refused']}, did not pay {row['unpaid']}; paid"
+        f"won {row['won']}, refused or did not answer {row['refused']}, did not pay {row['unpaid']}; paid"
         f" {_dollars(row['won_paid_micros'])} for bids worth {_dollars(row['won_worth_micros'])}{hidden}"
     )
 

@@ -1,7 +1,8 @@
 """What a bid is worth: its amount times the chance that a call of this target lasts as long as the bid demands. Pure.
 
-The chance is counted from the target's own last calls (`Lasted`), and from PRIOR_CALLS made-up ones of which few last
-long: a long minimum is believed when the target's calls have shown it. All in integers, so that it can be done again.
+The chance is counted from the last calls that the target was handed (`Lasted`), and from PRIOR_CALLS made-up ones of
+which few last long: a long minimum is believed when the target's calls have shown it, and a call it did not take counts
+as one that lasted no time. All in integers, so that it can be done again.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from typing import NamedTuple, TypeAlias
 
 from rules.money import MICROS_PER_CENT, format_dollars
 
-THRESHOLDS_SECONDS = (10, 20, 30, 45, 60, 75, 90, 120, 150, 180, 240, 300, 600, 900, 1800, 3600)
-"""Lengths that are counted. A minimum in between counts as the next longer one: nobody gains by a second."""
+THRESHOLDS_SECONDS = (0, 10, 20, 30, 45, 60, 75, 90, 120, 150, 180, 240, 300, 600, 900, 1800, 3600)
+"""Lengths that are counted; 0: it was connected at all. A minimum in between counts as the next longer one: nobody gains by a second."""
 CALLS_COUNTED = 200
-"""A target's newest connected calls: older ones are forgotten, so that nobody lives on what was once."""
+"""A target's newest calls: older ones are forgotten, so that nobody lives on what was once."""
 PRIOR_CALLS = 20
 _UNIT = 1000
 _PRIOR = (
-    20_000, 17_000, 15_500, 14_000, 12_000, 10_000, 9_000, 8_000, 6_500, 5_500, 4_500, 3_000, 2_000, 400, 200, 60, 20,
+    20_000, 20_000, 17_000, 15_500, 14_000, 12_000, 10_000, 9_000, 8_000, 6_500, 5_500, 4_500, 3_000, 2_000, 400, 200, 60, 20,
 )  # fmt: skip
 """Of PRIOR_CALLS, in thousandths of a call: all, and how many reach each threshold."""
 
 Lasted: TypeAlias = Sequence[int]
-"""How many of a target's calls connected, and how many of them reached each threshold; empty: none is known."""
+"""How many calls a target was handed, and how many of them reached each threshold; empty: none is known."""
 NOTHING_KNOWN: Lasted = ()
 
 DEFAULT_HIGHEST_BID_MICROS = 1_000_000_000
@@ -60,26 +61,28 @@ class Worth(NamedTuple):
     seconds: int = 0
     """The threshold its minimum was counted at; 0: any connected call is paid."""
     lasted: int = 0
-    """Of the target's newest calls."""
+    """Of the target's newest calls, those that reached it."""
     calls: int = 0
 
     @property
     def words(self) -> str:
         """Say in plain words what the bid is worth, and why; empty when it is worth what it says."""
-        if not self.seconds:
+        if not self.seconds and self.lasted == self.calls:
             return ""
-        amount, long = format_dollars(self.micros - self.micros % MICROS_PER_CENT), f"{self.seconds:,} s"
+        amount = format_dollars(self.micros - self.micros % MICROS_PER_CENT)
+        became = f"lasted {self.seconds:,} s" if self.seconds else "were answered"
         if self.calls:
-            return f"worth {amount}: {self.lasted} of its last {self.calls} calls lasted {long}"
+            return f"worth {amount}: {self.lasted} of its last {self.calls} calls {became}"
         percent = _PRIOR[_place(self.seconds * 1000)] / 200
-        return f"worth {amount}: it has had no calls yet, and {percent:g} in 100 are expected to last {long}"
+        return (
+            f"worth {amount}: it has had no calls yet, and {percent:g} in 100 are expected to last"
+            f" {self.seconds:,} s"
+        )
 
 
 def worth_of(bid_micros: int, minimum_ms: int, lasted: Lasted = NOTHING_KNOWN) -> Worth:
     """Return what a bid is worth, rounded down to millionths of a dollar. A longer minimum is never worth more."""
     place = _place(minimum_ms)
-    if not place:
-        return Worth(bid_micros)
     reached, calls = (lasted[place], lasted[0]) if lasted else (0, 0)
     micros = bid_micros * (_PRIOR[place] + _UNIT * reached) // (_UNIT * (PRIOR_CALLS + calls))
     return Worth(micros, THRESHOLDS_SECONDS[place - 1], reached, calls)
@@ -87,7 +90,5 @@ def worth_of(bid_micros: int, minimum_ms: int, lasted: Lasted = NOTHING_KNOWN) -
 
 @lru_cache(maxsize=4096)
 def _place(minimum_ms: int) -> int:
-    """Return where a minimum is counted: 0 when every connected call meets it, else its threshold's number from 1."""
-    if minimum_ms <= 0:
-        return 0
-    return min(bisect_left(THRESHOLDS_SECONDS, -(-minimum_ms // 1000)) + 1, len(THRESHOLDS_SECONDS))
+    """Return where a minimum is counted: its threshold's number from 1."""
+    return min(bisect_left(THRESHOLDS_SECONDS, -(-max(0, minimum_ms) // 1000)) + 1, len(THRESHOLDS_SECONDS))

@@ -30,19 +30,27 @@ LEAST_WORTHWHILE_MICROS = max(one.payout_micros for one in PUBLISHERS)
 
 
 def judged(happened: Happened) -> dict[str, Judged]:
-    """Return what can be known of each bidder now. Calls that nobody pays for twice are no fault of its."""
+    """Return what can be known of each bidder now. Calls that nobody pays for twice are no fault of its.
+
+    Nor is what another took that rang beside it: more is stated, but this is certain.
+    """
     return {one.name: _judged(happened, one.name) for one in BUYERS if one.bids}
 
 
 def _judged(happened: Happened, name: str) -> Judged:
     calls = sorted(happened.calls.values(), key=lambda one: one.number)
-    lasted = [one.connected_ms for one in calls if one.over and one.answered_by == name]
+    lasted = [
+        one.connected_ms
+        for one in calls
+        if one.over and (one.answered_by == name or (one.answered_by is None and name in one.bids))
+    ]
     wins = [one for one in calls if name in one.refused_by or name in one.bids][-WINS_COUNTED:]
-    refused = sum(name in one.refused_by for one in wins)
-    taken = [one for one in wins if name in one.bids and one.over]
+    unanswered = [one for one in wins if name in one.bids and one.over and one.answered_by is None]
+    refused = sum(name in one.refused_by for one in wins) + len(unanswered)
+    taken = [one for one in wins if name in one.bids and one.over and one.answered_by == name]
     first_calls = {one.caller: one.number for one in reversed(calls)}
     fresh = [one for one in taken if not one.caller or first_calls[one.caller] == one.number]
-    paid = sum(one.answered_by == name and due_of(one) > 0 for one in taken)
+    paid = sum(due_of(one) > 0 for one in taken)
     return Judged(
         lasted_ms=tuple(lasted[-CALLS_COUNTED:]),
         won=refused + len(taken),

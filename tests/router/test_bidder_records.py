@@ -13,6 +13,7 @@ from router.bidder_record_queries import read_records
 from router.bidder_records import count_records
 from router.domain.auction import Bid, BidOutcome, ranked
 from router.domain.bidder_record import Record
+from router.domain.worth import worth_of
 from tests.router.auctions import an_endpoint, auction_between, bid_of, endpoints_at, outcomes, wanted_from
 from tests.router.bidders import bidders
 from tests.router.markets import CALL, a_campaign, a_licence, a_market, a_request, a_target
@@ -50,16 +51,22 @@ async def a_win(
     verdict: str = "too_short",
     state: str = "settled",
     sold_to: int | None = None,
+    rang: int | None = None,
+    abandoned: bool = False,
     at: datetime = NOW - timedelta(hours=1),
     call: UUID | None = None,
 ) -> UUID:
-    """Target 1 won a call by a bid; `seconds`: it lasted there, `paid`: what the buyer paid for it, in dollars."""
+    """Target 1 won a call by a bid; `seconds`: it lasted there, `paid`: what the buyer paid for it, in dollars.
+
+    `rang`: its telephone did for so many seconds, and it did not take the call; `abandoned`: the caller hung up then.
+    """
     call = call or uuid4()
     conversion = {"verdict": verdict if paid is None else "converted", "price_micros": (paid or 0) * DOLLAR}
     await execute(
         engine,
-        "INSERT INTO calls (id, node, linkedid, started_at, state, target_id, connected_ms, converted, conversion)"
-        " VALUES (:id, 'n', :linkedid, :at, :state, :target, :ms, :converted, :conversion) ON CONFLICT DO NOTHING",
+        "INSERT INTO calls (id, node, linkedid, started_at, state, target_id, connected_ms, converted, conversion, outcome)"
+        " VALUES (:id, 'n', :linkedid, :at, :state, :target, :ms, :converted, :conversion, :outcome)"
+        " ON CONFLICT DO NOTHING",
         id=call,
         linkedid=str(call),
         at=at,
@@ -68,6 +75,7 @@ async def a_win(
         ms=None if seconds is None else seconds * 1000,
         converted=paid is not None,
         conversion=json.dumps(conversion),
+        outcome="abandoned" if abandoned else None,
     )
     await execute(
         engine,
@@ -79,6 +87,15 @@ async def a_win(
         worth=worth * DOLLAR,
         at=at,
     )
+    if rang is not None:
+        await execute(
+            engine,
+            "INSERT INTO legs (call_id, attempt, target_id, ended_ms)"
+            " SELECT :call, count(*) + 1, :target, :ended FROM legs WHERE call_id = :call",
+            call=call,
+            target=target,
+            ended=int(at.timestamp() * 1000) + 1 + rang * 1000,
+        )
     return call
 
 
@@ -93,10 +110,13 @@ async def test_how_long_a_targets_newest_calls_lasted(two_bidders: AsyncEngine) 
     for seconds in (5, 60, 61, 3600):
         await a_win(two_bidders, 1, seconds=seconds)
     await a_win(two_bidders, 2, seconds=100)
-    await a_win(two_bidders, 1)
+    await a_win(two_bidders, 1)  # handed over, and nobody answered
+    beside = await a_win(two_bidders, 2, seconds=100)
+    await a_win(two_bidders, 1, call=beside, rang=4)  # the other one was quicker
+    await a_win(two_bidders, 1, outcome="post_refused")
     lasted = (await counted(two_bidders)).lasted
-    #  all 10 20 30 45 60 75 90 ...
-    assert lasted[:8] == (4, 3, 3, 3, 3, 3, 1, 1) and lasted[-1] == 1 and len(lasted) == 17
+    #  all, connected, 10 20 30 45 60 75 90 ...
+    assert lasted[:9] == (5, 4, 3, 3, 3, 3, 3, 1, 1) and lasted[-1] == 1 and len(lasted) == 18
 
 
 async def test_what_wins_came_to(two_bidders: AsyncEngine) -> None:
@@ -112,7 +132,7 @@ async def test_what_wins_came_to(two_bidders: AsyncEngine) -> None:
     beside = await a_win(engine, 2, seconds=90, paid=45)
     await a_win(engine, 1, sold_to=2, call=beside)  # the other one was quicker
     wins = (await counted(engine)).wins
-    assert (wins.won, wins.refused, wins.unpaid) == (5, 2, 2)
+    assert (wins.won, wins.refused, wins.unpaid) == (5, 3, 1)
     assert (wins.worth_micros, wins.paid_micros) == (5 * 20 * DOLLAR, 45 * DOLLAR)
     assert (await counted(engine, 2)).wins.paid_micros == 45 * DOLLAR
 
@@ -140,6 +160,72 @@ async def test_who_pays_for_nothing_it_wins_is_not_asked_and_everybody_sees_why(
     # Its admin may allow it: then it is asked again.
     await execute(two_bidders, "UPDATE ping_endpoints SET least_paid_percent = 0")
     assert (await counted(two_bidders)).rested_until is None
+
+
+async def test_who_picks_up_for_show_is_hidden_the_caller_and_rests(two_bidders: AsyncEngine) -> None:
+    """It outbids the one beside it, hears each caller's number and lets the other answer."""
+    for minutes in range(1, 91):
+        at = NOW - timedelta(minutes=minutes)
+        call = await a_win(two_bidders, 2, seconds=90, paid=45, at=at)
+        await a_win(two_bidders, 1, call=call, at=at, worth=400, rang=4)
+    record = await counted(two_bidders)
+    assert (record.wins.won, record.wins.refused) == (90, 90)
+    assert record.hides_caller
+    assert record.why == "it refused or did not answer 90 of the 90 calls it won, more than 60 %"
+    beside = await counted(two_bidders, 2)
+    assert (beside.wins.won, beside.wins.refused, beside.rested_until) == (90, 0, None)
+
+
+async def test_who_is_slower_than_the_one_beside_it_is_not_to_blame(two_bidders: AsyncEngine) -> None:
+    """It takes one in four of the calls that ring at both, and three in ten of them pay."""
+    for minutes in range(1, 91):
+        at = NOW - timedelta(minutes=minutes)
+        quicker, slower = (2, 1) if minutes % 4 else (1, 2)
+        paid = 45 if minutes % 10 < 3 else None
+        call = await a_win(two_bidders, quicker, seconds=90 if paid else 20, paid=paid, worth=14, at=at)
+        await a_win(two_bidders, slower, call=call, at=at, worth=14, rang=6)
+    for target, took in ((1, 22), (2, 68)):
+        record = await counted(two_bidders, target)
+        assert (record.wins.won, record.wins.refused) == (took, 0)
+        assert not record.hides_caller and record.rested_until is None
+
+
+async def test_who_takes_the_post_and_not_the_call_gains_nothing(two_bidders: AsyncEngine) -> None:
+    """Of each three it pays one, and rejects two on the telephone: also when nobody is rung after it."""
+    for minutes in range(1, 91):
+        at = NOW - timedelta(minutes=minutes)
+        if minutes % 3:
+            await a_win(two_bidders, 1, worth=45, at=at, rang=1, sold_to=2 if minutes % 2 else None)
+        else:
+            await a_win(two_bidders, 1, seconds=90, paid=45, worth=45, at=at)
+    record = await counted(two_bidders)
+    assert (record.wins.won, record.wins.refused, record.wins.unpaid) == (90, 60, 0)
+    assert record.hides_caller and record.rested_until is not None
+    assert record.lasted[:2] == (90, 30)
+    assert worth_of(45 * DOLLAR, 0, record.lasted).micros < 21 * DOLLAR
+
+
+async def test_who_gives_a_call_back_did_not_take_it(two_bidders: AsyncEngine) -> None:
+    """It hangs up so soon that the call goes on to another."""
+    call = await a_win(two_bidders, 1, sold_to=2)
+    await execute(
+        two_bidders,
+        "INSERT INTO legs (call_id, attempt, target_id, answered_ms, ended_ms, connected_ms)"
+        " VALUES (:call, 1, 1, 1, 2001, 2000)",
+        call=call,
+    )
+    record = await counted(two_bidders)
+    assert (record.wins.won, record.wins.refused) == (1, 1)
+    assert record.lasted[:3] == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("rang", "refused"), [(None, 0), (9, 0), (10, 1), (40, 1)])
+async def test_a_caller_who_soon_hangs_up_is_no_fault_of_the_bidders(
+    two_bidders: AsyncEngine, rang: int | None, refused: int
+) -> None:
+    await a_win(two_bidders, 1, rang=rang, abandoned=True)
+    record = await counted(two_bidders)
+    assert (record.wins.won, record.wins.refused, record.lasted[0]) == (refused, refused, refused)
 
 
 async def test_who_refuses_as_a_habit_is_not_told_who_calls(two_bidders: AsyncEngine) -> None:

@@ -128,7 +128,7 @@ async def test_a_bid_that_never_pays_loses_and_a_replay_says_the_same(
         await execute(
             engine,
             "INSERT INTO bidder_records (target_id, lasted) VALUES (1, :lasted)",
-            lasted=[40, *[40] * 15, 0],
+            lasted=[40, *[40] * 16, 0],
         )
         async with open_auctions(engine, own_hop="house-a", rules=LOOPBACK) as auction:
             router = Router(engine, snapshot, auction, database_seconds=PATIENT_SECONDS)

@@ -122,7 +122,7 @@ def test_the_list_says_who_rests_and_what_its_wins_came_to(run: Any, database_ur
     listed = run("list").output
     assert "rested until" in listed and "not asked for bids: it paid $0.00" in listed
     assert (
-        "won 20, refused 8, did not pay 12; paid $0.00 for bids worth $400.00;"
+        "won 20, refused or did not answer 8, did not pay 12; paid $0.00 for bids worth $400.00;"
         " the caller's number is not shown to it" in listed
     )
     assert "rested_for_wins_until" in run("show", "7").output

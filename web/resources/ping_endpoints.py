@@ -104,7 +104,7 @@ class PingEndpointForm(Body):
     most_refused_percent: Annotated[
         Percent,
         Shown(
-            label="Refuses at most, % of its wins",
+            label="Refuses or does not answer at most, % of its wins",
             kind=Kind.NUMBER,
             help="More of at least 20 wins in 24 hours, and it rests; from half of it on, of at least 10, the caller’s"
             " number is hidden from it. 100: never rests for that.",

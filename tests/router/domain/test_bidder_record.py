@@ -15,10 +15,12 @@ from router.domain.bidder_record import (
     WINDOW,
     Allowed,
     Record,
+    Together,
     Wins,
     counted_from,
     judged_again,
     rest_words,
+    with_missed,
 )
 from tests.router.markets import TUESDAY_NOON as NOON
 
@@ -75,7 +77,7 @@ def test_it_says_why_and_until_when() -> None:
         NO_RECORD, Wins(won=20, refused=4, unpaid=15, worth_micros=400 * DOLLAR, paid_micros=45 * DOLLAR)
     )
     assert rest_words(record).endswith(
-        " UTC: it paid $45.00 for 20 calls it won by bids worth $400.00, less than 25 % (4 refused, 15 not paid)"
+        " UTC: it paid $45.00 for 20 calls it won by bids worth $400.00, less than 25 % (4 refused or not answered, 15 not paid)"
     )
 
 
@@ -121,3 +123,18 @@ def test_a_rest_does_not_make_the_habit_forgotten() -> None:
     resting = again(NO_RECORD, refused(20, 20))
     assert resting.rested_until is not None
     assert again(resting, Wins(), recent=refused(20, 20), now=resting.rested_until).hides_caller
+
+
+@given(st.integers(2, 10), st.integers(0, 100), st.integers(0, 100))
+def test_calls_that_others_took_count_only_against_who_takes_hardly_any(
+    ringing: int, calls: int, taken: int
+) -> None:
+    taken = min(taken, calls)
+    together = Together(taken=taken, missed=calls - taken, fair_share=calls / ringing)
+    own = Wins(won=taken, unpaid=taken)
+    wins = with_missed(own, together)
+    if calls / ringing >= 10 and taken < calls / ringing / 5:
+        assert wins == Wins(won=calls, refused=calls - taken, unpaid=taken)
+        assert again(NO_RECORD, wins).is_resting(NOON) and again(NO_RECORD, wins).hides_caller
+    else:
+        assert wins == own

@@ -59,8 +59,17 @@ def test_one_more_call_that_lasts_raises_it_and_one_that_does_not_lowers_it(
 
 
 @given(bids, durations)
-def test_a_bid_without_a_minimum_is_worth_what_it_says(bid: int, calls: list[int]) -> None:
+def test_a_bid_without_a_minimum_is_worth_what_it_says_when_its_calls_are_answered(
+    bid: int, calls: list[int]
+) -> None:
     assert worth_micros(bid, 0, lasted_of(calls)) == bid
+
+
+@given(bids, durations, minimums)
+def test_a_call_that_is_not_answered_lowers_every_worth(bid: int, calls: list[int], minimum: int) -> None:
+    handed, *reached = lasted_of(calls)
+    assert worth_micros(bid, minimum, (handed + 1, *reached)) <= worth_micros(bid, minimum, lasted_of(calls))
+    assert worth_micros(20 * DOLLAR, 0, (20, 0, *reached[1:])) == 10 * DOLLAR
 
 
 def test_an_absurd_bid_is_worth_less_than_an_honest_one_even_before_anything_is_known() -> None:
@@ -77,6 +86,8 @@ def test_the_worth_is_said_in_plain_words() -> None:
     unknown = worth_of(45 * DOLLAR, 61_000).words
     assert unknown == "worth $20.25: it has had no calls yet, and 45 in 100 are expected to last 75 s"
     assert worth_of(DOLLAR, 0, lasted).words == ""
+    unanswered = worth_of(30 * DOLLAR, 0, (40, 30, *lasted[2:]))
+    assert unanswered.words == "worth $25.00: 30 of its last 40 calls were answered"
 
 
 def test_ceilings_name_what_was_passed() -> None:
