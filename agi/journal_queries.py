@@ -83,8 +83,10 @@ async def calls_matched(connection: AsyncConnection, told: Sequence[Told]) -> No
     await connection.execute(_REQUESTS_MATCHED, {"ids": values["ids"]})
 
 
+# What a call was settled with stands, and may be sealed: a line that comes later adds tags and changes none.
 _TAGS = text(
-    "UPDATE calls c SET tags = s.tags FROM unnest(:ids, :tags) AS s(id, tags) WHERE c.id = s.id"
+    "UPDATE calls c SET tags = CASE c.state WHEN 'settled' THEN s.tags || c.tags ELSE s.tags END"
+    " FROM unnest(:ids, :tags) AS s(id, tags) WHERE c.id = s.id"
 ).bindparams(_IDS, bindparam("tags", type_=ARRAY(JSONB)))
 
 

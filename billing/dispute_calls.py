@@ -134,7 +134,7 @@ async def _open(
         call_id=call.call_id,
         kind=f"dispute_opened:{dispute_id}",
         postings=opening_postings(_disputed(call)),
-        detail={"dispute_id": dispute_id, "reason": reason},
+        detail={"dispute_id": dispute_id, "reason": reason, "note": note},
         corrects_id=call.settlement_id,
     )
     await queries.update_dispute(connection, dispute_id, {"opening_id": opening_id})
@@ -175,7 +175,13 @@ async def decide_dispute(
         call_id=found.call_id,
         kind=f"dispute_decided:{dispute_id}",
         postings=(*ruling_postings(about, ruling), *fee_back),
-        detail={"dispute_id": dispute_id, "state": ruling.state.value, "answer": answer},
+        detail={
+            "dispute_id": dispute_id,
+            "state": ruling.state.value,
+            "answer": answer,
+            "credit_micros": ruling.credit_micros,
+            "claw_back_micros": ruling.claw_back_micros,
+        },
         corrects_id=found.opening_id,
     )
     said: dict[str, Any] = {

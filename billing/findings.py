@@ -28,6 +28,9 @@ class Problem(StrEnum):
     ANSWERED_WITHOUT_EFFECT = "answered_without_effect"
     WALLET_OUT_OF_STEP = "wallet_out_of_step"
     BALANCE_OUT_OF_STEP = "balance_out_of_step"
+    # What billing.verify_claims finds.
+    SALE_NOT_AS_POSTED = "sale_not_as_posted"
+    DISPUTE_NOT_AS_POSTED = "dispute_not_as_posted"
     # What billing.verify_cash finds.
     INVOICE_NOT_AS_POSTED = "invoice_not_as_posted"
     INVOICE_NOT_AS_PAID = "invoice_not_as_paid"

@@ -62,11 +62,12 @@ class KeyedTransaction:
     """A transaction that bears a key, and its postings as (account, amount in micros)."""
 
     id: int
+    corrects_id: int | None
     postings: tuple[tuple[str, int], ...]
 
 
 _KEYED = """
-    SELECT t.id, coalesce(array_agg(p.account) FILTER (WHERE p.account IS NOT NULL), '{{}}') AS accounts,
+    SELECT t.id, t.corrects_id, coalesce(array_agg(p.account) FILTER (WHERE p.account IS NOT NULL), '{{}}') AS accounts,
         coalesce(array_agg(p.amount_micros) FILTER (WHERE p.account IS NOT NULL), '{{}}') AS amounts
     FROM ledger_transactions t LEFT JOIN ledger_postings p ON p.transaction_id = t.id
     WHERE {which} AND t.kind = :kind GROUP BY t.id
@@ -87,4 +88,5 @@ async def transaction_of(
     row = (await connection.execute(query, values)).one_or_none()
     if row is None:
         return None
-    return KeyedTransaction(id=row.id, postings=tuple(zip(row.accounts, row.amounts, strict=True)))
+    postings = tuple(zip(row.accounts, row.amounts, strict=True))
+    return KeyedTransaction(id=row.id, corrects_id=row.corrects_id, postings=postings)

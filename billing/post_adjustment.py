@@ -50,6 +50,11 @@ async def _of_call(
     # On the account that the call was charged to, however the buyer pays now.
     postings = adjustment_postings(replace(adjustment, prepaid=call.prepaid))
     if there is not None:
+        if there.corrects_id != call.settlement_id:
+            return AdjustmentRefused(
+                reason=f"{adjustment.key!r} was used for another call, or for none (transaction {there.id}):"
+                " use another key"
+            )
         same = {(one.account, one.amount_micros) for one in postings} <= set(there.postings)
         return (
             Posted(transaction_id=there.id, new=False)

@@ -24,7 +24,7 @@ class Posted:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyTaken:
-    """Nothing was written: the key stands for other amounts."""
+    """Nothing was written: the key stands for other amounts, or corrects something else."""
 
     transaction_id: int
     kind: str
@@ -45,7 +45,7 @@ async def post_once(
     there = await queries.transaction_of(connection, call_id=call_id, kind=kind)
     if there is not None:
         same = sorted((one.account, one.amount_micros) for one in postings) == sorted(there.postings)
-        if same:
+        if same and there.corrects_id == corrects_id:
             return Posted(transaction_id=there.id, new=False)
         return KeyTaken(transaction_id=there.id, kind=kind)
     transaction_id = await queries.post(

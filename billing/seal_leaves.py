@@ -39,7 +39,7 @@ NO_PROOFS = Proofs(by_id={}, roots={})
 
 def blinds_of(salt: bytes, id_: int, count: int) -> list[bytes]:
     """Return the blinds of an entry's parts; `salt` is the batch's and is never shown."""
-    drawn = hashlib.shake_256(salt + id_.to_bytes(8, "big")).digest(_BLIND_BYTES * count)
+    drawn = hashlib.shake_256(salt + id_.to_bytes(8, "big", signed=True)).digest(_BLIND_BYTES * count)
     return [drawn[at : at + _BLIND_BYTES] for at in range(0, len(drawn), _BLIND_BYTES)]
 
 

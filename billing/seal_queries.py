@@ -35,9 +35,12 @@ class Chain:
     key: str
     """The column of `members` and `waiting` that names a row."""
     entries: str
-    """A query of id, head and parts (one a line) of each row: JSON as PostgreSQL writes it, without line breaks."""
+    """A query of id, head and parts (one a line) of each row: JSON as PostgreSQL writes it, without line breaks.
+
+    `sealing` is the batch, of which the salt may be read.
+    """
     first: str = ""
-    """What is noted of rows `ids` before they are sealed."""
+    """What is noted of rows `ids` before they are sealed in a batch of this `salt`."""
     then: str = ""
     """What is done with rows `ids` once they are."""
 
@@ -54,7 +57,7 @@ LEDGER = Chain(
     first=TAKE_EVIDENCE,
     entries=f"""
         SELECT t.id, '[' || t.id || ', ' || coalesce('"' || t.call_id || '"', 'null') || ', ' || to_json(t.kind)
-            || ', ' || (extract(epoch FROM t.posted_at) * 1000000)::bigint
+            || ', ' || trunc(extract(epoch FROM t.posted_at) * 1000000)
             || ', ' || coalesce(t.corrects_id::text, 'null') || ']' AS head,
             t.detail::text || E'\\n' || {EVIDENCE_PART} || coalesce((
                 SELECT string_agg(E'\\n[' || to_json(p.account) || ', ' || p.amount_micros || ']', ''
@@ -77,7 +80,7 @@ AUDIT = Chain(
     waiting="unsealed_notes",
     key="note_id",
     entries="""
-        SELECT a.id, jsonb_build_array(a.id, (extract(epoch FROM a.at) * 1000000)::bigint, a.user_id, a.actor, a.via,
+        SELECT a.id, jsonb_build_array(a.id, trunc(extract(epoch FROM a.at) * 1000000), a.user_id, a.actor, a.via,
             a.action, a.kind, a.ref)::text AS head, jsonb_build_array(a.before, a.after)::text AS parts
         FROM audit_log a""",
 )
@@ -108,12 +111,18 @@ async def drop_strays(connection: AsyncConnection, chain: Chain, ids: Sequence[i
     return set((await connection.scalars(text(query).bindparams(_IDS), {"ids": list(ids)})).all())
 
 
-async def entries_to_seal(connection: AsyncConnection, chain: Chain, ids: Sequence[int]) -> list[Entry]:
-    """Return rows that are about to be sealed, in the order of their ids."""
+async def entries_to_seal(
+    connection: AsyncConnection, chain: Chain, ids: Sequence[int], salt: bytes
+) -> list[Entry]:
+    """Return rows that are about to be sealed in a batch of this salt, in the order of their ids."""
+    values = {"ids": list(ids), "salt": salt}
     if chain.first:
-        await connection.execute(text(chain.first).bindparams(_IDS), {"ids": list(ids)})
-    query = f"SELECT * FROM ({chain.entries}) e WHERE id = ANY (:ids) ORDER BY id"  # noqa: S608 (constants)
-    found = await connection.execute(text(query).bindparams(_IDS), {"ids": list(ids)})
+        await connection.execute(text(chain.first).bindparams(_IDS), values)
+    query = (
+        "SELECT e.* FROM (SELECT CAST(:salt AS bytea) AS salt) sealing"  # noqa: S608 (constants)
+        f" CROSS JOIN LATERAL ({chain.entries}) e WHERE e.id = ANY (:ids) ORDER BY e.id"
+    )
+    found = await connection.execute(text(query).bindparams(_IDS), values)
     return [_entry(row) for row in found]
 
 
@@ -159,9 +168,9 @@ class StoredSeal:
         return self.signed.seal.batch
 
 
-async def seals_from(connection: AsyncConnection, chain: Chain, batch: int) -> list[StoredSeal]:
-    """Return the seals from a batch on, oldest first: at most _SEALS_AT_ONCE."""
-    query = f"SELECT * FROM {chain.seals} WHERE batch >= :batch ORDER BY batch LIMIT {_SEALS_AT_ONCE}"  # noqa: S608
+async def seals_after(connection: AsyncConnection, chain: Chain, batch: int) -> list[StoredSeal]:
+    """Return the seals after a batch, oldest first: at most _SEALS_AT_ONCE."""
+    query = f"SELECT * FROM {chain.seals} WHERE batch > :batch ORDER BY batch LIMIT {_SEALS_AT_ONCE}"  # noqa: S608
     return [_stored(row, chain) for row in await connection.execute(text(query), {"batch": batch})]
 
 
@@ -175,10 +184,22 @@ async def seals_of(connection: AsyncConnection, chain: Chain, ids: Sequence[int]
     return [_stored(row, chain) for row in found]
 
 
-async def newest_seal(connection: AsyncConnection, chain: Chain) -> StoredSeal | None:
-    query = f"SELECT * FROM {chain.seals} ORDER BY batch DESC LIMIT 1"  # noqa: S608 (constants)
-    row = (await connection.execute(text(query))).one_or_none()
-    return None if row is None else _stored(row, chain)
+async def newest_seals(connection: AsyncConnection, chain: Chain) -> AsyncIterator[StoredSeal]:
+    """Yield the seals, newest first."""
+    query = f"SELECT * FROM {chain.seals} ORDER BY batch DESC"  # noqa: S608 (constants)
+    async with connection.stream(text(query)) as rows:
+        async for row in rows:
+            yield _stored(row, chain)
+
+
+async def free_number(connection: AsyncConnection, chain: Chain, after: int) -> int:
+    """Return the first number after that of the newest seal that no row has: anybody who may seal can take one."""
+    query = (
+        f"SELECT min(taken) + 1 FROM (SELECT CAST(:after AS bigint) AS taken UNION ALL"  # noqa: S608 (constants)
+        f" SELECT batch FROM {chain.seals} WHERE batch > :after) t"
+        f" WHERE NOT EXISTS (SELECT FROM {chain.seals} n WHERE n.batch = t.taken + 1)"
+    )
+    return int((await connection.execute(text(query), {"after": after})).scalar_one())
 
 
 def _stored(row: Any, chain: Chain) -> StoredSeal:
@@ -220,8 +241,9 @@ class BatchReader:
         driver = (await connection.get_raw_connection()).driver_connection
         assert driver is not None
         query = (
-            f"SELECT e.* FROM {chain.members} m JOIN ({chain.entries}) e ON e.id = m.{chain.key}"  # noqa: S608
-            " WHERE m.batch = $1 ORDER BY m.position"
+            f"SELECT e.* FROM {chain.seals} sealing JOIN {chain.members} m ON m.batch = sealing.batch"  # noqa: S608
+            f" JOIN LATERAL ({chain.entries}) e ON e.id = m.{chain.key}"
+            " WHERE sealing.batch = $1 ORDER BY m.position"
         )
         return cls(chain, await driver.prepare(query))
 
@@ -233,8 +255,8 @@ class BatchReader:
 async def batches(connection: AsyncConnection, chain: Chain) -> AsyncIterator[StoredBatch]:
     """Yield every batch, oldest first, in memory for one. Raises what the driver raises."""
     reader = await BatchReader.on(connection, chain)
-    after = -1
-    while seals := await seals_from(connection, chain, after + 1):
+    after = 0
+    while seals := await seals_after(connection, chain, after):
         for seal in seals:
             found = await reader.entries(seal.batch)
             yield StoredBatch(

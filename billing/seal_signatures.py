@@ -68,6 +68,11 @@ class SignedSeal:
         return None
 
 
+def follows(seal: Seal, before: Seal) -> bool:
+    """Say whether a batch follows another. Numbers between may have been taken by rows that nobody of us signed."""
+    return seal.batch > before.batch and seal.previous_root == before.root
+
+
 def sign(seal: Seal, key: Ed25519PrivateKey) -> SignedSeal:
     return SignedSeal(seal=seal, public_key=public_key_of(key), signature=key.sign(seal.message))
 

@@ -15,6 +15,7 @@ from billing.seal_queries import AUDIT, LEDGER
 from billing.seal_signatures import SignedSeal
 from billing.verify_cash import cash_findings
 from billing.verify_chain import Trust, follow_chain
+from billing.verify_claims import claim_findings
 
 UNSEALED_AFTER_SECONDS = 60
 NOTHING_KNOWN = Trust()
@@ -44,11 +45,28 @@ class Verification:
     findings: tuple[Finding, ...]
     notes: int = 0
     """Of the audit log."""
+    erased_callers: int = 0
+    """Calls whose caller was sealed and is not there any more: as after a lawful erasure, and no finding."""
+    signatures_checked: bool = False
+    roots_checked: bool = False
+    """Whether there were written roots to compare with."""
     roots: tuple[NewestRoot, ...] = ()
 
     @property
     def holds(self) -> bool:
         return not self.findings
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What `holds` does not say, because nothing was known to compare with; and what was erased."""
+        said = {
+            "signatures were not checked: whether the whole chain was made new is not known": self.signatures_checked,
+            "no signed roots are written down here: whether the newest batches were cut off is not known": (
+                self.roots_checked
+            ),
+            f"of {self.erased_callers} calls the caller was erased after they were sealed": not self.erased_callers,
+        }
+        return tuple(warning for warning, fine in said.items() if not fine)
 
 
 async def verify_ledger(engine: AsyncEngine, trust: Trust = NOTHING_KNOWN) -> Verification:
@@ -86,6 +104,9 @@ async def _follow_chains(
         batches=ledger.batches,
         transactions=ledger.entries + unsealed,
         unsealed=unsealed,
+        erased_callers=await queries.erased_callers(connection),
+        signatures_checked=trust.known_keys is not None,
+        roots_checked=any(files.values()),
         findings=(*ledger.findings, *audit.findings),
         notes=audit.entries + await queries.unsealed_count(connection, AUDIT, older_than_seconds=0),
         roots=tuple(_root(one.newest) for one in (ledger, audit) if one.newest is not None),
@@ -110,9 +131,7 @@ async def _other_findings(connection: AsyncConnection) -> list[Finding]:
         detail = f"call {row.id} says {said}, its postings say {row.posted} and {row.paid_out}"
         findings.append(Finding(problem=Problem.NOT_AS_SETTLED, call_id=row.id, detail=detail))
     for row in await queries.calls_of_changed_evidence(connection, MAXIMUM_FINDINGS):
-        detail = (
-            f"call {row.call_id}: its conversion, legs, decisions or Asterisk's rows are not what was sealed"
-        )
+        detail = f"call {row.call_id}: {_changed(row.stray, row.same)}"
         findings.append(Finding(problem=Problem.EVIDENCE_CHANGED, call_id=row.call_id, detail=detail))
     findings += await _leg_findings(connection)
     for row in await queries.wallets_out_of_step(connection, MAXIMUM_FINDINGS):
@@ -126,6 +145,7 @@ async def _other_findings(connection: AsyncConnection) -> list[Finding]:
     for row in await queries.balances_out_of_step(connection, MAXIMUM_FINDINGS):
         detail = f"{row.account}: its kept balance is {row.kept} micros, what is sealed comes to {row.posted}"
         findings.append(Finding(problem=Problem.BALANCE_OUT_OF_STEP, detail=detail))
+    findings += await claim_findings(connection, MAXIMUM_FINDINGS)
     findings += await cash_findings(connection, MAXIMUM_FINDINGS)
     for chain, what in ((LEDGER, "transactions"), (AUDIT, "notes of the audit log")):
         late = await queries.unsealed_count(connection, chain, older_than_seconds=UNSEALED_AFTER_SECONDS)
@@ -133,6 +153,15 @@ async def _other_findings(connection: AsyncConnection) -> list[Finding]:
             detail = f"{late} {what} older than {UNSEALED_AFTER_SECONDS} s are not sealed"
             findings.append(Finding(problem=Problem.NOT_SEALED, detail=detail))
     return findings
+
+
+def _changed(stray: bool, same: bool) -> str:
+    if stray:
+        return "a row of evidence was written that is not the sealer's; it counts for nothing"
+    if same:
+        return "its caller is another than was sealed"
+    what = "conversion, times, numbers, flow, tags, answers, legs, decisions or Asterisk's rows"
+    return f"its {what} are not what was sealed"
 
 
 async def _leg_findings(connection: AsyncConnection) -> list[Finding]:

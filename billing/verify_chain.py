@@ -14,7 +14,7 @@ from billing.findings import MAXIMUM_FINDINGS, Finding, Problem
 from billing.roots_file import read_lines
 from billing.seal_leaves import FIRST_ROOT, seal_root
 from billing.seal_queries import Chain, StoredBatch, batches
-from billing.seal_signatures import SignedSeal
+from billing.seal_signatures import SignedSeal, follows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +72,13 @@ async def follow_chain(
     expected = {one.batch: one for one in trust.expected if one.chain == chain.name}
     async for batch in batches(connection, chain):
         number = batch.signed.seal.batch
-        followed.findings += _judge_links(batch, followed.newest)
-        followed.findings += _judge_signature(batch.signed, trust.known_keys)
+        strange = list(_judge_signature(batch.signed, trust.known_keys))
+        followed.findings += strange or _judge_links(batch, followed.newest)
         followed.findings += _judge_recorded(batch.signed, recorded.up_to(number))
         if (one := expected.pop(number, None)) is not None and one.root != batch.signed.seal.root:
             followed.findings.append(_unexpected(one, f"its root is {batch.signed.seal.root.hex()}"))
-        followed.newest = batch.signed
+        # Who may write the database can add a row between: the chain goes on from the newest that we signed.
+        followed.newest = followed.newest if strange else batch.signed
         followed.batches, followed.entries = followed.batches + 1, followed.entries + len(batch.leaves)
         if len(followed.findings) >= MAXIMUM_FINDINGS:
             return followed
@@ -88,10 +89,9 @@ async def follow_chain(
 
 def _judge_links(batch: StoredBatch, before: SignedSeal | None) -> Iterator[Finding]:
     seal = batch.signed.seal
-    previous_batch, previous_root = (before.seal.batch, before.seal.root) if before else (0, FIRST_ROOT)
     name = f"batch {seal.batch} of the {seal.chain} chain"
-    if seal.batch != previous_batch + 1 or seal.previous_root != previous_root:
-        detail = f"{name} does not follow batch {previous_batch}"
+    if not (follows(seal, before.seal) if before else seal.previous_root == FIRST_ROOT):
+        detail = f"{name} does not follow batch {before.seal.batch if before else 0}"
         yield Finding(problem=Problem.CHAIN_BROKEN, batch=seal.batch, detail=detail)
     there = len(batch.leaves)
     if there != seal.entry_count:

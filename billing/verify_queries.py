@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from billing.seal_evidence import CHANGED_EVIDENCE
+from billing.seal_evidence import CHANGED_EVIDENCE, ERASED_CALLERS
 from billing.seal_queries import Chain
 from store.tables import ledger_postings
 
@@ -107,8 +107,16 @@ async def calls_not_as_settled(connection: AsyncConnection, limit: int) -> Seque
 
 
 async def calls_of_changed_evidence(connection: AsyncConnection, limit: int) -> Sequence[Any]:
-    """Return call_id of settled calls whose conversion, legs, decisions or Asterisk's rows are not what was sealed."""
+    """Return settled calls that are not what was sealed, as call_id, stray and same.
+
+    `stray`: the evidence is not the sealer's; `same`: the digest is right, and so another caller is named.
+    """
     return await _first(connection, CHANGED_EVIDENCE, limit)
+
+
+async def erased_callers(connection: AsyncConnection) -> int:
+    """Return of how many calls the caller was erased after they were sealed."""
+    return int((await connection.execute(text(ERASED_CALLERS))).scalar_one())
 
 
 async def charges_without_leg(connection: AsyncConnection, limit: int) -> Sequence[Any]:

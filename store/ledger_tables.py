@@ -70,6 +70,12 @@ def _seals(name: str) -> Table:
         Column("salt", LargeBinary, nullable=False),
         Column("public_key", LargeBinary, nullable=False),
         Column("signature", LargeBinary, nullable=False),
+        # Whoever adds a row must not stop those who read it.
+        CheckConstraint(
+            "batch between 1 and 4611686018427387904"
+            " and sealed_at between '2000-01-01 00:00:00Z' and '9000-01-01 00:00:00Z'",
+            name="possible",
+        ),
     )
 
 
@@ -84,15 +90,20 @@ ledger_sealed_transactions = Table(
     UniqueConstraint("batch", "position"),
 )
 
-# What a settled call stood on when it was sealed (billing/seal_evidence.py): which of its rows, and their digest.
+# What a settled call stood on when it was sealed (billing/seal_evidence.py): which of its rows, and their digest. The
+# salt is the batch's; no answers and tags are named by what was sealed before they were covered.
 ledger_evidence = Table(
     "ledger_evidence",
     metadata,
     Column("transaction_id", BigInteger, ForeignKey("ledger_transactions.id"), primary_key=True),
+    Column("salt", LargeBinary, primary_key=True),
     Column("attempts", ARRAY(Integer), nullable=False),
     Column("sequences", ARRAY(Integer), nullable=False),
     Column("last_cel_row_id", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
+    Column("answers", ARRAY(Integer)),
+    Column("tags", ARRAY(Text)),
+    Column("caller_digest", LargeBinary),
 )
 
 # What is posted and in no batch yet: a trigger adds each transaction as it is posted, the sealer takes it away. A

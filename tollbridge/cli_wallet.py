@@ -115,7 +115,8 @@ def _tell(posted: Any, key: str) -> None:
         raise click.ClickException(posted.reason)
     if isinstance(posted, KeyTaken):
         raise click.ClickException(
-            f"{key!r} was posted before with other amounts (transaction {posted.transaction_id}); use another key"
+            f"{key!r} was posted before with other amounts, or for a call (transaction {posted.transaction_id});"
+            " use another key"
         )
     known = "" if posted.new else "; it was there before, and nothing was written"
     say(f"transaction {posted.transaction_id}{known}")

@@ -258,3 +258,20 @@ async def figures(engine: AsyncEngine) -> tuple[Any, ...]:
             " FROM report_facts"
         )
         return tuple((await connection.execute(query)).one())
+
+
+async def test_a_key_belongs_to_its_call(engine: AsyncEngine, market: Market) -> None:
+    first = await sold(engine, market)
+    other = replace(
+        a_call(market, serial=2, start_ms=START_MS + 5_000), trunk_name=None, caller="+16145550177"
+    )
+    await settled(engine, other)
+    posted = await adjust(engine, market, first, 5)
+    assert (await adjust(engine, market, first, 5)) == replace(posted, new=False)
+    refused = await adjust(engine, market, call_id_of(other.linkedid), 5)
+    assert isinstance(refused, AdjustmentRefused) and "'t-1' was used for another call" in refused.reason
+    of_none = Adjustment(
+        party=Party.BUYER, party_id=market.buyers[0], amount_micros=5 * DOLLAR, key="t-1", reason="echo"
+    )
+    async with engine.begin() as connection:
+        assert isinstance(await post_adjustment(connection, of_none), KeyTaken)

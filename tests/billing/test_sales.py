@@ -394,3 +394,17 @@ def test_what_terms_cannot_say_of_sales_is_named(sale: dict[str, Any], problem: 
 def test_a_publishers_terms_do_not_say_how_many_sales_a_call_has() -> None:
     with pytest.raises(TermsError, match="known are within_days, price"):
         publisher("30.00", sale={"within_days": 30, "price": "100.00", "per_call": 5})
+
+
+async def test_a_sale_is_what_its_transaction_says(engine: AsyncEngine, market: Market) -> None:
+    """With the application's own rights."""
+    call_id = await sold(engine, market)
+    for price in (200 * DOLLAR, 150 * DOLLAR):
+        assert isinstance(await told(engine, call_id, "one", price), SaleReported)
+    assert (await verify_ledger(engine)).findings == ()
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE sales SET price_micros = 1 WHERE version = 1"))
+        await connection.execute(text("DELETE FROM sales WHERE version = 2"))
+    first, second = sorted(finding.detail for finding in (await verify_ledger(engine)).findings)
+    assert first.startswith(f"sale 'one', version 1, of call {call_id} says price 1 and payout ")
+    assert second.startswith(f"the sale of call {call_id} is not there: transaction ")

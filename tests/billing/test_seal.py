@@ -251,11 +251,60 @@ async def test_a_stranger_who_seals_is_not_followed(
     await add_to(books, 1)
     assert await seal(books, sealer_at(tmp_path / "stranger", "stranger", knows=("a",))) == 1
     await add_to(books, 1)
-    with pytest.raises(
-        ChainForked, match="batch 4 of the ledger chain is signed by a key that is not known here"
-    ):
-        await seal(books, sealer)
-    assert Problem.NOT_SIGNED in await problems(books, trust_in(sealer))
+    assert await seal(books, sealer) == 1, "and does not stop us"
+    assert await seal(books, sealer) == 0
+    found = await verify_ledger(books, trust_in(sealer))
+    assert [finding.detail.split(",")[0] for finding in found.findings] == [
+        "batch 4 of the ledger chain is signed by a key that is not known here"
+    ]
+    assert [root.batch for root in found.roots] == [5, 3], "its own batch follows the third"
+    nobody = sealer_at(tmp_path / "nobody", "nobody")
+    with pytest.raises(ChainForked, match="no batch is signed by a key that is"):
+        await seal(books, nobody)
+
+
+STRAY = (
+    "INSERT INTO ledger_seals SELECT :batch, previous_root, root, 0, sealed_at, salt, public_key, signature"
+    " FROM ledger_seals WHERE batch = 3"
+)
+
+
+@pytest.mark.parametrize("number", [4, 9, 2**62])
+async def test_a_seal_that_the_application_adds_stops_nobody_and_is_found(
+    books: AsyncEngine, sealer: Sealer, tmp_path: Path, number: int
+) -> None:
+    async with books.begin() as connection:
+        await connection.execute(text(STRAY), {"batch": number})
+    for count in (1, 2):
+        await add_to(books, 1)
+        await seal_all(books, sealer)
+        found = await verify_ledger(books, trust_in(sealer))
+        assert [finding.detail for finding in found.findings] == [
+            f"batch {number} of the ledger chain is not what was signed"
+        ]
+        assert (found.unsealed, found.batches) == (0, 4 + count)
+    again = sealer_at(tmp_path / "without a file")
+    await add_to(books, 1)
+    await seal_all(books, again)
+    assert {one.batch for one in (await verify_ledger(books, trust_in(again))).findings} == {number}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "INSERT INTO ledger_transactions (kind, posted_at) VALUES ('x:1', 'infinity')",
+        "INSERT INTO ledger_transactions (kind, posted_at) VALUES ('x:1', '294276-01-01')",
+        "INSERT INTO ledger_transactions (id, kind) OVERRIDING SYSTEM VALUE VALUES (-7, 'x:1')",
+        "INSERT INTO audit_log (actor, via, action, kind, ref, at) VALUES ('x', 'x', 'x', 'x', '1', 'infinity')",
+    ],
+)
+async def test_a_row_that_no_clock_and_no_counter_gives_is_sealed_like_others(
+    books: AsyncEngine, sealer: Sealer, garbage: str
+) -> None:
+    async with books.begin() as connection:
+        await connection.execute(text(garbage))
+    await seal_all(books, sealer)
+    assert (await verify_ledger(books, trust_in(sealer))).findings == ()
 
 
 async def test_roots_from_elsewhere_are_compared_too(

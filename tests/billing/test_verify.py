@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from agi.journal_queries import Told, insert_answers, set_tags
 from billing.call_record import CallRecord
+from billing.dispute_calls import DisputeOpened, decide_dispute, open_dispute
+from billing.disputes import Reason
 from billing.ledger import Posting
 from billing.ledger_queries import post
 from billing.seal import Sealer
@@ -33,6 +38,7 @@ async def market(engine: AsyncEngine, sealer: Sealer) -> Market:
         call = a_call(market, serial=serial, start_ms=START_MS + serial * 1000)
         await settled(engine, call)
         await witnessed(engine, call)
+        await answered(engine, call)
     await seal_all(engine, sealer, 2)
     return market
 
@@ -59,6 +65,139 @@ async def test_rows_that_come_after_the_seal_change_nothing(
     await witnessed(engine, a_call(market, serial=0), "LATE")
     found = await verify_ledger(engine, trust_in(sealer))
     assert found.findings == ()
+
+
+async def answered(engine: AsyncEngine, record: CallRecord, *tags: str) -> None:
+    """Write answers and tags of a call, as the reader of the journal does."""
+    said = dict.fromkeys(tags or ("homeowner",), "yes" if not tags else "no")
+    common = {"value": "yes", "source": "keys", "heard": "", "confidence": None, "engine": None}
+    told = [
+        Told(
+            call_id=call_id_of(record.linkedid),
+            at_ms=START_MS,
+            said={"sequence": len(tag), "node": "ask", "tag": tag, "tags": said, **common},
+        )
+        for tag in said
+    ]
+    async with engine.begin() as connection:
+        await insert_answers(connection, told)
+        await set_tags(connection, told)
+
+
+async def do(engine: AsyncEngine, *statements: str) -> None:
+    """With the application's own rights."""
+    async with engine.begin() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
+@pytest.mark.usefixtures("market")
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE calls SET caller = '+15550000000'",
+        "UPDATE calls SET dialled = '+15550000000'",
+        "UPDATE calls SET started_at = started_at - interval '1 day'",
+        "UPDATE calls SET ended_at = ended_at + interval '1 microsecond'",
+        "UPDATE calls SET tags = '{}'",
+        "UPDATE calls SET tags = jsonb_build_object('homeowner', 'no')",
+        "UPDATE calls SET flow_name = 'other'",
+        "UPDATE calls SET flow_version = 77",
+        "UPDATE calls SET tracking_number_id = NULL",
+        "UPDATE answers SET value = 'no'",
+        "UPDATE answers SET tag = 'other'",
+        "DELETE FROM answers",
+    ],
+)
+async def test_what_the_application_changes_of_a_settled_call_is_found(
+    engine: AsyncEngine, sealer: Sealer, change: str
+) -> None:
+    await do(engine, change)
+    found = await verify_ledger(engine, trust_in(sealer))
+    assert [finding.problem for finding in found.findings] == [Problem.EVIDENCE_CHANGED] * 6
+
+
+@pytest.mark.usefixtures("market")
+async def test_a_caller_that_is_erased_is_counted_and_is_no_finding(
+    engine: AsyncEngine, sealer: Sealer
+) -> None:
+    await do(engine, "UPDATE calls SET caller = NULL WHERE id IN (SELECT id FROM calls LIMIT 2)")
+    found = await verify_ledger(engine, trust_in(sealer))
+    assert (found.findings, found.erased_callers) == ((), 2)
+    assert found.warnings == ("of 2 calls the caller was erased after they were sealed",)
+
+
+async def test_a_caller_of_a_call_without_number_is_found(engine: AsyncEngine, sealer: Sealer) -> None:
+    await settled(engine, replace(a_call(await make_market(engine)), caller=None))
+    await seal_all(engine, sealer)
+    assert (await verify_ledger(engine, trust_in(sealer))).findings == ()
+    await do(engine, "UPDATE calls SET caller = '+15550000000'")
+    (finding,) = (await verify_ledger(engine, trust_in(sealer))).findings
+    assert "its caller is another than was sealed" in finding.detail
+
+
+async def test_answers_and_tags_that_come_after_the_seal_add_and_change_nothing(
+    engine: AsyncEngine, sealer: Sealer, market: Market
+) -> None:
+    await answered(engine, a_call(market, serial=0), "roof", "homeowner")
+    assert (await verify_ledger(engine, trust_in(sealer))).findings == ()
+    async with engine.connect() as connection:
+        tags = (await connection.execute(text("SELECT tags FROM calls WHERE tags ? 'roof'"))).scalar_one()
+    assert tags == {"homeowner": "yes", "roof": "no"}
+
+
+async def test_evidence_that_is_there_before_the_sealer_counts_for_nothing(
+    engine: AsyncEngine, sealer: Sealer
+) -> None:
+    """Written with the application's rights, covering nothing: it neither stops the sealer nor takes its place."""
+    await settled(engine, a_call(await make_market(engine)))
+    await do(
+        engine,
+        "INSERT INTO ledger_evidence (transaction_id, salt, attempts, sequences, last_cel_row_id, digest)"
+        " SELECT id, '', '{}', '{}', 0, sha256('') FROM ledger_transactions",
+    )
+    await seal_all(engine, sealer)
+    (finding,) = (await verify_ledger(engine, trust_in(sealer))).findings
+    assert "a row of evidence was written that is not the sealer's" in finding.detail
+    await do(engine, "UPDATE legs SET ended_ms = ended_ms + 1")
+    assert len((await verify_ledger(engine, trust_in(sealer))).findings) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ("UPDATE disputes SET reason = 'other'", "its reason"),
+        ("UPDATE disputes SET note = 'other'", "its note"),
+        ("UPDATE disputes SET answer = 'other'", "its answer"),
+        ("UPDATE disputes SET price_micros = 1", "its price"),
+        ("UPDATE disputes SET state = 'refused'", "its state"),
+        ("UPDATE disputes SET credit_micros = credit_micros + 1", "its credit"),
+        ("UPDATE disputes SET claw_back_micros = claw_back_micros + 1", "its claw-back"),
+        ("UPDATE disputes SET decision_id = NULL, state = 'open'", "its answer"),
+        ("DELETE FROM disputes", "it is not there"),
+    ],
+)
+async def test_a_dispute_is_what_its_transactions_say(
+    engine: AsyncEngine, sealer: Sealer, change: str, word: str
+) -> None:
+    record = a_call(await make_market(engine))
+    await settled(engine, record)
+    now = dt.datetime.fromtimestamp(START_MS / 1000 + 3600, dt.UTC)
+    async with engine.begin() as connection:
+        made = await open_dispute(
+            connection, call_id_of(record.linkedid), reason=Reason.SPAM, note="a robot", now=now
+        )
+        assert isinstance(made, DisputeOpened)
+    await seal_all(engine, sealer)
+    assert (await verify_ledger(engine, trust_in(sealer))).findings == ()
+    async with engine.begin() as connection:
+        await decide_dispute(connection, made.dispute_id, credit_micros=None, answer="heard it", now=now)
+    await seal_all(engine, sealer)
+    assert (await verify_ledger(engine, trust_in(sealer))).findings == ()
+    await do(engine, change)
+    found = (await verify_ledger(engine, trust_in(sealer))).findings
+    of_disputes = [one.detail for one in found if one.problem is Problem.DISPUTE_NOT_AS_POSTED]
+    assert of_disputes and word in of_disputes[0]
 
 
 async def tamper(engine: AsyncEngine, *statements: str) -> None:

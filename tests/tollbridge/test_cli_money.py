@@ -116,6 +116,10 @@ def test_the_books_are_proved_against_a_root_that_was_noted(
     assert run("ledger", "key").output.strip() == key and len(bytes.fromhex(key)) == 32
     assert (tmp_path / "node" / "ledger-key.pem").stat().st_mode & 0o777 == 0o600
     assert "no signed roots are written down here" in run("ledger", "verify").output
+    told = json.loads(run("ledger", "verify", "--json").output)
+    assert told["holds"] and "no signed roots are written down here" in " ".join(told["warnings"])
+    checked = [told["verification"][name] for name in ("signatures_checked", "roots_checked")]
+    assert checked == [True, False]
     settings = read_settings()
     asyncio.run(_sealed(database_url, sealer_of(settings, layout_of(settings))))
     proved = run("ledger", "verify")
