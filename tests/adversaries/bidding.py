@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from router.buyers.tollbridge.signing import SIGNATURE_HEADER, sign
+from tests.adversaries.contracts import FARAWAY_BIDDER
 from tests.adversaries.events import BidMade, Question
 
 SECRET = "a secret of two houses"
@@ -56,6 +57,7 @@ def bids_in(questions: list[Question]) -> dict[str, BidMade]:
 async def bidder_machine(names: tuple[str, ...]) -> AsyncIterator[BidderMachine]:
     """Run it."""
     moods = {name: Mood() for name in names}
+    moods[FARAWAY_BIDDER.name].bid_micros = 0
     by_path = {name.replace(" ", "-"): name for name in names}
 
     async def answer(request: web.Request) -> web.Response:

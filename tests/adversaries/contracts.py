@@ -60,7 +60,7 @@ PLAIN = BuyerContract(
     name="Plain Lending",
     states=("OH", "CA"),
     rules=(Rule(price_micros=45 * DOLLAR, minimum_ms=60_000),),
-    cap=8,
+    cap=16,
     deposit_micros=400 * DOLLAR,
 )
 VETERANS = BuyerContract(
@@ -94,7 +94,14 @@ GREEDY_BIDDER = BuyerContract(
     cap=5,
     bids=True,
 )
-BUYERS = (HONEST_BIDDER, GREEDY_BIDDER, VETERANS, NARROW, PLAIN)
+FARAWAY_BIDDER = BuyerContract(
+    name="Faraway Bids",
+    states=("OH",),
+    rules=(Rule(price_micros=30 * DOLLAR, minimum_ms=60_000),),
+    cap=5,
+    bids=True,
+)
+BUYERS = (HONEST_BIDDER, GREEDY_BIDDER, FARAWAY_BIDDER, VETERANS, NARROW, PLAIN)
 """In the order in which they are rung."""
 
 NORTH = PublisherContract(

@@ -181,9 +181,14 @@ def test_a_desk_for_one_call_has_one_while_another_rings_beside_it() -> None:
 def test_what_reservations_may_hold() -> None:
     one, two, three = (a_promise(reservation_id=UUID(int=n), buyer=PLAIN.name) for n in range(3))
     assert list(reservation_problems(happened(), [one, two])) == []
-    assert "3 reservations hold room of Plain Lending" in next(
-        reservation_problems(happened(), [one, two, three])
-    )
+    assert list(reservation_problems(happened(), [one, two, three])) == [
+        "reservations hold 135000000 of the 400000000 of Plain Lending"
+    ]
+    desk = a_promise(buyer=VETERANS.name)
+    assert list(reservation_problems(happened(), [one, desk])) == []
+    assert list(reservation_problems(happened(), [desk, desk])) == [
+        "2 reservations hold room of Veterans First, which takes 2 calls"
+    ]
     assert "5 reservations wait" in next(reservation_problems(happened(), [one] * 5))
 
 

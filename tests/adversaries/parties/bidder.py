@@ -1,8 +1,8 @@
-"""The bidder Greedy tries to gain: it bids what it will never pay, takes calls by promise and refuses them."""
+"""Bidders try to gain: Greedy bids what it will never pay and refuses what it won, Faraway wants calls abroad."""
 
 from __future__ import annotations
 
-from tests.adversaries.contracts import DOLLAR, GREEDY_BIDDER, HONEST_BIDDER, NORTH
+from tests.adversaries.contracts import DOLLAR, FARAWAY_BIDDER, GREEDY_BIDDER, HONEST_BIDDER, NORTH
 from tests.adversaries.draw import Draw
 from tests.adversaries.house import House
 from tests.adversaries.parties.publisher import calls, new_caller, some_facts
@@ -10,6 +10,8 @@ from tests.adversaries.parties.publisher import calls, new_caller, some_facts
 PLACES = (
     "+18765550123",
     "+12425550123",
+    "+12425550124",
+    "+12425550125",
     "+12685550123",
     "+19005550123",
     "+15005550123",
@@ -36,14 +38,14 @@ async def refuses_or_takes_what_it_won(house: House, draw: Draw) -> None:
 
 
 async def wants_calls_elsewhere(house: House, draw: Draw) -> None:
-    """By its bid or by its answer to the post, with a bid that wins; then its own desk is good enough again."""
-    mood = house.machine.moods[GREEDY_BIDDER.name]
-    mood.bid_micros, mood.minimum_ms, mood.takes_posts = 80 * DOLLAR, 30_000, True
-    mood.dial, mood.post_dial = draw.pick((None, *PLACES)), draw.pick((None, None, *PLACES))
+    """By its bid, or by its answer to the post, with a bid that wins; other calls go without it."""
+    mood = house.machine.moods[FARAWAY_BIDDER.name]
+    mood.bid_micros, mood.minimum_ms = 900 * DOLLAR, 30_000
+    place, named_by_bid = draw.pick(PLACES), draw.pick((True, False))
+    mood.dial, mood.post_dial = (place, None) if named_by_bid else (None, place)
     for _ in range(draw.number(1, 4)):
         await calls(house, NORTH.name, new_caller(house, draw), OHIO)
-    if draw.pick((True, False)):
-        mood.dial = mood.post_dial = None
+    mood.bid_micros = 0
 
 
 async def bids_honestly(house: House, draw: Draw) -> None:
