@@ -86,4 +86,4 @@ def test_the_start_is_stored_and_replayed_byte_for_byte(started_at: datetime | N
 
 def test_a_start_needs_a_time_zone() -> None:
     with pytest.raises(ValueError, match="started_at needs a time zone"):
-        a_request(started_at=datetime(2026, 3, 3, 12, 0))  # noqa: DTZ001
+        a_request(started_at=datetime(2026, 3, 3, 12, 0))
