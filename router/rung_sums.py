@@ -75,7 +75,7 @@ class Sums:
             self.holds[one.buyer_id] = self.holds.get(one.buyer_id, 0) + one.hold_micros
         for claim in one.claims:
             if claim.kind == SPACING:
-                calls = dict((call_id, at) for at, call_id in self.spacing.get(claim.key, ()))
+                calls = {call_id: at for at, call_id in self.spacing.get(claim.key, ())}
                 calls[one.call_id] = max(claim.amount, calls.get(one.call_id, 0))
                 newest = sorted(((at, call_id) for call_id, at in calls.items()), reverse=True)
                 self.spacing[claim.key] = newest[:2]
