@@ -165,7 +165,7 @@ def rung_for(path: Path, call_id: str, caller: str | None) -> list[Rung]:
             if os.fstat(file.fileno()).st_ino != inode:
                 inode = os.fstat(file.fileno()).st_ino
                 sums, left = _summed(one, file)
-                found += (*sums.rung(file, call_id, caller), *(rung for _, rung in left))
+                found = [*sums.rung(file, call_id, caller), *(rung for _, rung in left), *found]
     return found
 
 
