@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from router.domain.caps import Claim, concurrency_key
 from router.domain.last_known import Rung
 from router.last_known_file import append_rung, rung_path
 from store.call_id import call_id_of
+from store.hourly_counters import name_of_hour
 from tests.asterisk_files import (
     START_MS,
     CallStory,
@@ -197,6 +199,25 @@ async def test_a_poisoned_line_is_kept_and_the_next_one_is_read(
     counters = dict(await _rows(engine, "SELECT name, value FROM counters"))
     assert counters == {"cel_lines_refused": 2, "journal_lines_refused": 2, "stray_invite": 3}
     assert len(await _rows(engine, "SELECT 1 FROM refused_lines")) == 4
+
+
+async def test_what_nodes_count_is_counted_by_the_hour_for_a_day(
+    engine: AsyncEngine, worker: Worker, files: NodeFiles
+) -> None:
+    now = datetime.now(UTC)
+    old = name_of_hour("stray_invite", now - timedelta(hours=30))
+    await _run(engine, f"INSERT INTO counters (node, name, value) VALUES ('{worker._node}', '{old}', 5)")
+    fact = {"kind": "counted", "linkedid": "", "name": "stray_invite"}
+    for ago in (0, 0, 3, 40):
+        files.write_journal(
+            json.dumps({**fact, "at_ms": int((now - timedelta(hours=ago)).timestamp() * 1000)}) + "\n"
+        )
+    await worker.read_and_settle()
+    assert dict(await _rows(engine, "SELECT name, value FROM counters")) == {
+        "stray_invite": 4,
+        name_of_hour("stray_invite", now): 2,
+        name_of_hour("stray_invite", now - timedelta(hours=3)): 1,
+    }
 
 
 async def test_reading_everything_again_changes_nothing(
