@@ -26,7 +26,7 @@ OHIO = {"loan_type": "refinance", "state": "OH"}
 
 async def changes_its_bid(house: House, draw: Draw) -> None:
     mood = house.machine.moods[GREEDY_BIDDER.name]
-    mood.bid_micros = draw.pick((1, 20, 44, 90, 999, 10_000)) * DOLLAR
+    mood.bid_micros = draw.pick((0, 0, 0, 1, 20, 44, 90, 999, 10_000)) * DOLLAR
     mood.minimum_ms = draw.pick((1, 30, 60, 600, 3_600)) * 1000
 
 

@@ -30,9 +30,9 @@ def new_caller(house: House, draw: Draw) -> str:
 def some_facts(draw: Draw) -> dict[str, str]:
     """Return what somebody says of a caller."""
     facts = {"loan_type": "refinance"}
-    where = draw.pick(("state", "zip", "both", "neither"))
+    where = draw.pick(("state", "state", "zip", "both", "neither"))
     if where in ("state", "both"):
-        facts["state"] = draw.pick(("OH", "CA", "NY"))
+        facts["state"] = draw.pick(("OH", "OH", "CA", "NY"))
     if where in ("zip", "both"):
         facts["zip"] = draw.pick(list(ZIP_CODES))
     if draw.pick((True, False)):
