@@ -278,6 +278,20 @@ async def test_a_journal_of_last_month_is_dropped_when_it_is_read(
     assert list(files.journal.iterdir()) == []
 
 
+async def test_counts_of_periods_long_past_are_forgotten(engine: AsyncEngine, worker: Worker) -> None:
+    """A publisher, a campaign and a day with a loss are a row, and so is each period of a price by tiers."""
+    losses, month = "publisher:1:campaign:1:promise_loss", "buyer:1:campaign:1:month"
+    async with engine.begin() as connection:
+        insertion = (
+            "INSERT INTO tier_counts VALUES (:key, (now() AT TIME ZONE 'UTC')::date - CAST(:days AS int), 5)"
+        )
+        rows = [{"key": key, "days": days} for key in (losses, month) for days in (0, 35, 59, 62)]
+        await connection.execute(text(insertion), rows)
+    await worker.tidy()
+    left = await _rows(engine, "SELECT key, count(*) FROM tier_counts GROUP BY key")
+    assert dict(left) == {losses: 3, month: 3}
+
+
 async def test_a_call_of_an_asterisk_that_died_ends_at_its_last_witness(
     engine: AsyncEngine, worker: Worker, files: NodeFiles, market: Market
 ) -> None:
