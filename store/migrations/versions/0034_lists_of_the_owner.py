@@ -8,7 +8,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0034_lists_of_the_owner"
-down_revision = "0029_hold_what_it_cost"
+down_revision = "0032_more_evidence"
 branch_labels = None
 depends_on = None
 
