@@ -160,6 +160,7 @@ async def test_nobody_waits_long_while_everything_is_filled(
     old_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate, "LONGEST_PAUSE_SECONDS", 0.5)
+    monkeypatch.setattr(migrate, "PATIENCE_SECONDS", 30.0)
     ended = asyncio.Event()
     writers = [asyncio.create_task(_waits(old_url, ended, one)) for one in (_sell, _take, _settle, _note)]
     told: list[str] = []

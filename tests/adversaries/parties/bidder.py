@@ -36,10 +36,14 @@ async def refuses_or_takes_what_it_won(house: House, draw: Draw) -> None:
 
 
 async def wants_calls_elsewhere(house: House, draw: Draw) -> None:
-    """By its bid, by its answer to the post, and back at its own desk again."""
+    """By its bid or by its answer to the post, with a bid that wins; then its own desk is good enough again."""
     mood = house.machine.moods[GREEDY_BIDDER.name]
-    mood.dial = draw.pick((None, *PLACES))
-    mood.post_dial = draw.pick((None, None, *PLACES))
+    mood.bid_micros, mood.minimum_ms, mood.takes_posts = 80 * DOLLAR, 30_000, True
+    mood.dial, mood.post_dial = draw.pick((None, *PLACES)), draw.pick((None, None, *PLACES))
+    for _ in range(draw.number(1, 4)):
+        await calls(house, NORTH.name, new_caller(house, draw), OHIO)
+    if draw.pick((True, False)):
+        mood.dial = mood.post_dial = None
 
 
 async def bids_honestly(house: House, draw: Draw) -> None:
@@ -53,7 +57,8 @@ async def bids_honestly(house: House, draw: Draw) -> None:
 async def wins_and_does_not_pay(house: House, draw: Draw) -> None:
     """Bids high with a long minimum, and wins callers who are hung up on, or whom it refuses."""
     mood = house.machine.moods[GREEDY_BIDDER.name]
-    mood.bid_micros, mood.minimum_ms = draw.pick((90, 999)) * DOLLAR, draw.pick((60, 600)) * 1000
+    mood.bid_micros = draw.pick((90, 999, 999, 10_000)) * DOLLAR
+    mood.minimum_ms = draw.pick((60, 60, 600, 3_600)) * 1000
     mood.takes_posts, mood.dial, mood.post_dial = draw.pick((True, False)), None, None
     for _ in range(8):
         seen = await calls(house, NORTH.name, new_caller(house, draw), OHIO)

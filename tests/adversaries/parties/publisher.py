@@ -112,6 +112,18 @@ async def pings_and_calls(house: House, draw: Draw) -> None:
         await calls(house, SOUTH.name, caller, whole, told=told, claims=claims)
 
 
+async def lies_about_a_veteran(house: House, draw: Draw) -> None:
+    """Veterans cost more, and from two minutes on; the caller says what is so."""
+    caller, told = new_caller(house, draw), draw.pick(("yes", "no"))
+    facts = {"loan_type": "refinance", "state": "OH", "veteran": told}
+    if isinstance(await pings(house, draw, caller, facts), InboundBid):
+        said = {"veteran": "no" if told == "yes" else "yes"}
+        seen = await calls(house, SOUTH.name, caller, said, told=facts)
+        if seen.rung:
+            house.answer(seen.call_id, 0)
+            house.hang_up(seen.call_id, draw.pick((59_000, 90_000, 119_999, 130_000)))
+
+
 async def pings_and_calls_with_many_words(house: House, draw: Draw) -> None:
     """Long answers on the ping, and long ones from the caller: what decides must not be lost among them."""
     caller, told = new_caller(house, draw), {"loan_type": "refinance", "state": draw.pick(("OH", "CA"))}
@@ -146,6 +158,7 @@ MOVES = (
     pings_and_calls,
     pings_and_calls,
     pings_and_calls,
+    lies_about_a_veteran,
     pings_and_calls_with_many_words,
     pings_and_never_calls,
     fills_the_market,
