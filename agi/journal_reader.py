@@ -191,6 +191,9 @@ class JournalReader:
         for _, fact in items:
             if isinstance(fact.body, Counted):
                 await queries.count(connection, self._node, fact.body.name, fact.body.count)
+                await queries.count_of_hour(
+                    connection, self._node, fact.body.name, fact.body.count, fact.at_ms
+                )
         await _apply_to_calls(connection, known, of_calls)
         for fact in of_calls:
             await self._apply_to_story(connection, known[fact.linkedid], fact)

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agi.cel import LeftBehind
 from agi.tail import Line
 from store.call_id import call_id_of
+from store.hourly_counters import HOUR_MARK, HOURS_KEPT, name_of_hour
 from store.tables import (
     asterisk_boots,
     calls,
@@ -79,6 +80,16 @@ async def count(connection: AsyncConnection, node: str, name: str, by: int = 1) 
         index_elements=["node", "name"], set_={"value": counters.c.value + by, "last_at": func.now()}
     )
     return int((await connection.execute(query.returning(counters.c.value))).scalar_one())
+
+
+async def count_of_hour(connection: AsyncConnection, node: str, name: str, by: int, at_ms: int) -> None:
+    """Raise what the node counted in the hour (UTC) of `at_ms`, and forget hours that nobody asks for any more."""
+    now = dt.datetime.now(dt.UTC)
+    if instant(at_ms) > now - HOURS_KEPT:
+        await count(connection, node, name_of_hour(name, instant(at_ms)), by)
+    of_hours = counters.c.name.startswith(name + HOUR_MARK, autoescape=True)
+    old = counters.c.name < name_of_hour(name, now - HOURS_KEPT)
+    await connection.execute(delete(counters).where(counters.c.node == node, of_hours, old))
 
 
 # --- CEL -----------------------------------------------------------------------------------------------------

@@ -42,7 +42,8 @@ from router.domain.decision import Decision, RouteRequest
 from router.domain.last_known import rung_of
 from router.domain.licences import need_of
 from router.domain.market import Campaign, Snapshot, TrackingNumber
-from router.last_known_file import append_rung, one_at_a_time, read_last_known, rung_path
+from router.last_known_file import append_rung, one_at_a_time, read_last_known, rung_is_full, rung_path
+from router.rung_sums import rung_for
 from router.snapshot_file import read_snapshot_for
 from store.call_id import call_id_of, started_at_of
 
@@ -151,7 +152,7 @@ def _decide(
     files: Files,
 ) -> Decision:
     """Decide on what was known last, and on what was rung since."""
-    known, rung_file = read_last_known(files.snapshot_file, files.journal_dir), rung_path(files.journal_dir)
+    known, rung_file = read_last_known(files.snapshot_file), rung_path(files.journal_dir)
     campaign = snapshot.campaigns[number.campaign_id]
     request = RouteRequest(
         call_id=str(call_id_of(call.linkedid)),
@@ -164,6 +165,8 @@ def _decide(
         now=datetime.now(UTC),
         started_at=started_at_of(call.linkedid),
     )
+    known.rung = rung_for(rung_file, request.call_id, request.caller)
+    known.rung_is_full = rung_is_full(rung_file)
     now_ms = time.time_ns() // 1_000_000
     counts = nothing_abroad(snapshot, known.counts(snapshot, request, _legs_in_use(agi, campaign), now_ms))
     decision = decide_unasked(snapshot, request, counts)

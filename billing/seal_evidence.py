@@ -26,6 +26,7 @@ _DECISION = (
     " encode(sha256(convert_to(decision::text, 'UTF8')), 'hex')"
 )
 _ANSWER = "sequence, node, tag, value, source"
+_TAGS = "jsonb_each(CASE jsonb_typeof(c.tags) WHEN 'object' THEN c.tags ELSE '{}' END)"
 _CEL_ROW = "event, event_us, uniqueid, channel, extra"
 # `c` is the call, `e` the rows that are covered: attempts, sequences, last_cel_row_id, answers, tags. What was sealed
 # before answers and tags were covered has none of them, and its digest covers nothing of _ALSO.
@@ -42,7 +43,7 @@ _DIGEST = f"""
             SELECT jsonb_agg(jsonb_build_array({_ANSWER}) ORDER BY sequence)
             FROM answers WHERE call_id = c.id AND sequence = ANY (e.answers)) END,
         CASE WHEN cardinality(e.tags) > 0 THEN (
-            SELECT jsonb_object_agg(key, value) FROM jsonb_each(c.tags) WHERE key = ANY (e.tags)) END) END
+            SELECT jsonb_object_agg(key, value) FROM {_TAGS} WHERE key = ANY (e.tags)) END) END
     )::text, 'UTF8'))
 """  # noqa: S608 (constants)
 _CALLER = "sha256(e.salt || convert_to(t.id || ' ' || c.caller, 'UTF8'))"
@@ -57,7 +58,7 @@ TAKE_EVIDENCE = f"""
             ARRAY(SELECT sequence FROM decisions WHERE call_id = c.id ORDER BY 1) AS sequences,
             coalesce((SELECT max(id) FROM cel_rows WHERE linkedid = c.linkedid), 0) AS last_cel_row_id,
             ARRAY(SELECT sequence FROM answers WHERE call_id = c.id ORDER BY 1) AS answers,
-            ARRAY(SELECT key FROM jsonb_each(CASE jsonb_typeof(c.tags) WHEN 'object' THEN c.tags ELSE '{{}}' END)
+            ARRAY(SELECT key FROM {_TAGS}
                 ORDER BY key COLLATE "C") AS tags
     ) e
     WHERE t.id = ANY (:ids) AND t.kind = 'settlement'

@@ -7,12 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Text, Uuid, bindparam, exists, select, text
+from sqlalchemy import BigInteger, Date, DateTime, Text, Uuid, bindparam, exists, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.tiers import TierCounter
 from store.tables import answers, calls
+
+TIERS_KEPT_DAYS = 60
+"""From the first day of a period: the longest is a month, and the calls of its last day have another for settling."""
 
 
 async def tags_and_answers(
@@ -128,6 +131,16 @@ async def lock_tier_counts(
     found = await connection.execute(_LOCK_TIERS, _keys_and_days(counters))
     used = {(row.key, row.period_start): int(row.used) for row in found}
     return {one: used[one.key, one.period_start] for one in counters}
+
+
+_FORGET_TIERS = text("DELETE FROM tier_counts WHERE period_start < CAST(:before AS date)").bindparams(
+    bindparam("before", type_=Date)
+)
+
+
+async def forget_tier_counts(connection: AsyncConnection, now: dt.datetime) -> None:
+    """Delete the counts of periods that began more than TIERS_KEPT_DAYS ago. No call is priced by them any more."""
+    await connection.execute(_FORGET_TIERS, {"before": now.date() - dt.timedelta(days=TIERS_KEPT_DAYS)})
 
 
 async def raise_tier_counts(connection: AsyncConnection, paid: Mapping[TierCounter, int]) -> None:

@@ -111,8 +111,9 @@ async def recorded_twice(connection: AsyncConnection, uses: Sequence[str], limit
     return (await connection.execute(_TWICE, {"uses": list(uses), "limit": limit})).all()
 
 
-# A payout looked at the balance a moment after its transaction began, so what began within ten minutes after counts
-# for it, and what took away within ten minutes before does not count against it: an honest one is never found.
+# Honest ones are never found, however long a transaction was open. A payout is numbered after it looked, and the lowest
+# numbers are sealed first: whatever it saw is sealed with it or before, and that counts for it. What took away counts
+# against it only when it was sealed ten minutes (sealers' clocks differ) before the payout's transaction began.
 _PAID_TOO_MUCH = text(
     """
     WITH out AS (
@@ -127,15 +128,19 @@ _PAID_TOO_MUCH = text(
         FROM out JOIN ledger_postings p ON p.account IN (
             out.party || '\\:payable', out.party || '\\:wallet', out.party || '\\:receivable')
         JOIN ledger_transactions t ON t.id = p.transaction_id GROUP BY out.party, t.id
+    ), points AS (
+        SELECT moved.*, coalesce(m.batch, 9223372036854775807) AS batch, CASE WHEN is_out
+            THEN posted_at - interval '10 minutes' ELSE coalesce(s.sealed_at, 'infinity') END AS at
+        FROM moved LEFT JOIN ledger_sealed_transactions m ON m.transaction_id = moved.id
+        LEFT JOIN ledger_seals s ON s.batch = m.batch
     ), after AS (
         SELECT party, id, kind, is_out,
-            coalesce(sum(-amount) FILTER (WHERE amount < 0) OVER (PARTITION BY party ORDER BY posted_at
-                RANGE BETWEEN UNBOUNDED PRECEDING AND interval '10 minutes' FOLLOWING), 0) AS earned,
-            coalesce(sum(amount) FILTER (WHERE amount > 0 AND NOT is_out) OVER (PARTITION BY party ORDER BY posted_at
-                RANGE BETWEEN UNBOUNDED PRECEDING AND interval '10 minutes' PRECEDING), 0) AS taken,
-            coalesce(sum(amount) FILTER (WHERE amount > 0 AND is_out) OVER (PARTITION BY party
-                ORDER BY posted_at, id), 0) AS paid
-        FROM moved
+            coalesce(sum(-amount) FILTER (WHERE amount < 0) OVER (PARTITION BY party ORDER BY batch
+                RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW), 0) AS earned,
+            coalesce(sum(amount) FILTER (WHERE amount > 0 AND NOT is_out) OVER (PARTITION BY party ORDER BY at
+                RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW), 0) AS taken,
+            coalesce(sum(amount) FILTER (WHERE amount > 0 AND is_out) OVER (PARTITION BY party ORDER BY id), 0) AS paid
+        FROM points
     )
     SELECT party, id AS transaction_id, kind, (paid + taken - earned)::bigint AS too_much
     FROM after WHERE is_out AND paid + taken > earned ORDER BY id LIMIT :limit

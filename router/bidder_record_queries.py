@@ -76,8 +76,8 @@ def _allowed(row: Row[Any]) -> Allowed:
 # Of the newest posts of target `a`, after `after`: what became of each win. A win is a post, or its like where the
 # dialect has none. It counts once the call is settled, and not when the call was a duplicate, which nobody pays for, or
 # when the caller hung up before the telephone had rung long enough. Whoever was handed a call is billed for it, or did
-# not take it: it was not answered, or given back. `missed`: another who rang at the same time took it. `ringing`: at how
-# many it rang.
+# not take it: it was not answered, or given back. `missed`: another who rang at the same time took it. `ringing`: at
+# how many it rang.
 _NEWEST_WINS = f"""
     SELECT p.sent_at, p.bid_micros, p.worth_micros, c.converted, c.conversion, r.ringing, leg.connected_ms,
         p.outcome = 'accepted' AS handed,
@@ -88,8 +88,10 @@ _NEWEST_WINS = f"""
         ORDER BY sent_at DESC LIMIT :at_most
     ) p LEFT JOIN calls c ON c.id = p.call_id
     CROSS JOIN LATERAL (
-        SELECT count(*) AS ringing, coalesce(bool_or(o.target_id = c.target_id), false) AS took FROM pings o
-        WHERE o.call_id = p.call_id AND o.kind = 'post' AND o.attempt = p.attempt AND o.outcome = 'accepted'
+        SELECT count(*) AS ringing, coalesce(bool_or(o.target_id = c.target_id), false) AS took
+        -- OFFSET: the call's few pings are read first, or the index of all posts might be.
+        FROM (SELECT * FROM pings WHERE call_id = p.call_id OFFSET 0) o
+        WHERE o.kind = 'post' AND o.attempt = p.attempt AND o.outcome = 'accepted'
     ) r
     LEFT JOIN LATERAL (
         SELECT l.ended_ms, CASE WHEN l.answered_ms IS NOT NULL THEN l.connected_ms END AS connected_ms FROM legs l

@@ -7,6 +7,7 @@ header, then both tables. Only the standard library is imported: survival reads 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import mmap
@@ -28,8 +29,9 @@ FORMAT = 1
 LOCK_SECONDS = 0.3
 ROWS_A_LINE = 1_000
 RUNG_FILE = "rung-without-database.jsonl"
-RUNG_MAXIMUM = 20_000
-"""More that were rung without the database are not counted until it answers."""
+RUNG_BYTES_MAXIMUM = 32 << 20
+"""Of the lines that hold no room yet, some 50,000 calls: beyond it nobody with a limit is rung until the worker has
+taken their room."""
 
 
 def known_path(snapshot_file: Path) -> Path:
@@ -44,7 +46,7 @@ def rung_path(journal_dir: Path) -> Path:
     return journal_dir / RUNG_FILE
 
 
-def read_last_known(snapshot_file: Path, journal_dir: Path | None = None) -> LastKnown:
+def read_last_known(snapshot_file: Path) -> LastKnown:
     """Read what was known last. What is missing or damaged counts as never read; never raises for files."""
     known = LastKnown()
     try:
@@ -55,8 +57,6 @@ def read_last_known(snapshot_file: Path, journal_dir: Path | None = None) -> Las
         _read_callers(callers_path(snapshot_file), known)
     except (OSError, ValueError, KeyError, TypeError):
         known.suppressed = known.suppressed_ms = known.earlier = known.earlier_ms = None
-    if journal_dir is not None:
-        known.rung = read_rung(rung_path(journal_dir))
     return known
 
 
@@ -113,7 +113,9 @@ def write_counts(snapshot_file: Path, known: LastKnown, counts: Changes) -> None
         "owed_micros": list((known.owed_micros or {}).items()),
         "maximum_age_ms": known.maximum_age_ms,
     }
-    _replace(known_path(snapshot_file), [b"\n".join((json.dumps(header).encode(), *lines))], durable=False)
+    put_in_place(
+        known_path(snapshot_file), [b"\n".join((json.dumps(header).encode(), *lines))], durable=False
+    )
 
 
 def write_callers(snapshot_file: Path, known: LastKnown) -> None:
@@ -126,10 +128,11 @@ def write_callers(snapshot_file: Path, known: LastKnown) -> None:
     ):
         header[name] = {"records": 0 if table is None else len(table), "read_ms": read_ms}
         bodies.append(b"" if table is None else table.records)
-    _replace(callers_path(snapshot_file), [json.dumps(header).encode() + b"\n", *bodies])
+    put_in_place(callers_path(snapshot_file), [json.dumps(header).encode() + b"\n", *bodies])
 
 
-def _replace(path: Path, parts: Sequence[bytes | memoryview], *, durable: bool = True) -> None:
+def put_in_place(path: Path, parts: Sequence[bytes | memoryview], *, durable: bool = True) -> None:
+    """Write a file whole or not at all; the older one stays until then. Raises OSError."""
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         # The owner's only: it says who called, and what buyers owe.
@@ -146,16 +149,33 @@ def _replace(path: Path, parts: Sequence[bytes | memoryview], *, durable: bool =
 
 
 def append_rung(path: Path, rung: Sequence[Rung]) -> int:
-    """Add what was rung without the database, with one write; return how many bytes. Raises OSError.
+    """Add what was rung without the database, with one write; return how many bytes.
 
-    The worker takes the room for it.
+    The worker takes the room for it. Raises OSError when the files or the disk are full.
     """
     data = "".join(json.dumps(one.to_json()) + "\n" for one in rung).encode()
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if rung_is_full(path):
+        raise OSError(errno.EFBIG, "too many were rung without the database", str(path))
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        return os.write(fd, data)
+        size = os.fstat(fd).st_size
+        if size and os.pread(fd, 1, size - 1) != b"\n":
+            data = b"\n" + data  # half a line of a disk that was full ends there
+        if (written := os.write(fd, data)) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return written
     finally:
         os.close(fd)
+
+
+def rung_is_full(path: Path) -> bool:
+    """Say whether no more can be added until the worker has taken the room of what is there."""
+    return bytes_of(rung_stamp(path)) >= RUNG_BYTES_MAXIMUM
+
+
+def sums_path(path: Path) -> Path:
+    """Return where the sums of one such file are (router.rung_sums)."""
+    return path.with_name(path.name + ".sums")
 
 
 def taking_path(path: Path) -> Path:
@@ -175,24 +195,30 @@ def rung_stamp(path: Path) -> tuple[tuple[int, int, int], ...]:
     return tuple(sorted(found))
 
 
+def bytes_of(stamp: tuple[tuple[int, int, int], ...]) -> int:
+    return sum(size for _, size, _ in stamp)
+
+
 def read_rung(path: Path) -> list[Rung]:
     """Return what was rung and holds no room yet."""
-    return (rung_in(taking_path(path)) + rung_in(path))[:RUNG_MAXIMUM]
+    return rung_in(taking_path(path)) + rung_in(path)
 
 
 def rung_in(path: Path) -> list[Rung]:
     """Return what one such file holds, which need not be there; lines that are damaged are left out."""
-    found: list[Rung] = []
     try:
         lines = path.read_bytes().splitlines()
     except OSError:
-        return found
-    for line in lines:
-        try:
-            found.append(Rung.from_json(json.loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue
-    return found
+        return []
+    return [one for line in lines if (one := rung_of_line(line)) is not None]
+
+
+def rung_of_line(line: bytes) -> Rung | None:
+    """Return what a line says; None when it is damaged."""
+    try:
+        return Rung.from_json(json.loads(line))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 @contextmanager

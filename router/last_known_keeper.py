@@ -25,8 +25,9 @@ from router.domain.last_known import (
 from router.domain.live_counts import Changes
 from router.domain.market import Snapshot
 from router.last_known_file import (
-    RUNG_MAXIMUM,
+    RUNG_BYTES_MAXIMUM,
     append_rung,
+    bytes_of,
     read_last_known,
     read_rung,
     rung_path,
@@ -42,6 +43,7 @@ from router.last_known_queries import (
     read_wallets,
 )
 from router.plain_connections import PlainConnections
+from router.rung_sums import sum_up
 from router.shared_counts import READING_SHARE, SharedCounts
 from router.snapshot import DATABASE_FAULTS
 
@@ -55,6 +57,9 @@ LISTS_AGAIN_SECONDS = 300.0
 EARLIER_AGAIN_SECONDS = 60.0
 FILE_SECONDS = 2.0
 """Wallets and counters are filed so often at most."""
+
+UNFILED_MAXIMUM = 20_000
+"""More that a full disk does not take are not counted: nobody with a limit is rung."""
 
 RECENT_MAXIMUM = 20_000
 """Of this process' own calls since the earlier ones were read."""
@@ -111,6 +116,8 @@ class LastKnownKeeper:
         if all_of_it:
             self._next_lists = self._next_earlier = self._next_file = float("-inf")
         self._look_for_rung()
+        if self._rung_file is not None:
+            await asyncio.to_thread(sum_up, self._rung_file)
         problems = [await self._freshen_counts(), await self._read(self._read_wallets, READ_TIMEOUT_SECONDS)]
         before = self.known.suppressed_ms, self.known.earlier_ms
         now = time.monotonic()
@@ -131,6 +138,8 @@ class LastKnownKeeper:
         known = self.known
         known.counted_ms = self._shared.read_ms or known.counted_ms
         known.rung = [*self._filed, *self._unfiled]
+        is_full = bytes_of(self._filed_stamp) >= RUNG_BYTES_MAXIMUM
+        known.rung_is_full = is_full or len(self._unfiled) >= UNFILED_MAXIMUM
         return known.counts(snapshot, request, legs, time.time_ns() // 1_000_000)
 
     def remember(self, request: RouteRequest, ringing: Sequence[Offer]) -> None:
@@ -162,12 +171,12 @@ class LastKnownKeeper:
             written = append_rung(self._rung_file, rung)
         except OSError as error:  # they stay among the unfiled: counted here as long as this process lives
             log.error("no room will be taken for %d rung without the database: %s", len(rung), error)
-            del self._unfiled[:-RUNG_MAXIMUM]
+            del self._unfiled[:-UNFILED_MAXIMUM]
             return
         self.forget_rung(rung)
         self._filed.extend(rung)
         after = rung_stamp(self._rung_file)
-        if before == self._filed_stamp and _bytes(after) == _bytes(before) + written:
+        if before == self._filed_stamp and bytes_of(after) == bytes_of(before) + written:
             self._filed_stamp = after
 
     def _look_for_rung(self) -> None:
@@ -254,7 +263,3 @@ class LastKnownKeeper:
         if problem and problem != self.problem:
             log.warning("going by what was known last: %s", problem)
         self.problem = problem
-
-
-def _bytes(stamp: tuple[tuple[int, int, int], ...]) -> int:
-    return sum(size for _, size, _ in stamp)

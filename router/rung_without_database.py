@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.domain.last_known import Rung
-from router.last_known_file import rung_in, taking_path
+from router.last_known_file import rung_in, sums_path, taking_path
 from router.reservations import Attempt, driver_of, take_leases
 from router.wallet_holds import Hold, take_hold
 from store.faults import is_fault_of_data
@@ -33,6 +34,8 @@ def set_aside(path: Path) -> None:
     taking = taking_path(path)
     if path.exists() and not taking.exists():
         path.rename(taking)
+        with suppress(OSError):  # sums that are not found are made again
+            sums_path(path).rename(sums_path(taking))
 
 
 async def take_room(engine: AsyncEngine, path: Path) -> int:
@@ -52,6 +55,7 @@ async def take_room(engine: AsyncEngine, path: Path) -> int:
                 raise
             log.exception("no room is taken for call %s, which was rung without the database", one.call_id)
     taking.unlink(missing_ok=True)
+    sums_path(taking).unlink(missing_ok=True)
     return len(rung)
 
 

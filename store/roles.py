@@ -1,7 +1,8 @@
 """Who may do what in the database: its owner brings the schema, the application reads and writes.
 
 What is posted, sealed or noted may only be added by the application: it can neither change nor remove a row there, and
-it cannot switch off the triggers that refuse it, for it owns nothing.
+it cannot switch off the triggers that refuse it, for it owns nothing. The lists of what waits to be sealed are written
+by triggers only.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ APPLICATION_ROLE = "tollbridge_app"
 """The role of the processes on an embedded server; elsewhere it is the user of their URL."""
 _ADD_ONLY = ("ledger_", "audit_")
 """How the names of tables begin whose rows are never changed."""
+_LISTED_BY_TRIGGERS = ("unsealed_transactions", "unsealed_notes")
+"""What waits to be sealed: triggers list it with the owner's rights, the sealer takes it away."""
 
 
 class RoleMissing(Exception):
@@ -29,6 +32,8 @@ def rights_on(table: str) -> tuple[str, ...]:
     """Return what the application may do with a table."""
     if table == "alembic_version":
         return ("SELECT",)
+    if table in _LISTED_BY_TRIGGERS:
+        return ("SELECT", "DELETE")
     return ("SELECT", "INSERT") if table.startswith(_ADD_ONLY) else ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 

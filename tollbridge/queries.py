@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rules.no_buyer import NoBuyerError, parse_no_buyer
+from store.hourly_counters import HOUR_MARK
 from store.tables import buyers, calls, campaigns, counters, flows, targets, tracking_numbers, trunks
 
 
@@ -51,7 +52,10 @@ async def market_counts(connection: AsyncConnection) -> dict[str, int]:
 
 async def node_counters(connection: AsyncConnection, node: str) -> dict[str, int]:
     """Return the node's counters of things that left no call row."""
-    rows = await connection.execute(select(counters.c.name, counters.c.value).where(counters.c.node == node))
+    of_ever = ~counters.c.name.contains(HOUR_MARK)
+    rows = await connection.execute(
+        select(counters.c.name, counters.c.value).where(counters.c.node == node, of_ever)
+    )
     return {row.name: int(row.value) for row in rows}
 
 

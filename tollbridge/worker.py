@@ -36,6 +36,7 @@ from billing.rollups_queries import fold_pending
 from billing.seal import ChainForked, Sealer, seal_next_batch
 from billing.seal_queries import CHAINS, Chain
 from billing.settle_call import NotSettled, Settlement, settle_calls
+from billing.situation_queries import forget_tier_counts
 from billing.wallet_watch import watch_wallets
 from router.bidder_records import count_records
 from router.inbound_arrival import expire_reservations, forget_reservations
@@ -207,6 +208,8 @@ class Worker:
             await post_number_costs(connection, dt.datetime.now(dt.UTC))
         async with self._engine.begin() as connection:
             await forget_reservations(connection, dt.datetime.now(dt.UTC))
+        async with self._engine.begin() as connection:
+            await forget_tier_counts(connection, dt.datetime.now(dt.UTC))
         async with self._engine.begin() as connection:
             await judge_pings(connection, dt.datetime.now(dt.UTC))
         await self._journal.tidy(time.time_ns() // 1_000_000)

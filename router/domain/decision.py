@@ -140,7 +140,7 @@ class RouteRequest:
 
     @property
     def priced_at(self) -> datetime:
-        """The moment whose terms hold for the call: its start, as on the bill. What changes later is for later calls."""
+        """The moment whose terms hold for the call: its start, as on the bill. Later changes are for later calls."""
         return self.started_at or self.now
 
 

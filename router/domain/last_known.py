@@ -77,6 +77,14 @@ class DigestTable:
     def find(self, digest: bytes) -> Iterator[tuple[Any, ...]]:
         """Yield what follows the digest in each of its records, in their order."""
         records, size = self.records, self._record.size
+        low = self.first(digest)
+        while low < self._count and bytes(records[low * size : low * size + DIGEST_BYTES]) == digest:
+            yield self._record.unpack(records[low * size : (low + 1) * size])[1:]
+            low += 1
+
+    def first(self, digest: bytes) -> int:
+        """Return the place of the first record of the digest, or where one would go."""
+        records, size = self.records, self._record.size
         low, high = 0, self._count
         while low < high:
             middle = (low + high) // 2
@@ -84,9 +92,7 @@ class DigestTable:
                 low = middle + 1
             else:
                 high = middle
-        while low < self._count and bytes(records[low * size : low * size + DIGEST_BYTES]) == digest:
-            yield self._record.unpack(records[low * size : (low + 1) * size])[1:]
-            low += 1
+        return low
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,6 +193,8 @@ class LastKnown:
     recent: Iterable[tuple[RouteRequest, Sequence[Offer]]] = ()
     """Calls of this process since the earlier calls were read, and who rang."""
     rung: Sequence[Rung] = ()
+    rung_is_full: bool = False
+    """What is rung now can no longer be noted: whoever has a limit is not rung."""
     maximum_age_ms: int = MAXIMUM_AGE_HOURS * 3_600_000
 
     def counts(
@@ -211,6 +219,8 @@ class LastKnown:
         if self.counted_ms is None or now_ms - self.counted_ms > CALLS_IN_PROGRESS_LAST_SECONDS * 1000:
             counts = _without_calls_in_progress(counts, caps)
         counts = self._with_rung(counts, rung, caps, self.live.moment(request.now), now_ms)
+        if self.rung_is_full:
+            counts = _without_room(counts, caps, self.live.moment(request.now))
         ages = self._ages(now_ms)
         return replace(
             highest_of(counts, _of_legs(snapshot, legs)),
@@ -308,6 +318,18 @@ class LastKnown:
             concurrency=_sum_of(counts.concurrency, more.concurrency),
             used=_sum_of(used, more.used),
         )
+
+
+def _without_room(counts: Counts, caps: Mapping[str, Cap], moment: Moment) -> Counts:
+    """Return wallets as empty and caps as full, but for calls in progress: Asterisk counts those."""
+    full = {
+        cap.key: max(moment.now_ms if cap.kind == SPACING else cap.at_most, counts.used.get(cap.key, 0))
+        for cap in caps.values()
+        if cap.kind != CONCURRENCY
+    }
+    wallets = {buyer_id: min(left, 0) for buyer_id, left in counts.facts.wallet_micros.items()}
+    facts = replace(counts.facts, wallet_micros=wallets)
+    return replace(counts, used={**counts.used, **full}, facts=facts)
 
 
 def _without_calls_in_progress(counts: Counts, caps: Mapping[str, Cap]) -> Counts:

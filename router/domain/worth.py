@@ -16,13 +16,15 @@ from typing import NamedTuple, TypeAlias
 from rules.money import MICROS_PER_CENT, format_dollars
 
 THRESHOLDS_SECONDS = (0, 10, 20, 30, 45, 60, 75, 90, 120, 150, 180, 240, 300, 600, 900, 1800, 3600)
-"""Lengths that are counted; 0: it was connected at all. A minimum in between counts as the next longer one: nobody gains by a second."""
+"""Lengths that are counted; 0: it was connected at all. A minimum in between counts as the next
+longer one: nobody gains by a second."""
 CALLS_COUNTED = 200
 """A target's newest calls: older ones are forgotten, so that nobody lives on what was once."""
 PRIOR_CALLS = 20
 _UNIT = 1000
 _PRIOR = (
-    20_000, 20_000, 17_000, 15_500, 14_000, 12_000, 10_000, 9_000, 8_000, 6_500, 5_500, 4_500, 3_000, 2_000, 400, 200, 60, 20,
+    20_000, 20_000, 17_000, 15_500, 14_000, 12_000, 10_000, 9_000, 8_000,
+    6_500, 5_500, 4_500, 3_000, 2_000, 400, 200, 60, 20,
 )  # fmt: skip
 """Of PRIOR_CALLS, in thousandths of a call: all, and how many reach each threshold."""
 

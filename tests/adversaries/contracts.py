@@ -127,7 +127,7 @@ CARRIER_RATE_MICROS = 6_000
 HIGHEST_BID_MICROS, LONGEST_MINIMUM_MS = 1_000 * DOLLAR, 600_000
 """Bids above are refused."""
 MOST_REFUSED_PERCENT, LEAST_PAID_PERCENT = 60, 25
-"""Of 20 wins: a bidder that refuses more, at the post or by not answering, or pays less of their worth, rests."""
+"""Of 20 wins: who refuses more, or does not take the call, or pays less of what its bids were worth, rests."""
 
 HOME_AREAS = ("212", "415", "614", "800")
 """Whose numbers may be rung, of those that parties name."""

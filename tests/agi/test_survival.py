@@ -16,7 +16,7 @@ from agi.call import dump_tags
 from router.domain.decision import canonical_bytes
 from router.domain.last_known import SUPPRESSED_RECORD, DigestTable, LastKnown, digest_of_caller
 from router.domain.live_counts import Changes
-from router.last_known_file import read_rung, rung_path, write_callers, write_counts
+from router.last_known_file import RUNG_BYTES_MAXIMUM, read_rung, rung_path, write_callers, write_counts
 from router.snapshot_file import write_snapshot
 from tests.router.markets import a_small_market
 from tests.router.stored import nobody_is_suppressed
@@ -144,6 +144,18 @@ async def test_without_lists_that_count_the_caller_hears_why_and_nobody_is_rung(
     (decided,) = facts_of(folder, "decided")
     assert {one["code"] for one in decided["rejections"]} == {"not_known"}
     assert [one["name"] for one in facts_of(folder, "counted")] == ["not_sold_lists_unknown"]
+
+
+async def test_when_no_more_can_be_noted_only_buyers_without_limit_are_rung(folder: Path) -> None:
+    """The first buyer's wallet and the second target's cap have room."""
+    know(folder)
+    with rung_path(folder / "journal").open("wb") as file:
+        file.truncate(RUNG_BYTES_MAXIMUM)
+    assert rung(await survive(folder)) == "3"
+    assert rung_path(folder / "journal").stat().st_size == RUNG_BYTES_MAXIMUM
+    record = SUPPRESSED_RECORD.pack(digest_of_caller(f"+{CALLER}"), 3)
+    know(folder, suppressed=DigestTable(record, SUPPRESSED_RECORD))
+    assert rung(await survive(folder)) == "nobody"
 
 
 async def test_wallets_that_nobody_read_cover_nothing(folder: Path) -> None:

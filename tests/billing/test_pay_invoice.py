@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from store import tables
 from tests.billing.test_invoices import NOW, make, step, three_calls
 from tests.billing.test_settle_contracts import balances
 from tests.market import Market, make_market
+from tests.sealing import seal_all, sealer_at
 
 OF_CASH = (
     Problem.INVOICE_NOT_AS_POSTED,
@@ -255,6 +257,51 @@ async def test_verify_finds_a_statement_that_was_paid_and_paid_out(
     (finding,) = await findings(engine)
     assert finding.problem is Problem.PAID_TOO_MUCH
     assert f"paid publisher:{market.publisher} $90.00 more than it had" in finding.detail
+
+
+_TAKE_AWAY = """
+WITH made AS (INSERT INTO ledger_transactions (kind, posted_at) VALUES ('adjustment', now() + interval '{began}')
+    RETURNING id)
+INSERT INTO ledger_postings SELECT made.id, v.account, v.amount FROM made,
+    (VALUES ('publisher:{publisher}:payable', 50000000), ('payout', -50000000)) v (account, amount)
+"""
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_what_takes_away_and_is_open_for_an_hour_puts_no_payout_in_the_wrong(
+    engine: AsyncEngine, market: Market, tmp_path: Path, sealed: bool
+) -> None:
+    await three_calls(engine, market)
+    sealer = sealer_at(tmp_path / "roots")
+    async with engine.begin() as slow:
+        await slow.exec_driver_sql(_TAKE_AWAY.format(began="-1 hour", publisher=market.publisher))
+        assert (await record(engine, Direction.PAY_OUT, market.publisher, 90, "ach-1")).new
+        if sealed:
+            await seal_all(engine, sealer)
+    if sealed:
+        await seal_all(engine, sealer)
+    assert await findings(engine) == []
+
+
+async def test_verify_finds_a_payout_of_what_was_taken_away_before(
+    engine: AsyncEngine, market: Market, tmp_path: Path
+) -> None:
+    await three_calls(engine, market)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql(_TAKE_AWAY.format(began="-1 hour", publisher=market.publisher))
+    await seal_all(engine, sealer_at(tmp_path / "roots"))
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "WITH made AS (INSERT INTO ledger_transactions (kind, posted_at)"
+                " VALUES ('payout\\:ach-1', now() + interval '11 minutes') RETURNING id)"
+                " INSERT INTO ledger_postings SELECT made.id, v.account, v.amount FROM made,"
+                " (VALUES (CAST(:payable AS text), 90000000), ('cash', -90000000)) v (account, amount)"
+            ),
+            {"payable": f"publisher:{market.publisher}:payable"},
+        )
+    (finding,) = await findings(engine)
+    assert finding.problem is Problem.PAID_TOO_MUCH and "$50.00 more than it had" in finding.detail
 
 
 async def test_verify_finds_lines_that_are_not_what_was_posted_and_cash_of_nothing(

@@ -198,7 +198,7 @@ async def test_rows_that_are_taken_off_the_list_are_found(books: AsyncEngine, se
 async def test_what_is_sealed_or_never_was_there_is_taken_off_the_list_and_stops_nobody(
     books: AsyncEngine, sealer: Sealer, stray: int
 ) -> None:
-    async with books.begin() as connection:
+    async with as_owner(books) as connection:
         await connection.execute(text("INSERT INTO unsealed_transactions VALUES (:id)"), {"id": stray})
     await add_to(books, 1)
     for _ in range(3):

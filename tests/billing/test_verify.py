@@ -101,6 +101,7 @@ async def do(engine: AsyncEngine, *statements: str) -> None:
         "UPDATE calls SET ended_at = ended_at + interval '1 microsecond'",
         "UPDATE calls SET tags = '{}'",
         "UPDATE calls SET tags = jsonb_build_object('homeowner', 'no')",
+        "UPDATE calls SET tags = '[]'",
         "UPDATE calls SET flow_name = 'other'",
         "UPDATE calls SET flow_version = 77",
         "UPDATE calls SET tracking_number_id = NULL",

@@ -64,7 +64,8 @@ async def a_win(
     conversion = {"verdict": verdict if paid is None else "converted", "price_micros": (paid or 0) * DOLLAR}
     await execute(
         engine,
-        "INSERT INTO calls (id, node, linkedid, started_at, state, target_id, connected_ms, converted, conversion, outcome)"
+        "INSERT INTO calls"
+        " (id, node, linkedid, started_at, state, target_id, connected_ms, converted, conversion, outcome)"
         " VALUES (:id, 'n', :linkedid, :at, :state, :target, :ms, :converted, :conversion, :outcome)"
         " ON CONFLICT DO NOTHING",
         id=call,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from router.domain.caps import Claim, concurrency_key
 from router.domain.last_known import Rung
 from router.last_known_file import append_rung, rung_path
 from store.call_id import call_id_of
+from store.hourly_counters import name_of_hour
 from tests.asterisk_files import (
     START_MS,
     CallStory,
@@ -199,6 +201,25 @@ async def test_a_poisoned_line_is_kept_and_the_next_one_is_read(
     assert len(await _rows(engine, "SELECT 1 FROM refused_lines")) == 4
 
 
+async def test_what_nodes_count_is_counted_by_the_hour_for_a_day(
+    engine: AsyncEngine, worker: Worker, files: NodeFiles
+) -> None:
+    now = datetime.now(UTC)
+    old = name_of_hour("stray_invite", now - timedelta(hours=30))
+    await _run(engine, f"INSERT INTO counters (node, name, value) VALUES ('{worker._node}', '{old}', 5)")
+    fact = {"kind": "counted", "linkedid": "", "name": "stray_invite"}
+    for ago in (0, 0, 3, 40):
+        files.write_journal(
+            json.dumps({**fact, "at_ms": int((now - timedelta(hours=ago)).timestamp() * 1000)}) + "\n"
+        )
+    await worker.read_and_settle()
+    assert dict(await _rows(engine, "SELECT name, value FROM counters")) == {
+        "stray_invite": 4,
+        name_of_hour("stray_invite", now): 2,
+        name_of_hour("stray_invite", now - timedelta(hours=3)): 1,
+    }
+
+
 async def test_reading_everything_again_changes_nothing(
     engine: AsyncEngine, config: WorkerConfig, files: NodeFiles, market: Market
 ) -> None:
@@ -255,6 +276,20 @@ async def test_a_journal_of_last_month_is_dropped_when_it_is_read(
     await worker.read_and_settle()
     await worker.tidy()
     assert list(files.journal.iterdir()) == []
+
+
+async def test_counts_of_periods_long_past_are_forgotten(engine: AsyncEngine, worker: Worker) -> None:
+    """A publisher, a campaign and a day with a loss are a row, and so is each period of a price by tiers."""
+    losses, month = "publisher:1:campaign:1:promise_loss", "buyer:1:campaign:1:month"
+    async with engine.begin() as connection:
+        insertion = (
+            "INSERT INTO tier_counts VALUES (:key, (now() AT TIME ZONE 'UTC')::date - CAST(:days AS int), 5)"
+        )
+        rows = [{"key": key, "days": days} for key in (losses, month) for days in (0, 35, 59, 62)]
+        await connection.execute(text(insertion), rows)
+    await worker.tidy()
+    left = await _rows(engine, "SELECT key, count(*) FROM tier_counts GROUP BY key")
+    assert dict(left) == {losses: 3, month: 3}
 
 
 async def test_a_call_of_an_asterisk_that_died_ends_at_its_last_witness(

@@ -106,7 +106,7 @@ class Trouble:
     newest_refusal: str = ""
     unlisted_invites: int = 0
     on_last_known: int = 0
-    """Calls decided without the database so far, when there was one within a day."""
+    """Calls of the last 24 hours that were decided without the database."""
     not_sold: int = 0
     """Calls sold to nobody because the lists of suppressed callers were not known, likewise."""
     unsettled: int = 0
@@ -187,7 +187,8 @@ def _lines(trouble: Trouble) -> Iterator[Item]:
         yield Item(
             urgency=Urgency.SOON,
             title="Somebody calls from an address that is no trunk’s",
-            detail=f"{trouble.unlisted_invites} requests were refused at the door; a carrier may have moved",
+            detail=f"{trouble.unlisted_invites} requests were refused at the door in the last 24 hours; "
+            "a carrier may have moved",
             address="/trunks",
         )
     yield from _without_database(trouble)
@@ -221,13 +222,14 @@ def _without_database(trouble: Trouble) -> Iterator[Item]:
         yield Item(
             urgency=Urgency.NOW,
             title=f"{_calls(trouble.not_sold)} sold to nobody: the database did not answer",
-            detail="Buyers’ lists of suppressed callers were not known, or too old to go by. Calls are sold again as "
-            "soon as the database answers; TOLLBRIDGE_LISTS_LAST_HOURS says how long lists count",
+            detail="In the last 24 hours: buyers’ lists of suppressed callers were not known, or too old to go by. "
+            "Calls are sold again as soon as the database answers; TOLLBRIDGE_LISTS_LAST_HOURS says how long lists "
+            "count",
         )
     if trouble.on_last_known:
         yield Item(
             urgency=Urgency.NOW,
-            title=f"{_calls(trouble.on_last_known)} routed without the database",
+            title=f"{_calls(trouble.on_last_known)} routed without the database in the last 24 hours",
             detail="It took over 300 ms or was away: wallets, caps and lists were those known last. Each call’s page "
             "says how old they were; look at the load of PostgreSQL",
             address="/calls",

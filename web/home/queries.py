@@ -14,6 +14,7 @@ from ivr_flows import queries as flow_queries
 from router import licence_queries
 from router.abroad_room import ceilings_reached, numbers_not_rung
 from router.domain.expiring_licences import WARNING_DAYS, find_expiring
+from store.hourly_counters import name_of_hour
 from store.routing_tables import bidder_records
 from store.tables import (
     buyers,
@@ -191,10 +192,9 @@ async def _newest_refusal(connection: AsyncConnection) -> str:
 
 
 async def _counted(connection: AsyncConnection, name: str, now: datetime) -> int:
-    """Return how often nodes have counted something (agi.journal.COUNTED), if they did within a day."""
-    statement = select(func.sum(counters.c.value)).where(
-        counters.c.name == name, counters.c.last_at > now - RECENT
-    )
+    """Return how often nodes have counted something (agi.journal.COUNTED) in the last 24 hours, this one included."""
+    hours = [name_of_hour(name, now - dt.timedelta(hours=ago)) for ago in range(24)]
+    statement = select(func.sum(counters.c.value)).where(counters.c.name.in_(hours))
     return int((await connection.execute(statement)).scalar_one() or 0)
 
 

@@ -6,26 +6,21 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from store.migrations.beside import lock_first
+
 revision = "0018_promises"
 down_revision = "0017_take_together_at_once"
 branch_labels = None
 depends_on = None
 
-_HAD_NO_AUCTION = "jsonb_typeof(coalesce(detail -> 'auction', 'null')) = 'null'"
-
 
 def upgrade() -> None:
+    lock_first(op, ("campaigns", "rtb_reservations"))
     op.add_column("rtb_reservations", sa.Column("bid_minimum_connected_ms", sa.Integer()))
     op.add_column("rtb_reservations", sa.Column("share_ppm", sa.Integer()))
     op.add_column(
         "rtb_reservations",
         sa.Column("margin_micros", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
-    )
-    # What the buyer's terms listed stood there as if it had been bid.
-    op.execute(f"UPDATE rtb_reservations SET bid_micros = NULL WHERE {_HAD_NO_AUCTION}")  # noqa: S608
-    op.execute(
-        "UPDATE rtb_reservations SET bid_minimum_connected_ms = minimum_connected_ms"  # noqa: S608
-        f" WHERE NOT {_HAD_NO_AUCTION}"
     )
     op.add_column(
         "campaigns",

@@ -6,8 +6,10 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from store.migrations.beside import lock_first
+
 revision = "0019_bids_worth"
-down_revision = "0018_promises"
+down_revision = "0018b_fill_promises"
 branch_labels = None
 depends_on = None
 
@@ -21,6 +23,7 @@ _STAGES = ("highest_bid_micros", "longest_minimum_seconds")
 
 
 def upgrade() -> None:
+    lock_first(op, ("ping_endpoints", "plan_stages", "pings"), given_triggers=("targets",))
     for column, (kind, default, name, condition) in _ENDPOINTS.items():
         op.add_column(
             "ping_endpoints", sa.Column(column, kind, server_default=sa.text(default), nullable=False)

@@ -1,8 +1,4 @@
-"""Numbers abroad are rung only where an admin lists them; a ZIP code and a withheld number have one spelling.
-
-Filters that asked for `zip_code` were met by callers of publishers' pings alone: they ask for `zip` now, as the router
-does. A number that carriers write for "withheld" was blocked as one caller: what is blocked now is hiding the number.
-"""
+"""Numbers abroad are rung only where an admin lists them."""
 
 from __future__ import annotations
 
@@ -13,12 +9,6 @@ revision = "0020_dial_destinations"
 down_revision = "0019_bids_worth"
 branch_labels = None
 depends_on = None
-
-# Words of carriers in the digits of a telephone's keys: ANONYMOUS, BLOCKED, NOTAVAILABLE, OUTOFAREA, PRIVATE,
-# RESTRICTED, UNAVAILABLE, UNKNOWN, WITHHELD.
-_WITHHELD = (
-    r"^\+1?(266696687|2562533|668282452253|688632732|7748283|7378742833|86282452253|8656696|94844353)$"
-)
 
 
 def upgrade() -> None:
@@ -50,29 +40,6 @@ def upgrade() -> None:
     op.execute(
         "CREATE TRIGGER dial_destinations_raise_market_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE"
         " ON dial_destinations FOR EACH STATEMENT EXECUTE FUNCTION raise_market_version()"
-    )
-    # Statements that find nothing would raise the market's version all the same.
-    op.execute(
-        """
-        DO $$ BEGIN
-            IF EXISTS (SELECT FROM targets WHERE filters::text LIKE '%"zip_code"%') THEN
-                UPDATE targets SET filters = replace(filters::text, '"fact": "zip_code"', '"fact": "zip"')::jsonb
-                    WHERE filters::text LIKE '%"zip_code"%';
-            END IF;
-        END $$
-        """
-    )
-    op.execute(
-        f"""
-        DO $$ BEGIN
-            IF EXISTS (SELECT FROM blocked_callers WHERE kind = 'number' AND value ~ '{_WITHHELD}') THEN
-                INSERT INTO blocked_callers (kind, value, campaign_id, reason)
-                    SELECT DISTINCT ON (campaign_id) 'anonymous', '', campaign_id, reason FROM blocked_callers
-                    WHERE kind = 'number' AND value ~ '{_WITHHELD}' ORDER BY campaign_id, id ON CONFLICT DO NOTHING;
-                DELETE FROM blocked_callers WHERE kind = 'number' AND value ~ '{_WITHHELD}';
-            END IF;
-        END $$
-        """  # noqa: S608 (a constant of this file)
     )
 
 

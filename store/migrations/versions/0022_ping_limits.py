@@ -10,13 +10,16 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from store.migrations.beside import lock_first
+
 revision = "0022_ping_limits"
-down_revision = "0020_dial_destinations"
+down_revision = "0020b_one_spelling"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
+    lock_first(op, ("rtb_keys", "campaigns", "cel_rows", "rtb_reservations"))
     zero = sa.text("0")
     op.add_column("rtb_keys", sa.Column("pings_won", sa.BigInteger(), server_default=zero, nullable=False))
     op.add_column("rtb_keys", sa.Column("pings_called", sa.BigInteger(), server_default=zero, nullable=False))
@@ -25,7 +28,6 @@ def upgrade() -> None:
         "rtb_reservations",
         sa.Column("held_room", sa.Boolean(), server_default=sa.text("false"), nullable=False),
     )
-    op.execute("UPDATE rtb_reservations SET held_room = true WHERE state in ('confirmed', 'used')")
     op.add_column(
         "campaigns",
         sa.Column("pings_yield_after_seconds", sa.Integer(), server_default=sa.text("10"), nullable=True),

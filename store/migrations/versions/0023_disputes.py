@@ -10,8 +10,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from store.migrations.beside import lock_first
+
 revision = "0023_disputes"
-down_revision = "0022_ping_limits"
+down_revision = "0022b_fill_held_room"
 branch_labels = None
 depends_on = None
 
@@ -37,14 +39,6 @@ BEGIN
 END $$
 """
 _EXPOSURE_OF_A_BUYER = "^buyer:[0-9]{1,18}:(disputed)$"
-
-# Of a database that had this migration before and went back.
-_FILL_EXPOSURES = f"""
-INSERT INTO wallets AS w (buyer_id, disputed_micros)
-SELECT split_part(account, ':', 2)::bigint, sum(amount_micros)
-FROM ledger_postings WHERE account ~ '{_EXPOSURE_OF_A_BUYER}' GROUP BY 1
-ON CONFLICT (buyer_id) DO UPDATE SET disputed_micros = excluded.disputed_micros
-"""  # noqa: S608 (constants of this file)
 
 # What may be owed beyond the wallet while so much is disputed: never below nothing, for what was paid in advance is the
 # buyer's. Null stays null: nothing is looked at. No numeric, and so no overflow below 90 billion dollars.
@@ -95,37 +89,9 @@ END $$
 """
 _LINE = "credit_line(b.credit_limit_micros, w.disputed_micros, b.disputes_lower_credit_percent)"
 
-# What was open had left the buyer's account for `disputed`: it is owed again, and exposed.
-_MOVE_OPEN = (
-    """
-    INSERT INTO ledger_transactions (call_id, kind, detail, corrects_id)
-    SELECT call_id, 'dispute_moved:' || id, jsonb_build_object('dispute_id', id), opening_id
-    FROM disputes WHERE state = 'open' AND opening_id IS NOT NULL ORDER BY id
-    ON CONFLICT DO NOTHING
-    """,
-    """
-    INSERT INTO ledger_postings (transaction_id, account, amount_micros)
-    SELECT t.id, v.account, v.amount
-    FROM disputes d
-    JOIN ledger_transactions t ON t.call_id = d.call_id AND t.kind = 'dispute_moved:' || d.id
-    JOIN ledger_postings p ON p.transaction_id = d.opening_id AND p.account <> 'disputed'
-    CROSS JOIN LATERAL (VALUES (p.account, -p.amount_micros),
-        ('buyer:' || d.buyer_id || '\\:disputed', -p.amount_micros), ('disputed', 2 * p.amount_micros)
-    ) AS v (account, amount)
-    WHERE d.state = 'open' AND NOT EXISTS (SELECT FROM ledger_postings q WHERE q.transaction_id = t.id)
-    """,
-    # Now, or no table of these could be changed by what comes after in this transaction.
-    "SET CONSTRAINTS ALL IMMEDIATE",
-    "SET CONSTRAINTS ALL DEFERRED",
-)
-_NAME_REOPENED = """
-    UPDATE disputes d SET reopens_id = earlier.id
-    FROM (SELECT id AS later_id, lag(id) OVER (PARTITION BY call_id ORDER BY id) AS id FROM disputes) earlier
-    WHERE earlier.later_id = d.id AND earlier.id IS NOT NULL
-"""
-
 
 def upgrade() -> None:
+    lock_first(op, ("disputes", "buyers", "wallets"), given_triggers=("ledger_postings",))
     for column, default, name, rule in _LIMITS:
         op.add_column(
             "buyers", sa.Column(column, sa.Integer(), server_default=sa.text(default), nullable=False)
@@ -135,18 +101,6 @@ def upgrade() -> None:
         "wallets", sa.Column("disputed_micros", sa.BigInteger(), server_default=sa.text("0"), nullable=False)
     )
     op.add_column("disputes", sa.Column("reopens_id", sa.BigInteger(), nullable=True))
-    op.create_foreign_key(op.f("fk_disputes_reopens_id"), "disputes", "disputes", ["reopens_id"], ["id"])
-    op.execute(_NAME_REOPENED)
-    op.create_unique_constraint(op.f("uq_disputes_reopens_id"), "disputes", ["reopens_id"])
-    op.create_index(
-        "uq_disputes_first",
-        "disputes",
-        ["call_id"],
-        unique=True,
-        postgresql_where=sa.text("reopens_id is null"),
-    )
-    op.create_index("ix_disputes_buyer_state", "disputes", ["buyer_id", "state"])
-    op.execute(_FILL_EXPOSURES)
     op.execute(_KEEP_EXPOSURE)
     op.execute(
         "CREATE CONSTRAINT TRIGGER ledger_keep_exposure AFTER INSERT ON ledger_postings"
@@ -155,8 +109,6 @@ def upgrade() -> None:
     )
     op.execute(_CREDIT_LINE)
     op.execute(_TAKE_HOLD.format(left=_LINE))
-    for statement in _MOVE_OPEN:
-        op.execute(statement)
 
 
 def downgrade() -> None:
@@ -164,8 +116,6 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION credit_line(bigint, bigint, integer)")
     op.execute("DROP TRIGGER ledger_keep_exposure ON ledger_postings")
     op.execute("DROP FUNCTION keep_exposure()")
-    for index in ("ix_disputes_buyer_state", "uq_disputes_first"):
-        op.drop_index(index, table_name="disputes")
     op.drop_column("disputes", "reopens_id")
     op.drop_column("wallets", "disputed_micros")
     for column, _, _, _ in _LIMITS:

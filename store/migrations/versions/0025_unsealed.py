@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0025_unsealed"
-down_revision = "0024_cash"
+down_revision = "0024c_fill_cash"
 branch_labels = None
 depends_on = None
 
@@ -18,10 +18,6 @@ BEGIN
     RETURN NULL;
 END $$
 """
-_FILL = """
-INSERT INTO unsealed_transactions SELECT t.id FROM ledger_transactions t
-WHERE NOT EXISTS (SELECT FROM ledger_sealed_transactions s WHERE s.transaction_id = t.id)
-"""
 
 
 def upgrade() -> None:
@@ -30,9 +26,9 @@ def upgrade() -> None:
         sa.Column("transaction_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("transaction_id", name=op.f("pk_unsealed_transactions")),
     )
-    # Waits for whoever is posting now: what they post is in the list by the fill, what comes later by the trigger.
+    # Waits for whoever is posting now: what they post is put on the list by the next migration, what comes later by
+    # the trigger.
     op.execute("LOCK TABLE ledger_transactions IN SHARE ROW EXCLUSIVE MODE")
-    op.execute(_FILL)
     op.execute("ALTER FUNCTION note_posted_for_reports() RENAME TO note_posted")
     op.execute(_NOTE_POSTED)
 

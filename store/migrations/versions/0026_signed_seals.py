@@ -10,14 +10,21 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from store.migrations.beside import lock_first
+
 revision = "0026_signed_seals"
-down_revision = "0025_unsealed"
+down_revision = "0025b_fill_unsealed"
 branch_labels = None
 depends_on = None
 
 _AUDIT = ("audit_log", "audit_seals", "audit_sealed_notes")
+_SEALED_TABLES = ("ledger_seals", "ledger_sealed_transactions")
+# A node of before may have sealed what is on the list.
+_LIST_SEALED = (
+    "INSERT INTO unsealed_transactions SELECT transaction_id FROM ledger_sealed_transactions WHERE batch > {batch}"
+    " ON CONFLICT DO NOTHING"
+)
 _SEAL_AGAIN = (
-    "INSERT INTO unsealed_transactions SELECT transaction_id FROM ledger_sealed_transactions",
     "ALTER TABLE ledger_sealed_transactions DISABLE TRIGGER USER",
     "ALTER TABLE ledger_seals DISABLE TRIGGER USER",
     "TRUNCATE ledger_sealed_transactions, ledger_seals",
@@ -29,7 +36,11 @@ _SIGNED = ("salt", "public_key", "signature")
 
 
 def upgrade() -> None:
-    for statement in _SEAL_AGAIN:
+    # Nobody waits for the long list: the locks come after it, and then what was sealed meanwhile.
+    batch = op.get_bind().scalar(sa.text("SELECT coalesce(max(batch), -1) FROM ledger_seals"))
+    op.execute(_LIST_SEALED.format(batch=-1))
+    lock_first(op, _SEALED_TABLES, given_triggers=("ledger_transactions", "audit_log"))
+    for statement in (_LIST_SEALED.format(batch=batch), *_SEAL_AGAIN):
         op.execute(statement)
     op.alter_column("ledger_seals", "transaction_count", new_column_name="entry_count")
     op.alter_column("ledger_seals", "sealed_at", server_default=None)
@@ -60,12 +71,11 @@ def upgrade() -> None:
         END $$
         """
     )
-    # Waits for whoever is writing a note now, so that the fill sees it.
+    # Waits for whoever is writing a note now, so that the fill, which comes next, sees it.
     op.execute(
         "CREATE TRIGGER audit_note_unsealed AFTER INSERT ON audit_log REFERENCING NEW TABLE AS made"
         " FOR EACH STATEMENT EXECUTE FUNCTION note_unsealed()"
     )
-    op.execute("INSERT INTO unsealed_notes SELECT id FROM audit_log")
 
 
 def _create_evidence() -> None:
@@ -122,7 +132,7 @@ def downgrade() -> None:
         op.drop_table(table)
     op.execute("DROP FUNCTION note_unsealed()")
     op.execute("DROP FUNCTION refuse_change_of_audit_log()")
-    for statement in _SEAL_AGAIN:
+    for statement in (_LIST_SEALED.format(batch=-1), *_SEAL_AGAIN):
         op.execute(statement)
     for name in _SIGNED:
         op.drop_column("ledger_seals", name)

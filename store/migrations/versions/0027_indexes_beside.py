@@ -12,7 +12,7 @@ from alembic import op
 from store.migrations.beside import create_index_beside
 
 revision = "0027_indexes_beside"
-down_revision = "0026_signed_seals"
+down_revision = "0026b_fill_unsealed_notes"
 branch_labels = None
 depends_on = None
 

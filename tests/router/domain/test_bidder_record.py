@@ -77,7 +77,8 @@ def test_it_says_why_and_until_when() -> None:
         NO_RECORD, Wins(won=20, refused=4, unpaid=15, worth_micros=400 * DOLLAR, paid_micros=45 * DOLLAR)
     )
     assert rest_words(record).endswith(
-        " UTC: it paid $45.00 for 20 calls it won by bids worth $400.00, less than 25 % (4 refused or not answered, 15 not paid)"
+        " UTC: it paid $45.00 for 20 calls it won by bids worth $400.00, less than 25 %"
+        " (4 refused or not answered, 15 not paid)"
     )
 
 

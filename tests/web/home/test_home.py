@@ -14,6 +14,7 @@ from router.domain.abroad import TIME_ZONE
 from router.domain.caps import period_start
 from rules.schedule import local_time
 from store import tables
+from store.hourly_counters import name_of_hour
 from store.routing_tables import dial_destinations
 from tests.postgres import as_owner
 from tests.web.conftest import PASSWORD, Client, open_client, sign_in
@@ -91,9 +92,15 @@ async def test_what_needs_somebody_leads_to_where_it_is_mended(
         await connection.execute(
             insert(tables.counters),
             [
-                {"node": "a", "name": "unlisted_source", "value": 3, "last_at": now},
-                {"node": "a", "name": "decided_on_last_known", "value": 12, "last_at": now},
-                {"node": "b", "name": "not_sold_lists_unknown", "value": 1, "last_at": now},
+                {"node": "a", "name": name, "value": value, "last_at": now}
+                for name, value in (
+                    (name_of_hour("unlisted_source", now), 3),
+                    ("decided_on_last_known", 400),
+                    (name_of_hour("decided_on_last_known", now), 5),
+                    (name_of_hour("decided_on_last_known", now - timedelta(hours=23)), 7),
+                    (name_of_hour("decided_on_last_known", now - timedelta(hours=24)), 300),
+                    (name_of_hour("not_sold_lists_unknown", now), 1),
+                )
             ],
         )
         await connection.execute(
@@ -108,7 +115,7 @@ async def test_what_needs_somebody_leads_to_where_it_is_mended(
         "1 lines of a node",
         "cel of node a, not CSV",
         "no trunk’s",
-        "12 calls were routed without the database",
+        "12 calls were routed without the database in the last 24 hours",
         "1 call was sold to nobody: the database did not answer",
         "The flow mortgage has a draft",
     ):

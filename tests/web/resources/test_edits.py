@@ -270,7 +270,7 @@ async def test_an_endpoint_shows_what_its_wins_came_to_and_why_it_rests(
     page = await _page(machine.client, address)
     assert "Not asked for bids until" in page and "it paid $0." in page
     assert "Won 20, refused or did not answer 8, did not pay for 12. Paid $0.00" in page
-    assert "do not name the caller" in page and "its last 9 connected calls" in page
+    assert "do not name the caller" in page and "its last 9 calls" in page
     assert ">Rested<" in await _page(machine.client, "/ping-endpoints")
     assert "It rests for a while: it paid $0" in await _page(machine.client, "/")
 
