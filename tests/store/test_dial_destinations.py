@@ -1,4 +1,4 @@
-"""Migration 0020 keeps what people have set: filters over ZIP codes, and who is blocked for hiding the number."""
+"""Migration 0020b keeps what people have set: filters over ZIP codes, and who is blocked for hiding the number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ async def test_what_was_set_before_means_the_same(engine: AsyncEngine) -> None:
     await make_market(engine)
     filters = {"all": [{"fact": "zip_code", "kind": "text", "in": ["94105"]}, {"fact": "state", "=": "CA"}]}
     async with as_owner(engine) as connection:
-        await connection.execute(text("DROP TABLE dial_destinations"))
         await connection.execute(
             text("UPDATE targets SET filters = :filters"), {"filters": json.dumps(filters)}
         )
@@ -37,6 +36,6 @@ async def test_what_was_set_before_means_the_same(engine: AsyncEngine) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    migration = importlib.import_module("store.migrations.versions.0020_dial_destinations")
+    migration = importlib.import_module("store.migrations.versions.0020b_one_spelling")
     with Operations.context(MigrationContext.configure(connection)):
         migration.upgrade()
