@@ -10,16 +10,19 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import logging
 import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+log = logging.getLogger(__name__)
 
 KEY_BYTES = 32
 ID_BYTES = 4
@@ -29,7 +32,7 @@ INDEX_BYTES = 16
 
 FORMAT = b"\x01"
 _HEAD = len(FORMAT) + ID_BYTES
-INDEX = "index"
+INDEX, PREPARED = "index", "next:"
 
 
 class NotSealedByUs(Exception):
@@ -58,6 +61,8 @@ class KeyRing:
 
     keys: tuple[Key, ...]
     index_secret: bytes = field(repr=False)
+    prepared: Key | None = None
+    """The next one: it opens, and seals nothing until every node that shares the database has it."""
     _derived: dict[tuple[bytes, str], AESGCM] = field(default_factory=dict, repr=False, compare=False)
     _indexing: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
@@ -67,11 +72,28 @@ class KeyRing:
 
     def with_newer_key(self) -> KeyRing:
         """Return a ring that seals by a new key and still opens what this one sealed."""
-        return KeyRing((Key.made(), *self.keys), self.index_secret)
+        return KeyRing((self.prepared or Key.made(), *self.keys), self.index_secret)
+
+    def with_prepared_key(self) -> KeyRing:
+        """Return a ring that also opens what the next key seals, and seals by the same as this one."""
+        return self if self.prepared else KeyRing(self.keys, self.index_secret, Key.made())
 
     def newest_only(self) -> KeyRing:
         """Return a ring without the older keys: what they sealed can be opened no more."""
         return KeyRing(self.keys[:1], self.index_secret)
+
+    @property
+    def ids(self) -> frozenset[bytes]:
+        return frozenset(key.id for key in self._opening)
+
+    @property
+    def _opening(self) -> tuple[Key, ...]:
+        return (*self.keys, self.prepared) if self.prepared else self.keys
+
+    @property
+    def newest_head(self) -> bytes:
+        """How everything begins that the newest key sealed."""
+        return FORMAT + self.keys[0].id
 
     @cached_property
     def fingerprint(self) -> bytes:
@@ -81,18 +103,18 @@ class KeyRing:
     def seal(self, purpose: str, plain: bytes, *, bound_to: bytes = b"") -> bytes:
         """Return `plain` sealed by the newest key. It opens only with the same purpose and the same `bound_to`."""
         nonce, key = os.urandom(NONCE_BYTES), self.keys[0]
-        return FORMAT + key.id + nonce + self._cipher(key, purpose).encrypt(nonce, plain, bound_to)
+        return self.newest_head + nonce + self._cipher(key, purpose).encrypt(nonce, plain, bound_to)
 
     def unseal(self, purpose: str, sealed: bytes, *, bound_to: bytes = b"") -> bytes:
         """Return what `seal` was given. Raises NotSealedByUs."""
         nonce, body = sealed[_HEAD : _HEAD + NONCE_BYTES], sealed[_HEAD + NONCE_BYTES :]
-        for key in self.keys:
+        for key in self._opening:
             if FORMAT + key.id == sealed[:_HEAD]:
                 try:
                     return self._cipher(key, purpose).decrypt(nonce, body, bound_to)
                 except (InvalidTag, ValueError) as problem:
                     raise NotSealedByUs(f"a {purpose} was changed, or sealed for something else") from problem
-        raise NotSealedByUs(f"no key of this node opens a {purpose}: {len(self.keys)} tried")
+        raise NotSealedByUs(f"no key of this node opens a {purpose}: {len(self._opening)} tried")
 
     def seal_text(self, purpose: str, text: str) -> bytes:
         return self.seal(purpose, text.encode())
@@ -103,7 +125,7 @@ class KeyRing:
 
     def is_newest(self, sealed: bytes) -> bool:
         """Say whether the newest key sealed it; if not, it is to be sealed again before the older keys go."""
-        return sealed[:_HEAD] == FORMAT + self.keys[0].id
+        return sealed[:_HEAD] == self.newest_head
 
     def blind(self, purpose: str, value: str) -> bytes:
         """Return what stands for `value` in look-ups: the same for equal values, nothing to whoever lacks the key."""
@@ -124,8 +146,10 @@ def _expanded(secret: bytes, purpose: str) -> bytes:
 
 
 def spelled(ring: KeyRing) -> str:
-    """Return the text of a keys' file: a line for each key, the newest first, and one for the index."""
+    """Return the text of a keys' file: a line for each key, the newest first, the prepared one, and the index's."""
     lines = [f"{key.id.hex()} {_base64(key.secret)}" for key in ring.keys]
+    if ring.prepared:
+        lines.append(f"{PREPARED}{ring.prepared.id.hex()} {_base64(ring.prepared.secret)}")
     return "\n".join((*lines, f"{INDEX} {_base64(ring.index_secret)}", ""))
 
 
@@ -133,11 +157,20 @@ def read_ring(text: str) -> KeyRing:
     """Read what `spelled` wrote; empty lines and those that begin with # do not count. Raises BadKeys."""
     lines = [line.strip() for line in text.splitlines()]
     found = [_named(line) for line in lines if line and not line.startswith("#")]
-    keys = tuple(Key(_id(name), secret) for name, secret in found if name != INDEX)
+    named = [(name, secret) for name, secret in found if name != INDEX]
+    keys = tuple(Key(_id(name), secret) for name, secret in named if not name.startswith(PREPARED))
+    later = [
+        Key(_id(name.removeprefix(PREPARED)), secret) for name, secret in named if name.startswith(PREPARED)
+    ]
     index = [secret for name, secret in found if name == INDEX]
-    if not keys or len({key.id for key in keys}) != len(keys) or len(index) != 1:
+    if (
+        not keys
+        or len({key.id for key in (*keys, *later)}) != len(named)
+        or len(index) != 1
+        or len(later) > 1
+    ):
         raise BadKeys("there must be one or more keys, each with an id of its own, and one index key")
-    return KeyRing(keys, index[0])
+    return KeyRing(keys, index[0], later[0] if later else None)
 
 
 def _named(line: str) -> tuple[str, bytes]:
@@ -165,16 +198,54 @@ def _base64(secret: bytes) -> str:
     return base64.b64encode(secret).decode()
 
 
-_loading: list[Callable[[], KeyRing]] = []
+@dataclass
+class _Source:
+    """Where this process' ring comes from, and the ring as it was read last."""
+
+    load: Callable[[], KeyRing]
+    version: Callable[[], object]
+    ring: KeyRing | None = None
+    read_as: object = None
+
+    def current(self) -> KeyRing:
+        if self.ring is None:
+            self.read_as = self.version()
+            self.ring = self.load()
+        elif (version := self.version()) != self.read_as:
+            self._follow(self.ring, version)
+        return self.ring
+
+    def _follow(self, older: KeyRing, version: object) -> None:
+        """Take up a changed file. One that is gone or damaged changes nothing: this process goes on as it was."""
+        self.read_as = version
+        try:
+            self.ring = self.load()
+        except Exception:
+            log.exception(
+                "the keys that seal have changed and cannot be read: the ones known so far are used"
+            )
+            return
+        if self.ring.fingerprint != older.fingerprint:
+            log.error("the file of keys holds those of another database: the ones known so far are used")
+            self.ring = older
 
 
-def use_key_ring(load: Callable[[], KeyRing]) -> None:
-    """Have columns of this process sealed and opened by the ring that `load` returns, at the first that is needed."""
-    _loading[:] = [cache(load)]
+_source: list[_Source] = []
+
+
+def use_key_ring(load: Callable[[], KeyRing], version: Callable[[], object] = lambda: None) -> None:
+    """Have columns of this process sealed and opened by the ring that `load` returns, at the first that is needed.
+
+    `version` is asked each time and must be quick; another answer than before, and the ring is loaded again.
+    """
+    _source[:] = [_Source(load, version)]
 
 
 def key_ring() -> KeyRing:
-    """Return this process' ring. Raises BadKeys when it was given none, or what loading it raises."""
-    if not _loading:
+    """Return this process' ring as it is now. Raises BadKeys when it was given none, or what loading it raises.
+
+    Ask each time, keep none: keys are rotated while processes run.
+    """
+    if not _source:
         raise BadKeys("this process was given no keys")
-    return _loading[0]()
+    return _source[0].current()

@@ -1,15 +1,51 @@
-"""Columns that hold sealed text: written and read as text, stored as what only the node's keys open."""
+"""Columns that hold sealed values. What they are sealed for is said once, here, so that rotating finds all of them."""
 
 from __future__ import annotations
+
+import json
+import logging
+from typing import Any
 
 from sqlalchemy import Dialect, LargeBinary
 from sqlalchemy.types import TypeDecorator
 
-from store.key_ring import key_ring
+from store.key_ring import NotSealedByUs, key_ring
+
+log = logging.getLogger(__name__)
 
 
 class SealedText(TypeDecorator[str]):
-    """Text of one purpose. Equal texts are stored as different bytes: such a column cannot be searched or compared."""
+    """Text of one purpose. Equal texts are stored as different bytes: such a column cannot be searched or compared.
+
+    A value that does not open raises NotSealedByUs. With `lost` that text is read in its place, and the log says so:
+    for columns of which one damaged row must not stop the reading of all others.
+    """
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def __init__(self, purpose: str, *, lost: str | None = None) -> None:
+        super().__init__()
+        self.purpose = purpose
+        self.lost = lost
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else key_ring().seal_text(self.purpose, value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        try:
+            return key_ring().unseal_text(self.purpose, value)
+        except NotSealedByUs as problem:
+            if self.lost is None:
+                raise
+            log.error("%s: it is read as empty (`tollbridge secrets check` finds the row)", problem)
+            return self.lost
+
+
+class SealedJson(TypeDecorator[Any]):
+    """A JSON value of one purpose; one that does not open is read as an empty object, and the log says so."""
 
     impl = LargeBinary
     cache_ok = True
@@ -17,12 +53,40 @@ class SealedText(TypeDecorator[str]):
     def __init__(self, purpose: str) -> None:
         super().__init__()
         self.purpose = purpose
+        self._text = SealedText(purpose, lost="{}")
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
-        return None if value is None else key_ring().seal_text(self.purpose, value)
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        return self._text.process_bind_param(None if value is None else json.dumps(value), dialect)
 
-    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
-        return None if value is None else key_ring().unseal_text(self.purpose, value)
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:
+        text = self._text.process_result_value(value, dialect)
+        return None if text is None else json.loads(text)
+
+
+class SealedFor(TypeDecorator[bytes]):
+    """Bytes that open in their own row alone: moved to another row they are worth nothing.
+
+    Read and written as they are stored; `seal` and `unseal` take the row's value of the column `bound_by`.
+    """
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def __init__(self, purpose: str, *, bound_by: str) -> None:
+        super().__init__()
+        self.purpose = purpose
+        self.bound_by = bound_by
+
+    def seal(self, plain: bytes, row: object) -> bytes:
+        return key_ring().seal(self.purpose, plain, bound_to=self.bound_to(row))
+
+    def unseal(self, sealed: bytes, row: object) -> bytes:
+        """Return what `seal` was given for this row. Raises NotSealedByUs."""
+        return key_ring().unseal(self.purpose, sealed, bound_to=self.bound_to(row))
+
+    @staticmethod
+    def bound_to(row: object) -> bytes:
+        return str(row).encode()
 
 
 class BlindIndex(TypeDecorator[str]):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.key_ring import BadKeys, Key, KeyRing, NotSealedByUs, read_ring, spelled
+from store import key_ring as key_rings
+from store.key_ring import BadKeys, Key, KeyRing, NotSealedByUs, key_ring, read_ring, spelled, use_key_ring
 
 RING = KeyRing.made()
 CALLER = "+16145550123"
@@ -43,6 +48,56 @@ def test_a_newer_key_seals_and_the_older_ones_still_open() -> None:
     assert newer.blind("caller", CALLER) == RING.blind("caller", CALLER), "look-ups outlive a rotation"
     with pytest.raises(NotSealedByUs):
         newer.newest_only().unseal("caller", before)
+
+
+def test_a_prepared_key_opens_and_seals_only_once_it_is_the_newest() -> None:
+    ready = RING.with_prepared_key()
+    assert ready.with_prepared_key() is ready and read_ring(spelled(ready)) == ready
+    assert ready.is_newest(RING.seal_text("caller", CALLER)), "it seals nothing yet"
+    newer = ready.with_newer_key()
+    assert newer.prepared is None and newer.ids == ready.ids
+    assert ready.unseal_text("caller", newer.seal_text("caller", CALLER)) == CALLER
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> Iterator[Path]:
+    """A file of keys that this process follows; the tests' own ring is put back after."""
+    file = tmp_path / "keys"
+    file.write_text(spelled(RING))
+    kept = list(key_rings._source)
+    use_key_ring(lambda: read_ring(file.read_text()), lambda: file.exists() and file.stat().st_mtime_ns)
+    yield file
+    key_rings._source[:] = kept
+
+
+def change(file: Path, text: str) -> None:
+    before = file.stat().st_mtime_ns
+    file.write_text(text)
+    os.utime(file, ns=(before + 1, before + 1))
+
+
+def test_a_running_process_seals_by_a_newer_key_as_soon_as_the_file_has_it(own_file: Path) -> None:
+    assert key_ring() == RING and key_ring() is key_ring()
+    newer = RING.with_newer_key()
+    change(own_file, spelled(newer))
+    assert key_ring() == newer
+    change(own_file, spelled(newer.newest_only()))
+    assert key_ring() == newer.newest_only()
+
+
+@pytest.mark.parametrize("text", ["damaged", spelled(KeyRing.made()), None])
+def test_a_running_process_goes_on_with_the_keys_it_knows_when_the_file_is_no_use(
+    own_file: Path, text: str | None
+) -> None:
+    assert key_ring() == RING
+    if text is None:
+        own_file.unlink()
+    else:
+        change(own_file, text)
+    assert key_ring() == key_ring() == RING
+    own_file.touch()
+    change(own_file, spelled(RING.with_newer_key()))
+    assert len(key_ring().keys) == 2, "and takes up the next that is"
 
 
 def test_an_index_is_equal_for_equal_values_of_one_purpose_and_ring() -> None:
