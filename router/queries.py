@@ -24,7 +24,6 @@ from store.tables import (
     licences,
     market_changes,
     market_version,
-    ping_endpoints,
     plan_entries,
     plan_stages,
     publisher_terms,
@@ -174,17 +173,6 @@ _DIAL_DESTINATIONS = select(
     dial_destinations.c.trunk_minutes_per_day,
     dial_destinations.c.trunk_micros_per_day,
 ).order_by(dial_destinations.c.id)
-_ENDPOINTS = select(
-    ping_endpoints.c.target_id,
-    ping_endpoints.c.dialect,
-    ping_endpoints.c.url,
-    ping_endpoints.c.secret,
-    ping_endpoints.c.settings,
-    ping_endpoints.c.expose_caller,
-    ping_endpoints.c.budget_per_minute,
-    ping_endpoints.c.cost_micros,
-    ping_endpoints.c.enabled,
-).order_by(ping_endpoints.c.target_id)
 _FLOWS = (
     select(flows.c.name, flows.c.version, flows.c.definition)
     .where(flows.c.published_at.is_not(None))
@@ -267,21 +255,12 @@ async def read_market_rows(connection: AsyncConnection, only: Changes | None = N
             _plain_terms(row)
             for row in await _rows(connection, _narrowed(_TERMS, buyer_terms.c.buyer_id, of))
         ],
-        "ping_endpoints": await _rows(connection, _endpoints(of)),
         "caps": await _rows(connection, _caps(of)),
     }
 
 
 def _narrowed(query: Select[Any], column: Any, ids: Iterable[int] | None) -> Select[Any]:
     return query if ids is None else query.where(column.in_(list(ids)))
-
-
-def _endpoints(of: Iterable[int] | None) -> Select[Any]:
-    return (
-        _narrowed(_ENDPOINTS, ping_endpoints.c.target_id, None)
-        if of is None
-        else _ENDPOINTS.where(ping_endpoints.c.target_id.in_(_targets_of(of)))
-    )
 
 
 def _caps(of: Iterable[int] | None) -> Select[Any]:

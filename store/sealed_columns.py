@@ -17,35 +17,35 @@ log = logging.getLogger(__name__)
 class SealedText(TypeDecorator[str]):
     """Text of one purpose. Equal texts are stored as different bytes: such a column cannot be searched or compared.
 
-    A value that does not open raises NotSealedByUs. With `lost` that text is read in its place, and the log says so:
-    for columns of which one damaged row must not stop the reading of all others.
+    A value that does not open raises NotSealedByUs. With `absent` that text is read in its place, and the log says so:
+    for columns of which one damaged row must not stop the reading of all others. Null is read as `absent`, too.
     """
 
     impl = LargeBinary
     cache_ok = True
 
-    def __init__(self, purpose: str, *, lost: str | None = None) -> None:
+    def __init__(self, purpose: str, *, absent: str | None = None) -> None:
         super().__init__()
         self.purpose = purpose
-        self.lost = lost
+        self.absent = absent
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
         return None if value is None else key_ring().seal_text(self.purpose, value)
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
         if value is None:
-            return None
+            return self.absent
         try:
             return key_ring().unseal_text(self.purpose, value)
         except NotSealedByUs as problem:
-            if self.lost is None:
+            if self.absent is None:
                 raise
-            log.error("%s: it is read as empty (`tollbridge secrets check` finds the row)", problem)
-            return self.lost
+            log.error("%s: it is read as %r (`tollbridge secrets check` finds the row)", problem, self.absent)
+            return self.absent
 
 
 class SealedJson(TypeDecorator[Any]):
-    """A JSON value of one purpose; one that does not open is read as an empty object, and the log says so."""
+    """A JSON object of one purpose. Null, and what does not open, is read as an empty one; the log says so of these."""
 
     impl = LargeBinary
     cache_ok = True
@@ -53,7 +53,7 @@ class SealedJson(TypeDecorator[Any]):
     def __init__(self, purpose: str) -> None:
         super().__init__()
         self.purpose = purpose
-        self._text = SealedText(purpose, lost="{}")
+        self._text = SealedText(purpose, absent="{}")
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
         return self._text.process_bind_param(None if value is None else json.dumps(value), dialect)

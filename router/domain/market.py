@@ -112,21 +112,6 @@ class Terms:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PingEndpoint:
-    """Where a target is asked for a bid."""
-
-    target_id: int
-    dialect: str
-    url: str
-    secret: str
-    settings: Mapping[str, Any]
-    expose_caller: bool
-    budget_per_minute: int | None
-    cost_micros: int
-    enabled: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Campaign:
     """What is sold under one flow, and its plan: the stages."""
 
@@ -249,7 +234,6 @@ class Snapshot:
     """Callers nobody is sold, by campaign; None holds those of every campaign."""
     dialling: DiallingRules = HOME_ONLY
     """Which numbers may be rung."""
-    endpoints: Mapping[int, PingEndpoint] = field(default_factory=dict)
     """By target id."""
     plans: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)
     """decide's own: a campaign's plan made ready, by campaign id. Nothing else of a snapshot ever changes."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SHARED, PLACES = "shared", "places"
 PLACES_KEYS = ("area_codes", "area_codes_source", "zip_codes", "zip_codes_source", "holidays")
-OF_BUYERS = ("targets", "licences", "terms", "ping_endpoints")
+OF_BUYERS = ("targets", "licences", "terms")
 LISTS = (*OF_BUYERS, "caps")
 
 
@@ -73,8 +73,7 @@ def _sort_buyers(document: Mapping[str, Any], plain: dict[str, Document]) -> Cal
         plain[buyer_part(row["id"])] = {"buyer": row, **{key: [] for key in LISTS}}
     for key in OF_BUYERS:
         for row in document.get(key, ()):
-            buyer_id = row["buyer_id"] if "buyer_id" in row else buyer_of_target[row["target_id"]]
-            plain.get(buyer_part(buyer_id), plain[SHARED]).setdefault(key, []).append(row)
+            plain.get(buyer_part(row["buyer_id"]), plain[SHARED]).setdefault(key, []).append(row)
 
     def buyer_of(owner: str, owner_id: int) -> int | None:
         if owner == "buyer":
@@ -139,7 +138,6 @@ def keep_for_call(
     document["caps"] = [
         row for row in document["caps"] if row["owner"] != "target" or row["owner_id"] in standing
     ]
-    document["ping_endpoints"] = [row for row in document["ping_endpoints"] if row["target_id"] in standing]
     if states is not None:
         # Those of loan officers stay: that a buyer has any says that it needs them.
         document["licences"] = [

@@ -19,7 +19,6 @@ from router.domain.market import (
     Entry,
     FlowVersion,
     Licence,
-    PingEndpoint,
     Snapshot,
     Stage,
     Target,
@@ -82,7 +81,6 @@ def read_market(document: Row, *, version: int, digest: str) -> Snapshot:
             owner_id: found for (owner, owner_id), found in caps.caps.items() if owner == "publisher"
         },
         blocked=read_blocked_callers(document.get("blocked_callers", ()), problems),
-        endpoints={row["target_id"]: PingEndpoint(**row) for row in document.get("ping_endpoints", ())},
         area_codes={code: tuple(states) for code, states in document["area_codes"].items()},
         problems=tuple(problems),
     )

@@ -47,11 +47,6 @@ def update_market(
         buyers=_merged(older.buyers, fresh.buyers, lambda key, _: key not in buyers),
         licences=_merged(older.licences, fresh.licences, lambda key, _: key not in buyers),
         terms=_merged(older.terms, fresh.terms, lambda key, _: key[0] not in buyers),
-        endpoints=_merged(
-            older.endpoints,
-            fresh.endpoints,
-            lambda key, _: key in targets and targets[key].buyer_id not in buyers,
-        ),
         buyers_with_officers=(older.buyers_with_officers - buyers) | fresh.buyers_with_officers,
         problems=(*_problems_of_the_rest(older, buyers, campaigns), *fresh.problems),
         plans={},

@@ -50,7 +50,6 @@ def big_market(seed: int = 7) -> Document:
         "targets": targets,
         "licences": _licences(chance),
         "terms": [_terms(buyer, campaign) for campaign in campaigns[:2] for buyer in buyers],
-        "ping_endpoints": [],
         "caps": [{"id": number, **cap} for number, cap in enumerate(caps, 1)],
         "area_codes": {"614": ["OH"]},
         "area_codes_source": "test",

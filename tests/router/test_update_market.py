@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.market_archive import archive_market, archived_snapshot
 from router.market_reader import MarketReader
+from router.snapshot_file import write_parts
+from store import tables
 from tests.router.markets import a_campaign, a_small_market
 from tests.router.stored import execute, store_market
 
@@ -57,6 +61,25 @@ async def test_an_archived_market_is_read_again(engine: AsyncEngine, tmp_path: P
     await archive_market(engine, read.snapshot, read.parts)
     assert await archived_snapshot(engine, read.snapshot.digest) == read.snapshot
     assert await archived_snapshot(engine, "0" * 64) is None
+
+async def test_no_secret_of_a_bidder_is_in_a_market_file_or_in_the_archive(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    await store_market(engine, a_small_market(3))
+    async with engine.begin() as connection:
+        bidder = {"target_id": 1, "dialect": "template", "url": "https://bids.example/"}
+        settings = {"ping": {"headers": {"X-Key": "canary-of-a-header"}}}
+        await connection.execute(
+            insert(tables.ping_endpoints).values(**bidder, secret="canary-of-a-secret", settings=settings)
+        )
+    file = tmp_path / "snapshot"
+    read = await MarketReader(engine, file).read()
+    await archive_market(engine, read.snapshot, read.parts)
+    write_parts(file, version=1, digest=read.snapshot.digest, parts=read.parts)
+    async with engine.connect() as connection:
+        kept = [zlib.decompress(part) for part in await connection.scalars(select(tables.market_parts.c.document))]
+    assert b"bids.example" not in file.read_bytes() and kept
+    assert not [place for place in (file.read_bytes(), *kept) if b"canary" in place]
 
 
 @pytest.fixture(autouse=True)
