@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from store.columns import Instant, enabled, identity, metadata, reference
+from store.sealed_columns import SealedJson, SealedText
 
 publishers = Table(
     "publishers",
@@ -283,8 +284,9 @@ ping_endpoints = Table(
     # A folder of router/buyers.
     Column("dialect", Text, nullable=False),
     Column("url", Text, nullable=False),
-    Column("secret", Text, nullable=False, server_default=text("''")),
-    Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("secret", SealedText("bidder secret", absent="")),
+    # Headers and keys of its campaigns are among them.
+    Column("settings", SealedJson("bidder settings")),
     # The buyer's contract lets losers see the caller's number.
     Column("expose_caller", Boolean, nullable=False, server_default=text("false")),
     Column("budget_per_minute", Integer),
@@ -346,7 +348,7 @@ trunks = Table(
     Column("addresses", ARRAY(Text), nullable=False),
     Column("registrar_uri", Text),
     Column("username", Text),
-    Column("password", Text),
+    Column("password", SealedText("trunk password")),
     Column("cost_per_minute_micros", BigInteger, nullable=False, server_default=text("0")),
     Column("cost_increment_seconds", Integer, nullable=False, server_default=text("6")),
     Column("cost_minimum_seconds", Integer, nullable=False, server_default=text("6")),

@@ -91,6 +91,7 @@ from store.routing_tables import (
     stage_turns,
     target_history,
 )
+from store.sealing_tables import sealing_nodes, sealing_ring
 from store.web_tables import (
     api_answers,
     api_tokens,
@@ -175,6 +176,8 @@ __all__ = [
     "sales",
     "saved_views",
     "sealed_balances",
+    "sealing_nodes",
+    "sealing_ring",
     "sign_in_challenges",
     "stage_passes",
     "stage_turns",

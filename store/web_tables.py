@@ -21,6 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from store.columns import Instant, identity, metadata, reference
+from store.sealed_columns import SealedFor
+
+SECOND_FACTOR = SealedFor("second factor", bound_by="id")
 
 users = Table(
     "users",
@@ -36,8 +39,8 @@ users = Table(
     reference("buyer_id", "buyers", nullable=True),
     reference("publisher_id", "publishers", nullable=True),
     Column("disabled_at", Instant),
-    # Secret of the second factor, sealed (web/second_factor/vault.py); null: none is asked for.
-    Column("totp_secret", Text),
+    # Secret of the second factor; null: none is asked for.
+    Column("totp_secret", SECOND_FACTOR),
     # The last time step that was used: a code opens once.
     Column("totp_last_step", BigInteger),
     # sha256 of codes that open once when the telephone is lost.
