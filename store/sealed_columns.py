@@ -6,7 +6,7 @@ import json
 import logging
 from typing import Any
 
-from sqlalchemy import Dialect, LargeBinary
+from sqlalchemy import Column, Dialect, LargeBinary, MetaData
 from sqlalchemy.types import TypeDecorator
 
 from store.key_ring import NotSealedByUs, key_ring
@@ -14,7 +14,18 @@ from store.key_ring import NotSealedByUs, key_ring
 log = logging.getLogger(__name__)
 
 
-class SealedText(TypeDecorator[str]):
+class Sealed:
+    """What every type of sealed column says of itself; by this rotating finds them (`sealed_columns`)."""
+
+    purpose: str
+    bound_by: str | None = None
+    """The column of the same row whose value the sealed ones are bound to; None: they open anywhere."""
+
+    def bound_to(self, row: object) -> bytes:
+        return b"" if self.bound_by is None else str(row).encode()
+
+
+class SealedText(Sealed, TypeDecorator[str]):
     """Text of one purpose. Equal texts are stored as different bytes: such a column cannot be searched or compared.
 
     A value that does not open raises NotSealedByUs. With `absent` that text is read in its place, and the log says so:
@@ -44,7 +55,7 @@ class SealedText(TypeDecorator[str]):
             return self.absent
 
 
-class SealedJson(TypeDecorator[Any]):
+class SealedJson(Sealed, TypeDecorator[Any]):
     """A JSON object of one purpose. Null, and what does not open, is read as an empty one; the log says so of these."""
 
     impl = LargeBinary
@@ -63,7 +74,7 @@ class SealedJson(TypeDecorator[Any]):
         return None if text is None else json.loads(text)
 
 
-class SealedFor(TypeDecorator[bytes]):
+class SealedFor(Sealed, TypeDecorator[bytes]):
     """Bytes that open in their own row alone: moved to another row they are worth nothing.
 
     Read and written as they are stored; `seal` and `unseal` take the row's value of the column `bound_by`.
@@ -84,10 +95,6 @@ class SealedFor(TypeDecorator[bytes]):
         """Return what `seal` was given for this row. Raises NotSealedByUs."""
         return key_ring().unseal(self.purpose, sealed, bound_to=self.bound_to(row))
 
-    @staticmethod
-    def bound_to(row: object) -> bytes:
-        return str(row).encode()
-
 
 class BlindIndex(TypeDecorator[str]):
     """What stands for a text in look-ups: compared with the text itself, read as bytes that say nothing."""
@@ -101,3 +108,13 @@ class BlindIndex(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | bytes | None, dialect: Dialect) -> bytes | None:
         return key_ring().blind(self.purpose, value) if isinstance(value, str) else value
+
+
+def sealed_columns(metadata: MetaData) -> list[tuple[Column[Any], Sealed]]:
+    """Return every sealed column with its type, in the order of the tables' names."""
+    return [
+        (column, column.type)
+        for _, table in sorted(metadata.tables.items())
+        for column in table.columns
+        if isinstance(column.type, Sealed)
+    ]

@@ -42,7 +42,9 @@ from tollbridge.queries import (
     node_counters,
     published_flows,
 )
-from tollbridge.run import data_secret_of, vosk_model_dir
+from tollbridge.run import vosk_model_dir
+from tollbridge.sealed_database import note_on_keys, problem_of_keys
+from tollbridge.sealing_keys import sealing_keys_file
 from tollbridge.settings import PREFIX, Settings
 from web.resources.trunk_lines import Health, line_in_words, lines_of_trunks
 from web.second_factor.sealing import count_lost
@@ -292,21 +294,29 @@ async def _licences(connection: AsyncConnection, settings: Settings) -> list[Fin
     return [_note("licences", f"{', '.join(parts)}: `tollbridge licences expiring` names them")]
 
 
-async def _second_factors(connection: AsyncConnection, settings: Settings) -> list[Finding]:
-    """Say whether the secret is the one that second factors were sealed with. Makes none where there is none."""
-    file = layout_of(settings).secret_file
-    own = settings.secret.get_secret_value() or (file.read_text().strip() if file.exists() else "")
-    secret = data_secret_of(settings, own)
-    if not secret:
+async def _sealing_keys(connection: AsyncConnection, settings: Settings) -> list[Finding]:
+    """Say whether the node has the keys that seal this database. Makes none."""
+    if problem := await problem_of_keys(connection, settings):
+        return [_broken("sealing keys", problem)]
+    if not sealing_keys_file(settings).exists():
         return []
-    lost, all_of_them = await count_lost(connection, Vault(secret))
+    note = note_on_keys(settings)
+    return [_note("sealing keys", note) if note else _fine("sealing keys", str(sealing_keys_file(settings)))]
+
+
+async def _second_factors(connection: AsyncConnection, settings: Settings) -> list[Finding]:
+    """Say whether the node's keys open everybody's second factor."""
+    if not sealing_keys_file(settings).exists():
+        return []
+    lost, all_of_them = await count_lost(connection, Vault())
     if not lost:
         return [_fine("second factors", f"{all_of_them}, all sealed")] if all_of_them else []
     return [
         _broken(
             "second factors",
-            f"{lost} of {all_of_them} were sealed with another secret: set {PREFIX}DATA_SECRET to it,"
-            " on every node; else their people need recovery codes",
+            f"{lost} of {all_of_them} cannot be opened. Those of an older version: start once with the"
+            f" {PREFIX}DATA_SECRET they were sealed with; else their people need recovery codes, or an admin who"
+            " takes their second factor away",
         )
     ]
 
@@ -336,6 +346,7 @@ _LOOKS: tuple[_Look, ...] = (
     _abroad,
     _licences,
     _flow_prompts,
+    _sealing_keys,
     _second_factors,
     _counters,
 )

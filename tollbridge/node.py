@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agi.speech.prompts import PromptError
 from asterisk_conf.queries import load_market_version
+from store.key_ring import KeyRing
 from store.migrate import StillLocked, upgrade
 from store.roles import RoleMissing
 from store.session import open_engine
@@ -33,9 +34,10 @@ from tollbridge.ports import clashes, ports_of, speech_ports, why_not
 from tollbridge.postgres import postgres_process, stop_embedded_postgres
 from tollbridge.prompts import install_system_prompts, render_flow_prompts
 from tollbridge.run import data_secret_of, database_url_of, owner_url_of, worker_heartbeat
+from tollbridge.sealed_database import keys_for, leave_mark
 from tollbridge.secret import node_secret
 from tollbridge.settings import PREFIX, Settings
-from web.second_factor.sealing import seal_bare_factors
+from web.second_factor.sealing import seal_older_factors
 from web.second_factor.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -101,8 +103,10 @@ async def prepare(settings: Settings, progress: Progress) -> str:
     secret = node_secret(settings.secret.get_secret_value(), layout.secret_file)
     progress("database")
     database_url = await asyncio.to_thread(database_url_of, settings)
+    # Before the schema is brought up: migrations seal, too.
+    ring = await _keys_for(owner_url_of(settings), settings)
     await _migrate(owner_url_of(settings), database_url, layout, progress)
-    await _seal_factors(database_url, data_secret_of(settings, secret))
+    await _seal(database_url, ring, settings, data_secret_of(settings, secret))
     progress("prompts")
     await _render_prompts(settings, layout, database_url)
     return database_url
@@ -138,14 +142,30 @@ async def _migrate(owner_url: str, database_url: str, layout: Layout, progress: 
         ) from fault
 
 
-async def _seal_factors(database_url: str, data_secret: str) -> None:
-    """Seal what an older Tollbridge kept bare; with the database away, the next start does it."""
+async def _keys_for(owner_url: str, settings: Settings) -> KeyRing:
+    engine = open_engine(owner_url, application_name="tollbridge-up", pool_size=1)
+    try:
+        return await keys_for(engine, settings)
+    finally:
+        await engine.dispose()
+
+
+async def _seal(database_url: str, ring: KeyRing, settings: Settings, older_secret: str) -> None:
+    """Have the database know its keys, and seal by them what an older Tollbridge sealed otherwise.
+
+    With the database away, the next start does it. Raises CannotRun.
+    """
     engine = open_engine(database_url, application_name="tollbridge-up", pool_size=1)
     try:
-        if sealed := await seal_bare_factors(engine, Vault(data_secret)):
-            log.info("%d second factors are sealed from now on", sealed)
+        async with engine.begin() as connection:
+            await leave_mark(connection, ring, settings)
+        factors = await seal_older_factors(engine, Vault(), older_secret)
+        if factors.done:
+            log.info("%d second factors are sealed by the node's keys from now on", factors.done)
+        if factors.lost:
+            log.warning("%d second factors cannot be opened: `tollbridge doctor` says more", factors.lost)
     except DATABASE_FAULTS as fault:
-        log.warning("second factors are not looked at (%s)", _first_line(fault))
+        log.warning("the database is away (%s): what it has sealed is not looked at", _first_line(fault))
     finally:
         await engine.dispose()
 

@@ -157,7 +157,7 @@ def softphone_line(settings: Settings, secret: str) -> SoftphoneLine | None:
 
 
 def data_secret_of(settings: Settings, secret: str) -> str:
-    """Return what the database's secrets are sealed with: the setting that nodes share, else this node's own."""
+    """Return what an older version sealed second factors with: the setting that nodes shared, else this node's own."""
     return settings.data_secret.get_secret_value() or secret
 
 
@@ -170,7 +170,6 @@ def run_web(settings: Settings, layout: Layout, secret: str) -> None:
         address=settings.web_address,
         port=settings.web_port,
         database_url=database_url_of(settings),
-        data_secret=data_secret_of(settings, secret),
         snapshot_file=layout.web_snapshot_file,
         prompts_dir=layout.prompts_dir,
         house=settings.house,

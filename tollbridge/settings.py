@@ -177,7 +177,7 @@ class Settings(BaseSettings):
 
     data_secret: SecretStr = Field(
         SecretStr(""),
-        description="seals second factors in the database: the same on every node; empty: this node's secret",
+        description="sealed second factors in older versions; may go after the first start of this one",
     )
 
     @field_validator("data_secret")

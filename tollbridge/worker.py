@@ -47,6 +47,7 @@ from router.rung_without_database import set_aside, take_room
 from router.wallet_holds import expire_holds, release_unanswered
 from store.faults import is_deadlock, is_fault_of_data
 from store.session import open_engine
+from tollbridge.sealed_database import say_which_keys
 from tollbridge.testcall_queue import LOOK_SECONDS, Telephone, TestCallQueue
 
 if TYPE_CHECKING:
@@ -216,6 +217,7 @@ class Worker:
         async with self._engine.begin() as connection:
             await judge_pings(connection, dt.datetime.now(dt.UTC))
         await self._journal.tidy(time.time_ns() // 1_000_000)
+        await say_which_keys(self._engine, self._node)
 
     async def count_bidders(self) -> None:
         """Count how long bidders' calls lasted and what their wins came to; rest those it is too much of."""

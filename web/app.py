@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
@@ -61,8 +60,6 @@ class WebConfig:
     address: str
     port: int
     database_url: str
-    # What second factors are sealed with in the database: the same for all nodes that share it.
-    data_secret: str = field(repr=False)
     # Where this process keeps the market it last saw; its own, the agi process has another.
     snapshot_file: Path
     # Rendered prompts, to be listened to.
@@ -92,7 +89,6 @@ def make_app(
     secure_cookies: bool,
     snapshot_file: Path,
     prompts_dir: Path,
-    data_secret: str = "",
     house: str = "tollbridge",
     softphone: SoftphoneLine | None = None,
     web_url: str = "",
@@ -102,10 +98,7 @@ def make_app(
     payments: PaymentProvider | None = None,
     take_sound: TakeSound = take_no_sound,
 ) -> web.Application:
-    """Return the application over `engine`, which the caller opens and disposes of.
-
-    Without a `data_secret`, second factors are sealed under one that is gone with the application.
-    """
+    """Return the application over `engine`, which the caller opens and disposes of."""
     app = web.Application(
         middlewares=[errors_as_pages, refuse_foreign_posts],
         client_max_size=REQUEST_BYTES_MAXIMUM,
@@ -115,7 +108,7 @@ def make_app(
     app[PROMPTS_DIR] = prompts_dir
     app[TAKE_SOUND] = take_sound
     app[SOUNDS_AT_WORK] = asyncio.Semaphore(1)
-    app[VAULT] = Vault(data_secret or secrets.token_urlsafe())
+    app[VAULT] = Vault()
     app[HOUSE_NAME] = house
     app[PING_RULES] = PUBLIC_ONLY
     app[RECORDINGS_DIR] = recordings_dir
@@ -179,7 +172,6 @@ async def serve(config: WebConfig) -> None:
             secure_cookies=config.secure_cookies,
             snapshot_file=config.snapshot_file,
             prompts_dir=config.prompts_dir,
-            data_secret=config.data_secret,
             house=config.house,
             softphone=config.softphone,
             web_url=config.web_url,

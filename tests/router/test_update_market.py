@@ -62,6 +62,7 @@ async def test_an_archived_market_is_read_again(engine: AsyncEngine, tmp_path: P
     assert await archived_snapshot(engine, read.snapshot.digest) == read.snapshot
     assert await archived_snapshot(engine, "0" * 64) is None
 
+
 async def test_no_secret_of_a_bidder_is_in_a_market_file_or_in_the_archive(
     engine: AsyncEngine, tmp_path: Path
 ) -> None:
@@ -77,7 +78,9 @@ async def test_no_secret_of_a_bidder_is_in_a_market_file_or_in_the_archive(
     await archive_market(engine, read.snapshot, read.parts)
     write_parts(file, version=1, digest=read.snapshot.digest, parts=read.parts)
     async with engine.connect() as connection:
-        kept = [zlib.decompress(part) for part in await connection.scalars(select(tables.market_parts.c.document))]
+        kept = [
+            zlib.decompress(part) for part in await connection.scalars(select(tables.market_parts.c.document))
+        ]
     assert b"bids.example" not in file.read_bytes() and kept
     assert not [place for place in (file.read_bytes(), *kept) if b"canary" in place]
 

@@ -9,15 +9,17 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from store.key_ring import KeyRing, spelled
 from store.tables import buyers, licences, targets, users
 from tests.postgres import owner_of
 from tollbridge.doctor import Finding, Verdict, examine, settings_table
 from tollbridge.node_config import layout_of
 from tollbridge.node_state import NodeState, locked, write_state
+from tollbridge.sealed_database import leave_mark
+from tollbridge.sealing_keys import make_sealing_keys, write_sealing_keys
 from tollbridge.settings import Settings
 from web.second_factor.vault import Vault
 
@@ -75,24 +77,52 @@ async def test_licences_that_end_soon_are_warned_of(
     )
 
 
-async def test_second_factors_under_another_secret_are_told_before_their_people_find_out(
+async def test_second_factors_that_do_not_open_are_told_before_their_people_find_out(
     engine: AsyncEngine, database_url: str, tmp_path: Path
 ) -> None:
     async with engine.begin() as connection:
-        for user_id, secret in ((1, "the shared secret of all nodes"), (2, "one that was lost")):
-            sealed = Vault(secret).seal(user_id, "JBSWY3DPEHPK3PXP")
+        for user_id, kept in (
+            (1, Vault().seal(1, "JBSWY3DPEHPK3PXP")),
+            (2, b"v1:sealed by an older version"),
+        ):
             person = {"id": user_id, "email": f"{user_id}@example.com", "password_hash": "", "role": "admin"}
-            await connection.execute(insert(users).values(**person, totp_secret=sealed))
+            await connection.execute(insert(users).values(**person, totp_secret=kept))
     settings = settings_for(tmp_path, database_url)
-    assert "second factors" not in {finding.part for finding in await examine(settings)}, "no secret yet"
-    settings = settings.model_copy(update={"data_secret": SecretStr("the shared secret of all nodes")})
     findings = {finding.part: finding for finding in await examine(settings)}
     assert findings["second factors"].verdict is Verdict.BROKEN
-    assert "1 of 2 were sealed with another secret" in findings["second factors"].detail
+    assert "1 of 2 cannot be opened" in findings["second factors"].detail
     async with engine.begin() as connection:
         await connection.execute(delete(users).where(users.c.id == 2))
     findings = {finding.part: finding for finding in await examine(settings)}
     assert findings["second factors"].verdict is Verdict.FINE
+
+
+async def test_keys_that_are_not_the_databases_are_told(
+    engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> None:
+    settings = settings_for(tmp_path, database_url).model_copy(
+        update={"sealing_keys_file": tmp_path / "keys"}
+    )
+
+    async def keys_finding() -> Finding | None:
+        return next((one for one in await examine(settings) if one.part == "sealing keys"), None)
+
+    assert await keys_finding() is None and not (tmp_path / "keys").exists(), "nothing is sealed yet"
+    ring = make_sealing_keys(settings)
+    async with engine.begin() as connection:
+        await leave_mark(connection, ring, settings)
+    found = await keys_finding()
+    assert found is not None and found.verdict is Verdict.FINE
+    write_sealing_keys(settings, ring.with_newer_key())
+    found = await keys_finding()
+    assert found is not None and found.verdict is Verdict.NOTE and "secrets rotate" in found.detail
+    for text, words in (
+        (spelled(KeyRing.made()), "not those that seal this database"),
+        (None, "Put the file back"),
+    ):
+        (tmp_path / "keys").unlink() if text is None else (tmp_path / "keys").write_text(text)
+        found = await keys_finding()
+        assert found is not None and found.verdict is Verdict.BROKEN and words in found.detail
 
 
 async def test_a_database_that_is_away_is_one_finding_with_advice(tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ from web.auth import UserCreated, create_user
 
 EMAIL = "ada@example.com"
 PASSWORD = "correct horse battery"
-DATA_SECRET = "what second factors of tests are sealed with"
 
 Client = TestClient[web.Request, web.Application]
 
@@ -94,7 +93,6 @@ async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[TestServer]
         secure_cookies=False,
         snapshot_file=market_file,
         prompts_dir=prompts_dir,
-        data_secret=DATA_SECRET,
         take_sound=take_sound,
     )
     server = TestServer(app)

@@ -23,7 +23,6 @@ def config_of(port: int, database_url: str) -> WebConfig:
         address="127.0.0.1",
         port=port,
         database_url=database_url,
-        data_secret="only for this test",
         snapshot_file=Path("/nowhere/market.json"),
         prompts_dir=Path("/nowhere"),
     )

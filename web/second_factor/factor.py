@@ -33,7 +33,7 @@ class CodeRefusal(StrEnum):
     """Why a code opened nothing."""
 
     UNREADABLE = (
-        "Your second factor cannot be read any more: the secret of this house that it was sealed with has changed. "
+        "Your second factor cannot be read any more: the keys of this house that it was sealed by have changed. "
         "Type a recovery code and set it up anew, or ask an admin to take it away."
     )
     OVER = "That took too long: sign in again."
@@ -54,7 +54,7 @@ async def factor_of(engine: AsyncEngine, user: User) -> Factor:
 
 
 def is_lost(vault: Vault, user: User, factor: Factor) -> bool:
-    """Tell whether this second factor was sealed under a secret that is not this house's any more."""
+    """Tell whether this second factor was sealed by keys that are not this house's any more."""
     return factor.sealed is not None and vault.open(user.user_id, factor.sealed) is None
 
 
@@ -95,7 +95,7 @@ async def begin_setup(engine: AsyncEngine, vault: Vault, user: User, now: dateti
             token_digest=digest_of(token),
             purpose=Purpose.ADD_TOTP,
             user_id=user.user_id,
-            challenge=vault.seal(user.user_id, secret).encode(),
+            challenge=vault.seal(user.user_id, secret),
             now=now,
             expires_at=now + SETUP_LIFETIME,
         )
@@ -110,7 +110,7 @@ async def secret_of_setup(
         found = await read_challenge(connection, digest_of(token), Purpose.ADD_TOTP, now)
     if found is None or found.user_id != user.user_id or found.challenge is None:
         return None
-    return vault.open(user.user_id, found.challenge.decode())
+    return vault.open(user.user_id, found.challenge)
 
 
 async def finish_setup(

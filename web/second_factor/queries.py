@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, any_, func, literal, select, update
+from sqlalchemy import any_, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import users
-from web.second_factor.vault import SEALED
 
 
 @dataclass(frozen=True, kw_only=True)
 class Factor:
     """What somebody has beside the password. `sealed` is the secret as it is kept (web/second_factor/vault.py)."""
 
-    sealed: str | None
+    sealed: bytes | None
     recovery_codes_left: int
 
 
@@ -32,7 +31,7 @@ async def read_factor(connection: AsyncConnection, user_id: int) -> Factor:
     )
 
 
-async def use_step(connection: AsyncConnection, user_id: int, sealed: str, step: int) -> bool:
+async def use_step(connection: AsyncConnection, user_id: int, sealed: bytes, step: int) -> bool:
     """Use up the code of a time step, and all before it. False when it was used already, or the secret is another."""
     statement = (
         update(users)
@@ -60,7 +59,7 @@ async def use_recovery_code(connection: AsyncConnection, user_id: int, digest: b
 
 
 async def set_factor(
-    connection: AsyncConnection, user_id: int, *, sealed: str, step: int, recovery_digests: Sequence[bytes]
+    connection: AsyncConnection, user_id: int, *, sealed: bytes, step: int, recovery_digests: Sequence[bytes]
 ) -> None:
     await connection.execute(
         update(users)
@@ -69,25 +68,16 @@ async def set_factor(
     )
 
 
-async def read_bare_factors(connection: AsyncConnection) -> dict[int, str]:
-    """Return the secrets, by person, that are kept as they are."""
-    return await _read_factors(connection, users.c.totp_secret.not_like(f"{SEALED}%"))
-
-
-async def read_sealed_factors(connection: AsyncConnection) -> dict[int, str]:
-    """Return the secrets, by person, that are kept sealed."""
-    return await _read_factors(connection, users.c.totp_secret.like(f"{SEALED}%"))
-
-
-async def _read_factors(connection: AsyncConnection, which: ColumnElement[bool]) -> dict[int, str]:
-    statement = select(users.c.id, users.c.totp_secret).where(which)
+async def read_factors(connection: AsyncConnection) -> dict[int, bytes]:
+    """Return the secrets, by person, as they are kept."""
+    statement = select(users.c.id, users.c.totp_secret).where(users.c.totp_secret.is_not(None))
     return {row.id: row.totp_secret for row in await connection.execute(statement)}
 
 
-async def seal_factor(connection: AsyncConnection, user_id: int, *, bare: str, sealed: str) -> None:
-    """Put a sealed secret in the place of the bare one, unless it has been changed meanwhile."""
+async def seal_factor(connection: AsyncConnection, user_id: int, *, before: bytes, sealed: bytes) -> None:
+    """Put a secret in the place of the one before, unless it has been changed meanwhile."""
     await connection.execute(
-        update(users).where(users.c.id == user_id, users.c.totp_secret == bare).values(totp_secret=sealed)
+        update(users).where(users.c.id == user_id, users.c.totp_secret == before).values(totp_secret=sealed)
     )
 
 

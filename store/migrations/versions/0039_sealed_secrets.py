@@ -36,6 +36,7 @@ def upgrade() -> None:
         "sealing_ring",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("newest", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_sealing_ring_one")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sealing_ring")),
     )

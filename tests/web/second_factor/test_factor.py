@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import audit_log, users, web_sessions
-from tests.web.conftest import DATA_SECRET, EMAIL, PASSWORD, Client, open_client, sign_in
+from tests.web.conftest import EMAIL, PASSWORD, Client, open_client, sign_in
 from web import auth
 from web.audit import Actor
 from web.auth import SecondFactorAsked, SignedIn, Visitor
@@ -32,7 +32,7 @@ from web.second_factor.factor import (
 )
 from web.second_factor.vault import Vault
 
-VAULT = Vault(DATA_SECRET)
+VAULT = Vault()
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 HERE = Visitor(address="192.0.2.1", user_agent="test")
 
@@ -149,7 +149,11 @@ async def test_each_recovery_code_opens_once_in_any_order(
     async with engine.begin() as connection:
         user_id = (await connection.execute(select(users.c.id))).scalar_one()
         await queries.set_factor(
-            connection, user_id, sealed="A", step=1, recovery_digests=[digest_of_code(code) for code in codes]
+            connection,
+            user_id,
+            sealed=b"A",
+            step=1,
+            recovery_digests=[digest_of_code(code) for code in codes],
         )
         used: set[int] = set()
         for n in order:
@@ -165,11 +169,11 @@ async def test_no_step_of_the_clock_opens_twice_nor_any_before_it(
 ) -> None:
     async with engine.begin() as connection:
         user_id = (await connection.execute(select(users.c.id))).scalar_one()
-        await queries.set_factor(connection, user_id, sealed="A", step=0, recovery_digests=[])
+        await queries.set_factor(connection, user_id, sealed=b"A", step=0, recovery_digests=[])
         newest = 0
         for step in steps:
-            assert await queries.use_step(connection, user_id, "A", step) is (step > newest)
-            assert not await queries.use_step(connection, user_id, "B", step + 100)
+            assert await queries.use_step(connection, user_id, b"A", step) is (step > newest)
+            assert not await queries.use_step(connection, user_id, b"B", step + 100)
             newest = max(newest, step)
 
 
