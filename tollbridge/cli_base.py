@@ -15,7 +15,8 @@ from tollbridge.faults import CannotRun
 from tollbridge.lines_source import DATABASE_FAULTS
 from tollbridge.node_config import layout_of
 from tollbridge.node_state import read_state
-from tollbridge.sealing_keys import use_sealing_keys
+from tollbridge.sealed_database import problem_of_keys
+from tollbridge.sealing_keys import sealing_keys_file, use_sealing_keys
 from tollbridge.settings import PREFIX, Settings, read_settings
 
 T = TypeVar("T")
@@ -40,6 +41,14 @@ def cli(context: click.Context) -> None:
         raise click.ClickException(wrong) from problem
 
 
+async def _refuse_other_keys(engine: AsyncEngine, settings: Settings) -> None:
+    """Raise CannotRun when this machine's keys would seal what no node opens. Without keys nothing can be sealed."""
+    if sealing_keys_file(settings).exists():
+        async with engine.connect() as connection:
+            if problem := await problem_of_keys(connection, settings):
+                raise CannotRun(problem)
+
+
 def with_engine(
     settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]], *, patient: bool = False
 ) -> T:
@@ -54,6 +63,7 @@ def with_engine(
     async def inside() -> T:
         engine = open_engine(url, application_name="tollbridge-cli", pool_size=2, patient=patient)
         try:
+            await _refuse_other_keys(engine, settings)
             return await work(engine)
         finally:
             await engine.dispose()
