@@ -348,7 +348,7 @@ trunks = Table(
     Column("addresses", ARRAY(Text), nullable=False),
     Column("registrar_uri", Text),
     Column("username", Text),
-    Column("password", SealedText("trunk password")),
+    Column("password", SealedText("trunk password", absent="")),
     Column("cost_per_minute_micros", BigInteger, nullable=False, server_default=text("0")),
     Column("cost_increment_seconds", Integer, nullable=False, server_default=text("6")),
     Column("cost_minimum_seconds", Integer, nullable=False, server_default=text("6")),

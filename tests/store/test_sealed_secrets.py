@@ -57,7 +57,7 @@ async def test_what_was_bare_reads_as_before_and_is_nowhere_in_rows_or_files(old
         passwords = (
             await connection.execute(select(tables.trunks.c.password).order_by(tables.trunks.c.id))
         ).scalars()
-        assert list(passwords) == ["canary-of-a-trunk", None]
+        assert list(passwords) == ["canary-of-a-trunk", ""]
         factor = (await connection.execute(select(tables.users.c.totp_secret))).scalar_one()
         files = await connection.execute(
             text(
