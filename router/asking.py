@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from router.buyers.dialect import HttpAnswer, HttpRequest, Offered, Question, Refused, Unreadable
+from router.buyers.kept_secrets import without_secrets
 from router.buyers.ping_client import PingClient, PingFailed
 from router.buyers.question import Known, answer_text, question_for, request_text
 from router.domain.auction import Bid, BidOutcome
@@ -63,9 +64,8 @@ class Asking:
         )
 
     def without_answer(self, outcome: BidOutcome, detail: str, arrived_us: int | None = None) -> Bid:
-        return Bid(
-            target_id=self.target_id, outcome=outcome, detail=detail[:MAXIMUM_DETAIL], arrived_us=arrived_us
-        )
+        detail = without_secrets(self.bidder.hidden, detail)[:MAXIMUM_DETAIL]
+        return Bid(target_id=self.target_id, outcome=outcome, detail=detail, arrived_us=arrived_us)
 
 
 async def ask(client: PingClient, asking: Asking) -> None:
@@ -142,7 +142,7 @@ def _read(asking: Asking, answer: HttpAnswer, read: Read, arrived_us: int) -> Bi
         dial=found.dial,
         arrived_us=arrived_us,
         reference=found.reference,
-        detail=found.detail[:MAXIMUM_DETAIL],
+        detail=without_secrets(asking.bidder.hidden, found.detail)[:MAXIMUM_DETAIL],
     )
 
 
@@ -156,7 +156,7 @@ def row_of(
     asking: Asking, bid: Bid, *, call_id: str, attempt: int, stage_id: int, kind: str
 ) -> dict[str, Any]:
     """Return an exchange as a row of the table `pings`."""
-    endpoint = asking.bidder.endpoint
+    endpoint, hidden = asking.bidder.endpoint, asking.bidder.hidden
     costs = kind == "ping" and asking.request is not None and bid.outcome is not BidOutcome.UNREACHABLE
     return {
         "call_id": UUID(call_id),
@@ -171,8 +171,8 @@ def row_of(
         "reference": bid.reference,
         "sent_at": asking.sent_at,
         "arrived_us": bid.arrived_us,
-        "request": "" if asking.request is None else request_text(endpoint, asking.request),
-        "answer": "" if asking.answer is None else answer_text(asking.answer),
+        "request": "" if asking.request is None else request_text(hidden, asking.request),
+        "answer": "" if asking.answer is None else answer_text(hidden, asking.answer),
         "detail": bid.words.replace("\0", " "),
         "cost_micros": endpoint.cost_micros if costs else 0,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -18,9 +18,10 @@ from router.auction_house import PUBLIC_ONLY
 from router.bidder_record_queries import read_records
 from router.buyers.addresses import AddressRules
 from router.buyers.dialect import Endpoint, Problem
+from router.buyers.kept_secrets import MASK, bound_to, has_mask, masked_settings
 from router.buyers.ping_client import PingClient
 from router.buyers.question import Known, answer_text, request_text
-from router.buyers.registry import DIALECTS, endpoint_problems
+from router.buyers.registry import endpoint_problems
 from router.domain.auction import AuctionWanted, BidOutcome, judged
 from router.domain.bidder_record import NO_RECORD
 from router.ping_endpoints import Bidder
@@ -28,9 +29,6 @@ from router.ping_endpoints import Bidder
 MADE_UP_CALLER = "+16145550100"
 """555-0100 to 555-0199 are nobody's."""
 MADE_UP_ANSWERS: Mapping[str, str] = {"loan_type": "refinance"}
-MASK = "***"
-_PLAIN_HEADERS = frozenset({"content-type", "accept", "user-agent"})
-_SECRET_SETTINGS = frozenset({"campaign_key"})
 _FIELDS = {field.name for field in fields(Endpoint)}
 
 
@@ -38,21 +36,6 @@ def without_secrets(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return an endpoint as it may be shown: whether there is a secret, and no header that may hold one."""
     shown = {**row, "settings": masked_settings(row["settings"])}
     shown["secret"] = MASK if row["secret"] else ""
-    return shown
-
-
-def masked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings as they may be shown: MASK stands for what may be a secret."""
-    shown: dict[str, Any] = {}
-    for name, value in settings.items():
-        if name in _SECRET_SETTINGS:
-            shown[name] = MASK
-        elif name == "headers" and isinstance(value, dict):
-            shown[name] = {
-                header: text if header.lower() in _PLAIN_HEADERS else MASK for header, text in value.items()
-            }
-        else:
-            shown[name] = masked_settings(value) if isinstance(value, dict) else value
     return shown
 
 
@@ -100,11 +83,23 @@ async def set_endpoint(
             return Refused(problems=(f"target {target_id} has no endpoint yet: name --dialect and --url",))
         before = known or Endpoint(target_id=target_id, dialect="", url="")
         endpoint = replace(before, **changes)
-        problems = endpoint_problems(endpoint, rules)
+        problems = [*_moved_problems(known, endpoint, changes), *endpoint_problems(endpoint, rules)]
         if problems:
             return Refused(problems=tuple(problems))
         await queries.write_endpoint(connection, endpoint)
         return endpoint
+
+
+def _moved_problems(known: Endpoint | None, endpoint: Endpoint, changes: Mapping[str, Any]) -> list[Problem]:
+    """Say which secrets have to be given again: those that are kept go to the hosts they were entered for."""
+    if known is None or bound_to(asdict(endpoint)) <= bound_to(asdict(known)):
+        return []
+    found = []
+    if known.secret and "secret" not in changes:
+        found.append("secret: it was given for another host or dialect: give it again by --secret-file")
+    if has_mask(masked_settings(known.settings)) and "settings" not in changes:
+        found.append("settings: they hold headers or keys for another host or dialect: give --settings again")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,7 +136,7 @@ async def try_endpoint(
     problems = endpoint_problems(endpoint, rules)
     if problems:
         return Refused(problems=tuple(problems))
-    bidder = Bidder(endpoint=endpoint, dialect=DIALECTS[endpoint.dialect], ceilings=endpoint.ceilings)
+    bidder = Bidder.of(endpoint)
     asking = Asking(
         bidder=bidder,
         known=Known(
@@ -168,15 +163,15 @@ async def try_endpoint(
         wanted = AuctionWanted(stage_id=0, deadline_ms=deadline_ms, floor_micros=0, offers=())
         asking.bid = judged(asking.bid, wanted, datetime.now(UTC), bidder.ceilings)
     took_ms = (time.monotonic_ns() - asking.started_ns) / 1e6
-    return _tried(endpoint, asking, took_ms)
+    return _tried(asking, took_ms)
 
 
-def _tried(endpoint: Endpoint, asking: Asking, took_ms: float) -> Tried:
+def _tried(asking: Asking, took_ms: float) -> Tried:
     assert asking.bid is not None, "asked, or given up"
     bid = asking.bid
     return Tried(
-        request="" if asking.request is None else request_text(endpoint, asking.request),
-        answer="" if asking.answer is None else answer_text(asking.answer),
+        request="" if asking.request is None else request_text(asking.bidder.hidden, asking.request),
+        answer="" if asking.answer is None else answer_text(asking.bidder.hidden, asking.answer),
         took_ms=round(took_ms, 1),
         outcome=bid.outcome,
         bid_micros=bid.bid_micros,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.buyers.addresses import AddressRules
 from router.buyers.dialect import Dialect, Endpoint
+from router.buyers.kept_secrets import hidden_texts
 from router.buyers.registry import DIALECTS, endpoint_problems
 from router.domain.worth import Ceilings
 from router.ping_queries import read_endpoints
@@ -28,6 +29,17 @@ class Bidder:
     dialect: Dialect
     ceilings: Ceilings
     """The endpoint's, made once."""
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """What of it stands in no log, in every spelling."""
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> Bidder:
+        return cls(
+            endpoint=endpoint,
+            dialect=DIALECTS[endpoint.dialect],
+            ceilings=endpoint.ceilings,
+            hidden=hidden_texts(endpoint),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,9 +62,7 @@ def bidders_of(endpoints: Sequence[Endpoint], rules: AddressRules) -> Bidders:
         if problems:
             unusable[endpoint.target_id] = "; ".join(problems)[:500]
         else:
-            usable[endpoint.target_id] = Bidder(
-                endpoint=endpoint, dialect=DIALECTS[endpoint.dialect], ceilings=endpoint.ceilings
-            )
+            usable[endpoint.target_id] = Bidder.of(endpoint)
     return Bidders(usable=usable, unusable=unusable)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha1
 from uuid import UUID
 
 from router.buyers.dialect import Endpoint, HttpAnswer, HttpRequest, Question
+from router.buyers.kept_secrets import without_secrets
 from router.buyers.tollbridge.signing import caller_hash
 from router.domain.decision import (
     DISAGREE,
@@ -23,7 +24,6 @@ MAXIMUM_TEXT = 4_000
 MAXIMUM_ANSWERS = 40
 MAXIMUM_ANSWER_CHARACTERS = 200
 _OURS = frozenset({STATE_TAG, STATE_CANDIDATES_TAG, HOPS_TAG})
-_SECRET_SETTINGS = ("campaign_key",)
 _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 """The first digit of a UUID's third group but one, as RFC 9562 wants it."""
 
@@ -100,19 +100,15 @@ def question_for(
     )
 
 
-def request_text(endpoint: Endpoint, request: HttpRequest) -> str:
-    """Return a request as it is stored: bounded, and without the secrets in it."""
+def request_text(hidden: Iterable[str], request: HttpRequest) -> str:
+    """Return a request as it is stored: bounded, and without the `hidden` texts in it."""
     text = f"{request.method} {request.url}\n{_readable(request.body)}"
-    secrets = [endpoint.secret, *(str(endpoint.settings.get(name, "")) for name in _SECRET_SETTINGS)]
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    return text[:MAXIMUM_TEXT]
+    return without_secrets(hidden, text)[:MAXIMUM_TEXT]
 
 
-def answer_text(answer: HttpAnswer) -> str:
-    """Return an answer as it is stored, bounded."""
-    return f"{answer.status}\n{_readable(answer.body)}"[:MAXIMUM_TEXT]
+def answer_text(hidden: Iterable[str], answer: HttpAnswer) -> str:
+    """Return an answer as it is stored, likewise: some say what they were sent."""
+    return without_secrets(hidden, f"{answer.status}\n{_readable(answer.body)}")[:MAXIMUM_TEXT]
 
 
 def _answers(request: RouteRequest) -> dict[str, str]:

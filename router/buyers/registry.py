@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from router.buyers.addresses import AddressRules, url_problem
 from router.buyers.dialect import Dialect, Endpoint, Problem
+from router.buyers.kept_secrets import urls_of
 from router.buyers.leadspedia_like.dialect import DIALECT as LEADSPEDIA_LIKE
 from router.buyers.retreaver.dialect import DIALECT as RETREAVER
 from router.buyers.ringba.dialect import DIALECT as RINGBA
@@ -24,7 +25,8 @@ def endpoint_problems(endpoint: Endpoint, rules: AddressRules) -> list[Problem]:
     dialect = DIALECTS.get(endpoint.dialect)
     if dialect is None:
         return [f"dialect: {endpoint.dialect!r} is not one of {', '.join(sorted(DIALECTS))}"]
-    judged = [(place, url_problem(url, rules)) for place, url in _urls(endpoint)]
+    urls = urls_of({"url": endpoint.url, "settings": endpoint.settings})
+    judged = [(place, url_problem(url, rules)) for place, url in urls]
     found = [f"{place}: {wrong}" for place, wrong in judged if wrong]
     if endpoint.budget_per_minute is not None and endpoint.budget_per_minute < 0:
         found.append("budget_per_minute: negative")
@@ -46,12 +48,3 @@ def _limit_problems(endpoint: Endpoint) -> list[Problem]:
         if not 0 <= getattr(endpoint, name) <= 100
     ]
     return found
-
-
-def _urls(endpoint: Endpoint) -> Iterator[tuple[str, str]]:
-    """Every URL of an endpoint with its place: a template may have one of its own for each request."""
-    yield "url", endpoint.url
-    for name in ("ping", "post"):
-        request = endpoint.settings.get(name)
-        if isinstance(request, dict) and isinstance(request.get("url"), str):
-            yield f"settings.{name}.url", request["url"]

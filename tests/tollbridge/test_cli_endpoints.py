@@ -212,3 +212,25 @@ def test_a_rested_bidder_and_its_pings_of_this_minute_are_seen_in_the_list(
     )
     listed = run("list").output
     assert "rested until " in listed and "4/5 a minute" in listed
+
+
+def test_secrets_are_given_again_for_another_host_or_dialect(run: Any, tmp_path: Path) -> None:
+    url, strange = "https://bids.example.com/p", "https://strange.example/take"
+    run("set", "7", "--dialect", "tollbridge", "--url", url, "--secret-file", "-", typed=SECRET)
+    for moved in (
+        ("--url", strange),
+        ("--dialect", "retreaver"),
+        ("--url", "https://bids.example.com:444/p"),
+    ):
+        refused = run("set", "7", *moved)
+        assert refused.exit_code == 1 and "secret: it was given for another host" in refused.output
+    assert run("set", "7", "--url", "https://bids.example.com/other", "--budget", "5").exit_code == 0
+    assert run("set", "7", "--url", strange, "--secret-file", "-", typed=SECRET).exit_code == 0
+    file = tmp_path / "template.json"
+    file.write_text(json.dumps(TEMPLATE))
+    made = ("set", "7", "--dialect", "template", "--url", url, "--settings", str(file), "--secret-file", "-")
+    assert run(*made, typed=SECRET).exit_code == 0
+    refused = run("set", "7", "--url", strange, "--secret-file", "-", typed=SECRET)
+    assert refused.exit_code == 1 and "settings: they hold headers or keys" in refused.output
+    (row,) = json.loads(run("list", "--json").output)
+    assert row["url"] == url

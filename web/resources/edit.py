@@ -20,6 +20,7 @@ from web.api.operation import FieldProblem, Problem, changed_meanwhile, conflict
 from web.audit import Actor, write_audit
 from web.resources import queries
 from web.resources.fields import Kind
+from web.resources.kept_secrets import problem_of_move
 from web.resources.resource import Resource
 
 UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION, CHECK_VIOLATION = "23505", "23503", "23514"
@@ -78,6 +79,8 @@ async def change(
             before = resource.values_of(row)
             if seen is not None and seen != etag_of(before):
                 return changed_meanwhile(resource.one)
+            if (moved := problem_of_move(resource, actor, before, form.model_dump())) is not None:
+                return moved
             problems = await _problems(connection, resource, form, row_id)
             if problems:
                 return refused(*problems)

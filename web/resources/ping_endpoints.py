@@ -11,11 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.auction_house import PUBLIC_ONLY
 from router.buyers.dialect import Endpoint
+from router.buyers.kept_secrets import (
+    MASK,
+    bound_to,
+    goes_to,
+    has_mask,
+    masked_settings,
+    unmasked_settings,
+)
 from router.buyers.registry import endpoint_problems
 from router.domain.auction import MAXIMUM_BID_MICROS, MAXIMUM_MINIMUM_CONNECTED_MS
 from router.domain.bidder_record import DEFAULT_LEAST_PAID_PERCENT, DEFAULT_MOST_REFUSED_PERCENT
 from router.domain.worth import DEFAULT_HIGHEST_BID_MICROS, DEFAULT_LONGEST_MINIMUM_SECONDS
-from router.endpoint_admin import MASK, masked_settings, state_of
+from router.endpoint_admin import state_of
 from router.endpoint_queries import RECORD_COLUMNS, read_endpoint, read_wins
 from rules.money import MAXIMUM_MICROS
 from store.tables import ping_endpoints
@@ -59,7 +67,11 @@ class PingEndpointForm(Body):
     ]
     secret: Annotated[
         Annotated[str, StringConstraints(max_length=500)] | None,
-        Shown(label="Shared secret", kind=Kind.SECRET, help="Signs our pings, or opens theirs."),
+        Shown(
+            label="Shared secret",
+            kind=Kind.SECRET,
+            help="Signs our pings, or opens theirs. Type it again when the host or the dialect changes.",
+        ),
     ] = None
     settings: Annotated[
         dict[str, Any],
@@ -133,9 +145,9 @@ async def check(
     known = None if row_id is None else await read_endpoint(connection, row_id)
     secret = form.secret if form.secret is not None else ("" if known is None else known.secret)
     before = {} if known is None else known.settings
-    settings = _unmasked(form.settings, before)
-    if MASK in _texts_of(settings):
-        return [FieldProblem(field="settings", problem=f"{MASK} stands for nothing here: write it anew")]
+    settings = unmasked_settings(form.settings, before)
+    if has_mask(settings):
+        return [FieldProblem(field="settings", problem=f"{MASK} stands for nothing here: type it again")]
     values = {**form.model_dump(), "secret": secret, "settings": settings}
     found = []
     for problem in endpoint_problems(Endpoint(**values), PUBLIC_ONLY):
@@ -154,29 +166,12 @@ async def check(
 def keep(columns: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Put back what was sent masked, and an empty secret where there is none to keep."""
     secret = columns["secret"] if before else columns["secret"] or ""
-    settings = _unmasked(columns["settings"], before.get("settings", {}))
+    settings = unmasked_settings(columns["settings"], before.get("settings", {}))
     return {**columns, "secret": secret, "settings": settings}
 
 
 def hide(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "settings": masked_settings(values["settings"])}
-
-
-def _unmasked(settings: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        known = before.get(name)
-        if isinstance(value, dict):
-            found[name] = _unmasked(value, known if isinstance(known, dict) else {})
-        else:
-            found[name] = known if value == MASK and known is not None else value
-    return found
-
-
-def _texts_of(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [text for part in value.values() for text in _texts_of(part)]
-    return [value]
 
 
 NO_WINS: Mapping[str, Any] = dict.fromkeys(column.name for column in RECORD_COLUMNS)
@@ -226,6 +221,8 @@ PING_ENDPOINTS = Resource(
     check=check,
     keep=keep,
     hide=hide,
+    secrets_go_to=goes_to,
+    secrets_bound_to=bound_to,
     computed=states,
     computed_labels={"state": "State"},
 )

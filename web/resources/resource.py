@@ -126,6 +126,10 @@ class Resource:
     computed_labels: Mapping[str, str] = field(default_factory=dict)
     hide: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     keep: Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] | None = None
+    secrets_go_to: Callable[[Mapping[str, Any]], frozenset[str]] | None = None
+    """Where a row's secrets are sent: once one is kept, only an admin adds to it."""
+    secrets_bound_to: Callable[[Mapping[str, Any]], frozenset[str]] | None = None
+    """What a row's secrets were entered for: more than that, and they are entered again."""
     constraints: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     links: Sequence[Related] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)

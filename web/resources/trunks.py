@@ -47,7 +47,14 @@ class TrunkForm(Body):
         Shown(label="Registrar", help="Where we register, such as sip:sip.example.com. Empty: we do not."),
     ] = None
     username: Annotated[ShortText | None, Shown(label="User name there")] = None
-    password: Annotated[ShortText | None, Shown(label="Password there", kind=Kind.SECRET)] = None
+    password: Annotated[
+        ShortText | None,
+        Shown(
+            label="Password there",
+            kind=Kind.SECRET,
+            help="Type it again when the registrar changes.",
+        ),
+    ] = None
     cost_per_minute_micros: Annotated[
         Micros, Shown(label="Calls in: costs a minute", kind=Kind.MONEY, help=_FROM_NOW)
     ] = 0
@@ -115,6 +122,11 @@ def _place(form: TrunkForm, reason: str) -> str:
     return "registrar_uri" if form.registrar_uri else "name"
 
 
+def registrars_of(values: Mapping[str, Any]) -> frozenset[str]:
+    """Return where the password is proved: the registrar as it is written, way and port included."""
+    return frozenset({values["registrar_uri"].lower()} if values["registrar_uri"] else ())
+
+
 async def choices(connection: AsyncConnection) -> Mapping[str, Mapping[str, str]]:
     return {"carrier_name": {one.values["carrier_name"]: "" for one in PRESETS.values()}}
 
@@ -155,6 +167,8 @@ TRUNKS = Resource(
     search=("name", "carrier_name"),
     group="House",
     editors=frozenset({Role.ADMIN}),
+    secrets_go_to=registrars_of,
+    secrets_bound_to=registrars_of,
     check=check,
     choices=choices,
     presets=PRESETS,

@@ -92,14 +92,21 @@ def _body_problems(body_format: Any, body: Any, place: str) -> Iterator[Problem]
             yield f"{place}.body: given, but body_format is none"
     elif body_format == "xml":
         yield from _text_problems(body, f"{place}.body")
+        yield from _secret_problems([body] if isinstance(body, str) else [], f"{place}.body")
     elif not isinstance(body, dict):
         yield f"{place}.body: must be an object"
     elif body_format == "form" and not all(isinstance(text, str) for text in body.values()):
         yield f"{place}.body: a form's fields must be text"
     else:
-        yield from _text_problems(
-            json.dumps(list(_strings(body))), f"{place}.body", every=list(_strings(body))
-        )
+        texts = list(_strings(body))
+        yield from _text_problems(json.dumps(texts), f"{place}.body", every=texts)
+        yield from _secret_problems(texts, f"{place}.body")
+
+
+def _secret_problems(texts: list[str], place: str) -> Iterator[Problem]:
+    """Bodies are stored and shown, and what a body may say is for many to change."""
+    if any("{secret}" in text for text in texts):
+        yield f"{place}: {{secret}} goes into a header or the address, never into a body"
 
 
 def _text_problems(text: Any, place: str, *, every: list[str] | None = None) -> Iterator[Problem]:

@@ -86,6 +86,7 @@ def read_post(endpoint: Endpoint, question: Question, answer: HttpAnswer) -> Off
 
 def _request(endpoint: Endpoint, template: Any, question: Question, reference: str) -> HttpRequest:
     value = values_of(question, secret=endpoint.secret, reference=reference)
+    bare = values_of(question, secret="", reference=reference)
     body_format = template.get("body_format", "none")
     own = {"Content-Type": CONTENT_TYPES[body_format]} if body_format in CONTENT_TYPES else {}
     headers = {name: fill_header(text, value) for name, text in template.get("headers", {}).items()}
@@ -93,7 +94,7 @@ def _request(endpoint: Endpoint, template: Any, question: Question, reference: s
         method=template.get("method", "POST"),
         url=fill_url(template.get("url", endpoint.url), value),
         headers={**own, **headers},
-        body=fill_body(template.get("body"), body_format, value),
+        body=fill_body(template.get("body"), body_format, bare),
     )
 
 
