@@ -9,6 +9,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.auction import now_in_utc
@@ -17,6 +18,7 @@ from router.domain.auction import Bid, BidOutcome, ranked
 from router.domain.breaker import LEAST_ASKED, WELL
 from router.domain.decision import Reserved
 from router.ping_queries import read_health
+from store.tables import ping_endpoints
 from tests.router.auctions import (
     LOOPBACK,
     an_endpoint,
@@ -26,7 +28,7 @@ from tests.router.auctions import (
     outcomes,
     wanted_from,
 )
-from tests.router.bidders import bidders
+from tests.router.bidders import SECRET, bidders
 from tests.router.markets import CALL, a_request
 from tests.router.stored import execute, scalar
 
@@ -288,14 +290,11 @@ async def store_endpoint(engine: AsyncEngine, target_id: int, url: str, budget: 
         " SELECT :target, max(id), 'desk', 'sip:d@127.0.0.1', '{refinance}', '{}' FROM buyers",
         target=target_id,
     )
-    await execute(
-        engine,
-        "INSERT INTO ping_endpoints (target_id, dialect, url, secret, budget_per_minute, cost_micros)"
-        " VALUES (:target, 'tollbridge', :url, 'a secret of two houses', :budget, 2000)",
-        target=target_id,
-        url=url,
-        budget=budget,
-    )
+    endpoint = {"target_id": target_id, "dialect": "tollbridge", "url": url, "secret": SECRET}
+    async with engine.begin() as connection:
+        await connection.execute(
+            insert(ping_endpoints).values(**endpoint, budget_per_minute=budget, cost_micros=2000)
+        )
 
 
 async def test_a_budget_holds_over_all_nodes_and_pings_are_stored_with_their_cost(

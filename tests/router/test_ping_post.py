@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router import kept_data
@@ -20,6 +21,7 @@ from router.replay import replay
 from router.reservations import take_lease
 from router.route_call import Routed, Router
 from router.snapshot import CurrentSnapshot
+from store.tables import ping_endpoints
 from tests.router.auctions import LOOPBACK
 from tests.router.bidders import SECRET, Bidders, bidders
 from tests.router.markets import PATIENT_SECONDS, a_campaign, a_licence, a_market, a_request, a_target
@@ -42,14 +44,9 @@ async def routed_among(
 ) -> AsyncIterator[tuple[Router, CurrentSnapshot]]:
     await store_market(engine, a_ping_post_market(len(paths), together))
     for target_id, path in enumerate(paths, 1):
-        await execute(
-            engine,
-            "INSERT INTO ping_endpoints (target_id, dialect, url, secret, cost_micros)"
-            " VALUES (:target, 'tollbridge', :url, :secret, 1500)",
-            target=target_id,
-            url=there.url(path),
-            secret=SECRET,
-        )
+        endpoint = {"target_id": target_id, "dialect": "tollbridge", "url": there.url(path), "secret": SECRET}
+        async with engine.begin() as connection:
+            await connection.execute(insert(ping_endpoints).values(**endpoint, cost_micros=1500))
     snapshot = CurrentSnapshot(engine, tmp_path / "snapshot.json")
     await snapshot.load()
     async with open_auctions(engine, own_hop="house-a", rules=LOOPBACK) as auction:
