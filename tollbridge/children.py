@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tollbridge.child_environment import bare_environment
 from tollbridge.health import Ping
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,8 @@ class ChildSpec:
     failures_allowed: int = 2
     """So many pings in a row without an answer, and the process is killed."""
     ping_every_seconds: float = PING_EVERY_SECONDS
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=bare_environment, repr=False)
+    """All of it: nothing is inherited."""
     stop_within_seconds: float = 6.0
 
 
@@ -102,7 +104,7 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **self.spec.environment},
+                env=self.spec.environment,
                 start_new_session=True,
                 preexec_fn=lambda: _end_with(parent),
             )

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from tollbridge.child_environment import forget_secrets
 from tollbridge.cli_base import cli, json_option, pass_settings
 from tollbridge.faults import CannotRun
 from tollbridge.node_config import layout_of
@@ -27,6 +28,7 @@ def up(settings: Settings, as_json: bool) -> None:
     from tollbridge.node import run_node
     from tollbridge.run import configure_log
 
+    forget_secrets()
     layout = layout_of(settings)
     layout.log_dir.mkdir(parents=True, exist_ok=True)
     configure_log(settings.log_level, layout.log_dir / "node.log")
@@ -52,6 +54,7 @@ def prepare_node(settings: Settings) -> None:
     from tollbridge.node import prepare
     from tollbridge.run import configure_log
 
+    forget_secrets()
     configure_log(settings.log_level)
     asyncio.run(prepare(settings, progress))
 
@@ -134,6 +137,7 @@ def demo(settings: Settings, once: bool, as_json: bool) -> None:
     """Start a node, put a small market into it and sell a real call."""
     from tollbridge.demo import run_demo
 
+    forget_secrets()
     sys.exit(asyncio.run(run_demo(settings, once=once or as_json)))
 
 
@@ -194,6 +198,7 @@ def run(settings: Settings, name: str, index: int) -> None:
     """Run one process of a node in the foreground, as systemd or compose want it."""
     from tollbridge.run import run_process
 
+    forget_secrets()
     run_process(name, settings, index)
 
 

@@ -23,6 +23,7 @@ from store.roles import RoleMissing
 from store.session import open_engine
 from tollbridge import health
 from tollbridge.asterisk_keeper import AsteriskKeeper
+from tollbridge.child_environment import environment_for
 from tollbridge.children import Child, ChildSpec
 from tollbridge.faults import CannotRun
 from tollbridge.layout import Layout
@@ -183,16 +184,9 @@ async def _render_prompts(settings: Settings, layout: Layout, database_url: str)
 
 
 def _specs(settings: Settings, layout: Layout, database_url: str, secret: str) -> list[ChildSpec]:
-    environment = {
-        f"{PREFIX}DATABASE_URL": database_url,
-        # Only who brings the schema needs the owner's rights.
-        f"{PREFIX}DATABASE_OWNER_URL": "",
-        f"{PREFIX}SECRET": secret,
-        f"{PREFIX}DATA_DIR": str(layout.data_dir),
-        "PYTHONPATH": str(PROGRAM_DIR),
-        # Speech decodes on one thread a process (FACTS 6); the others compute nothing.
-        "OMP_NUM_THREADS": "1",
-    }
+    given = {"database_url": database_url, "secret": secret, "data_dir": str(layout.data_dir)}
+    # Speech decodes on one thread a process; the others compute nothing.
+    more = {"PYTHONPATH": str(PROGRAM_DIR), "OMP_NUM_THREADS": "1"}
 
     def spec(name: str, ping: health.Ping, *arguments: str) -> ChildSpec:
         return ChildSpec(
@@ -200,7 +194,7 @@ def _specs(settings: Settings, layout: Layout, database_url: str, secret: str) -
             command=(sys.executable, "-m", "tollbridge", "run", *(arguments or (name,))),
             log_file=layout.log_dir / f"{name}.log",
             ping=ping,
-            environment=environment,
+            environment=environment_for(arguments[0] if arguments else name, settings, given) | more,
         )
 
     heartbeat = worker_heartbeat(layout)

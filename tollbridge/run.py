@@ -260,13 +260,16 @@ def run_process(name: str, settings: Settings, index: int = 0) -> None:
     raise_open_files_limit()
     set_priority_of(name)
     layout = layout_of(settings)
-    secret = node_secret(settings.secret.get_secret_value(), layout.secret_file)
+
+    def secret() -> str:
+        return node_secret(settings.secret.get_secret_value(), layout.secret_file)
+
     runners = {
-        "agi": lambda: run_agi(settings, layout, secret),
-        "speech": lambda: run_speech(settings, secret, index),
-        "web": lambda: run_web(settings, layout, secret),
+        "agi": lambda: run_agi(settings, layout, secret()),
+        "speech": lambda: run_speech(settings, secret(), index),
+        "web": lambda: run_web(settings, layout, secret()),
         "worker": lambda: run_worker(settings, layout),
-        "asterisk": lambda: run_asterisk(settings, secret),
+        "asterisk": lambda: run_asterisk(settings, secret()),
     }
     runners[name]()
 

@@ -27,11 +27,24 @@ START_SECONDS, MEND_SECONDS = 90.0, 20.0
 pytestmark = pytest.mark.timeout(180)
 
 
+CANARIES = {
+    "TOLLBRIDGE_STRIPE_API_KEY": "sk_test_canary1",
+    "TOLLBRIDGE_STRIPE_WEBHOOK_SECRET": "whsec_canary2",
+    "tollbridge_smtp_password": "canary3",
+    "TOLLBRIDGE_DATA_SECRET": "canary4-of-an-older-version",
+    "TOLLBRIDGE_SECRET": "canary5-of-the-node",
+    "SOMEBODY_ELSES_TOKEN": "canary6",
+}
+
+
 @pytest.fixture
 def node(command_line: CommandLine, tmp_path: Path) -> Iterator[CommandLine]:
     with (tmp_path / "up.out").open("wb") as output:
         process = subprocess.Popen(
-            command_line.words("up"), env=command_line.environment, stdout=output, stderr=output
+            command_line.words("up"),
+            env=command_line.environment | CANARIES,
+            stdout=output,
+            stderr=output,
         )
     try:
         wait(lambda: process.poll() is not None or bool(command_line.status().get("ready")), START_SECONDS)
@@ -51,6 +64,18 @@ def test_a_node_comes_up_mends_itself_and_goes_without_a_trace(node: CommandLine
     doctor = json.loads(node.run("doctor", "--json").stdout)
     assert [finding for finding in doctor["findings"] if finding["verdict"] == "broken"] == []
 
+    held = canaries_by_process(processes, tmp_path)
+    assert held.keys() == {*processes, "postgres", "started"}
+    assert held == {
+        **{name: set() for name in held},
+        "speech-0": {"canary5"},
+        "agi": {"canary5"},
+        "worker": {"canary3"},
+        "web": {"canary1", "canary2", "canary3", "canary5"},
+        # What these have started themselves: speech's readers know no more than it does.
+        "started": held["started"] & {"canary5"},
+    }
+
     second = node.run("up")
     assert second.returncode == 1 and "already runs" in second.stderr
 
@@ -68,6 +93,28 @@ def test_a_node_comes_up_mends_itself_and_goes_without_a_trace(node: CommandLine
     # `down` waits for the node's lock; the interpreter behind it ends a moment later.
     wait(lambda: left_running(tmp_path) == [], 5)
     assert node.run("status").returncode == 1
+
+
+def canaries_by_process(processes: dict[str, int], data_dir: Path) -> dict[str, set[str]]:
+    """Return which secrets stand in the environments of a node's processes, and of what these have started."""
+    found: dict[str, set[str]] = {"postgres": set(), "started": set()}
+    started = [one for pid in processes.values() for one in psutil.Process(pid).children(recursive=True)]
+    postgres = [
+        one
+        for one in psutil.process_iter(["name", "cwd"])
+        if one.info["name"] == "postgres" and str(data_dir) in str(one.info["cwd"])
+    ]
+    assert len(postgres) > 2
+    named = [(name, psutil.Process(pid)) for name, pid in processes.items()]
+    for name, process in [
+        *named,
+        *(("started", one) for one in started),
+        *(("postgres", one) for one in postgres),
+    ]:
+        environ = Path(f"/proc/{process.pid}/environ").read_bytes()
+        canaries = {one for one in map("canary{}".format, range(1, 7)) if one.encode() in environ}
+        found[name] = found.get(name, set()) | canaries
+    return found
 
 
 async def test_a_node_that_is_coming_up_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
