@@ -50,12 +50,23 @@ async def _refuse_other_keys(engine: AsyncEngine, settings: Settings) -> None:
 
 
 def with_engine(
-    settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]], *, patient: bool = False
+    settings: Settings,
+    work: Callable[[AsyncEngine], Awaitable[T]],
+    *,
+    patient: bool = False,
+    with_any_keys: bool = False,
 ) -> T:
-    """Do some work on this node's database; `patient` as of open_engine. Raises CannotRun when it cannot be reached."""
+    """Do some work on this node's database; `patient` as of open_engine.
+
+    Raises CannotRun when it cannot be reached, or other keys than this node's seal it (unless `with_any_keys`).
+    """
     state = read_state(layout_of(settings))
     url = settings.database_url or (state.database_url if state else "")
     if not url:
+        if state:
+            raise CannotRun(
+                f"set {PREFIX}DATABASE_URL as the running node has it: its keys are not at hand here"
+            )
         raise CannotRun(
             f"no node runs here and {PREFIX}DATABASE_URL is empty: start one with `tollbridge up`"
         )
@@ -63,7 +74,8 @@ def with_engine(
     async def inside() -> T:
         engine = open_engine(url, application_name="tollbridge-cli", pool_size=2, patient=patient)
         try:
-            await _refuse_other_keys(engine, settings)
+            if not with_any_keys:
+                await _refuse_other_keys(engine, settings)
             return await work(engine)
         finally:
             await engine.dispose()

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tollbridge.cli_base import cli, json_option, pass_settings, with_engine
 from tollbridge.output import print_json, progress, say
@@ -91,3 +92,41 @@ def secrets_rotate(settings: Settings, drop_now: bool, as_json: bool) -> None:
         say("the older keys are gone", colour="green")
     if done.next_step:
         say(done.next_step, colour="yellow")
+
+
+@secrets.command("start-over")
+@click.option("--lose-what-is-sealed", "confirmed", is_flag=True, help="Say that you know what is lost.")
+@pass_settings
+def secrets_start_over(settings: Settings, confirmed: bool) -> None:
+    """Go on with new keys when the old ones are lost for good. What they sealed is lost.
+
+    The keys are those of the file, made when there is none. Secrets of bidders and trunks are entered again; second
+    factors are replaced by recovery codes or taken away by an admin. Look for the file in every backup first.
+    """
+    from tollbridge.sealed_database import start_over
+    from tollbridge.sealing_keys import make_sealing_keys
+    from web.audit import Actor, Via, write_audit
+
+    if not confirmed:
+        raise click.ClickException(
+            "what is sealed would be lost for good: look for the file of keys in every backup and on every node."
+            " If it is gone: tollbridge secrets start-over --lose-what-is-sealed"
+        )
+    ring = make_sealing_keys(settings)
+
+    async def work(engine: AsyncEngine) -> bool:
+        async with engine.begin() as connection:
+            if not await start_over(connection, ring):
+                return False
+            actor = Actor(user=None, via=Via.COMMAND, name="tollbridge secrets start-over")
+            await write_audit(
+                connection, actor, action="start_over", kind="sealing_keys", ref=ring.keys[0].id.hex()
+            )
+            return True
+
+    if with_engine(settings, work, with_any_keys=True):
+        say(
+            "the database goes with these keys from now on: keep a copy of the file, and restart every node with it"
+        )
+    else:
+        say("these are the database's own keys: nothing is lost, and nothing was changed", colour="green")

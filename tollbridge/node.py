@@ -312,7 +312,7 @@ def _coming_up(settings: Settings) -> NodeState:
     return NodeState(
         pid=os.getpid(),
         started_ms=time.time_ns() // 1_000_000,
-        database_url=settings.database_url,
+        database_url="",
         processes={},
         restarts={},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -11,8 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from asterisk_conf.write import write_atomically
+from store.key_ring import NotSealedByUs, key_ring
 from tollbridge.faults import CannotRun
 from tollbridge.layout import Layout
+
+_SEALED, _PURPOSE = "sealed_database_url", "database url in node.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +33,12 @@ class NodeState:
 
 
 def write_state(layout: Layout, state: NodeState) -> None:
-    """Replace the state file (owner only: the database's URL is in it). Raises OSError."""
-    write_atomically(layout.state_file, json.dumps(asdict(state)))
+    """Replace the state file. A database's URL that may hold a password is sealed in it. Raises OSError."""
+    row = asdict(state)
+    if "@" in state.database_url:
+        row["database_url"] = ""
+        row[_SEALED] = base64.b64encode(key_ring().seal_text(_PURPOSE, state.database_url)).decode()
+    write_atomically(layout.state_file, json.dumps(row))
 
 
 def read_state(layout: Layout) -> NodeState | None:
@@ -38,9 +46,20 @@ def read_state(layout: Layout) -> NodeState | None:
     if not is_locked(layout):
         return None
     try:
-        return NodeState(**json.loads(layout.state_file.read_text()))
-    except (OSError, ValueError, TypeError):
+        row = json.loads(layout.state_file.read_text())
+        if sealed := row.pop(_SEALED, ""):
+            row["database_url"] = _unsealed(sealed)
+        return NodeState(**row)
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
+
+
+def _unsealed(text: str) -> str:
+    """Return the database's URL; empty without the keys: then the setting has to name it."""
+    try:
+        return key_ring().unseal_text(_PURPOSE, base64.b64decode(text))
+    except (NotSealedByUs, CannotRun):
+        return ""
 
 
 def is_locked(layout: Layout) -> bool:

@@ -22,12 +22,14 @@ from tollbridge.seal_anew import Count, Progress, seal_all_anew
 from tollbridge.sealed_database import NodeKeys, leave_mark, note_newest, other_nodes
 from tollbridge.sealing_keys import sealing_keys_file, sealing_keys_of, write_sealing_keys
 from tollbridge.settings import Settings
+from web.audit import Actor, Via, write_audit
 
 KEPT_SECONDS = 24 * 3600.0
 """How long older keys stay beside a newer one."""
 NODE_IS_GONE_AFTER = timedelta(hours=24)
 """A node that has said nothing for so long does not run; it will not start without the newer keys."""
 _ONE_AT_A_TIME = 7_042_039
+_WHO = Actor(user=None, via=Via.COMMAND, name="tollbridge secrets rotate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,9 @@ async def rotate(
             progress(f"a newer key is in {sealing_keys_file(settings)}")
         async with engine.begin() as connection:
             await note_newest(connection, ring)
+            await write_audit(
+                connection, _WHO, action="rotate", kind="sealing_keys", ref=ring.keys[0].id.hex()
+            )
         columns = await seal_all_anew(engine, ring, progress)
         why = _why_kept(columns, ring, others, settings, drop_now=drop_now)
         if why:

@@ -60,7 +60,8 @@ def mismatch(mark: RingMark, ring: KeyRing, settings: Settings) -> str | None:
     if mark.fingerprint != ring.fingerprint:
         return (
             f"the keys in {file} are not those that seal this database. Put back the database's own file from your"
-            f" backup or from another node, or name it by {PREFIX}SEALING_KEYS_FILE"
+            f" backup or from another node, or name it by {PREFIX}SEALING_KEYS_FILE (lost for good: `tollbridge secrets"
+            " start-over`)"
         )
     if mark.newest not in ring.ids:
         return (
@@ -114,6 +115,17 @@ async def leave_mark(connection: AsyncConnection, ring: KeyRing, settings: Setti
 async def note_newest(connection: AsyncConnection, ring: KeyRing) -> None:
     """Have the database know by which key it is sealed from now on: nodes without it do not start."""
     await connection.execute(update(sealing_ring).values(newest=ring.keys[0].id))
+
+
+async def start_over(connection: AsyncConnection, ring: KeyRing) -> bool:
+    """Have the database take this ring for its own; what others have sealed is lost. False: it was its own already."""
+    known = await read_mark(connection)
+    if known is not None and known.fingerprint == ring.fingerprint and known.newest in ring.ids:
+        return False
+    mark = {"fingerprint": ring.fingerprint, "newest": ring.keys[0].id}
+    statement = insert(sealing_ring).values(id=1, **mark)
+    await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=mark))
+    return True
 
 
 async def say_which_keys(engine: AsyncEngine, node: str) -> None:

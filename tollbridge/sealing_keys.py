@@ -31,7 +31,7 @@ def sealing_keys_of(settings: Settings) -> KeyRing:
         raise CannotRun(
             f"the keys that open what is sealed are not in {file}. Put the file back from your backup, copy it from"
             f" another node, or name another by {PREFIX}SEALING_KEYS_FILE; for a new database `tollbridge up` and"
-            " `prepare` make it"
+            " `prepare` make it (lost for good: `tollbridge secrets start-over`)"
         ) from problem
     except (OSError, UnicodeDecodeError, BadKeys) as problem:
         raise CannotRun(

@@ -71,6 +71,22 @@ def test_keys_that_are_missing_are_not_made_by_a_command(keys: Path) -> None:
     assert not keys.exists()
 
 
+def test_with_keys_that_are_lost_for_good_a_house_starts_over(keys: Path, database_url: str) -> None:
+    ring = key_rings.read_ring(keys.read_text())
+    execute(database_url, _TRUNK.format(ring.seal_text("trunk password", "x").hex()))
+    assert run("rotate").exit_code == 0
+    keys.unlink()
+    refused = run("start-over")
+    assert refused.exit_code == 1 and "--lose-what-is-sealed" in refused.output and not keys.exists()
+    done = run("start-over", "--lose-what-is-sealed")
+    assert done.exit_code == 0 and "keep a copy" in done.output, done.output
+    checked = run("check")
+    assert checked.exit_code == 1 and "trunks.password: 1 of 1 do not open" in checked.output
+    assert CliRunner().invoke(cli, ["endpoints", "list"]).exit_code == 0
+    again = run("start-over", "--lose-what-is-sealed")
+    assert "nothing is lost" in again.output
+
+
 def test_help_says_what_a_rotation_leaves_as_it_is() -> None:
     said = " ".join(run("rotate", "--help").output.split())
     assert "The key of the indexes" in said and "interrupted at any time" in said
