@@ -19,6 +19,7 @@ from router.route_call import Router
 from router.snapshot import CurrentSnapshot
 from store.session import open_engine
 from web.calls.download import AT_ONCE, EXPORTS
+from web.etags import ETAGS, Etags
 from web.keys import (
     ENGINE,
     HOUSE_NAME,
@@ -61,7 +62,7 @@ class WebConfig:
     address: str
     port: int
     database_url: str
-    # What second factors are sealed with in the database: the same for all nodes that share it.
+    # What second factors are sealed with in the database, and ETags made with: the same for all nodes that share it.
     data_secret: str = field(repr=False)
     # Where this process keeps the market it last saw; its own, the agi process has another.
     snapshot_file: Path
@@ -104,7 +105,7 @@ def make_app(
 ) -> web.Application:
     """Return the application over `engine`, which the caller opens and disposes of.
 
-    Without a `data_secret`, second factors are sealed under one that is gone with the application.
+    Without a `data_secret`, second factors are sealed and ETags made under one that is gone with the application.
     """
     app = web.Application(
         middlewares=[errors_as_pages, refuse_foreign_posts],
@@ -115,7 +116,9 @@ def make_app(
     app[PROMPTS_DIR] = prompts_dir
     app[TAKE_SOUND] = take_sound
     app[SOUNDS_AT_WORK] = asyncio.Semaphore(1)
-    app[VAULT] = Vault(data_secret or secrets.token_urlsafe())
+    data_secret = data_secret or secrets.token_urlsafe()
+    app[VAULT] = Vault(data_secret)
+    app[ETAGS] = Etags(data_secret)
     app[HOUSE_NAME] = house
     app[PING_RULES] = PUBLIC_ONLY
     app[RECORDINGS_DIR] = recordings_dir
