@@ -180,6 +180,7 @@ def run_web(settings: Settings, layout: Layout, secret: str) -> None:
         secure_cookies=settings.web_url.startswith("https://"),
         web_url=settings.web_url,
         trusted_proxies=networks_of(settings.trusted_proxies),
+        plain_http_networks=networks_of(settings.plain_http_networks),
         mail=mail_of(settings),
         take_sound=take_sound,
     )

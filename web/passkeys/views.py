@@ -25,7 +25,6 @@ from web.passkeys.keys import (
     rename_passkey,
     sign_in_with,
 )
-from web.proxies import is_secure
 from web.visitors import host_of, let_in, origin_of, visitor_of
 
 STATUSES = {PasskeyRefusal.WRONG: 403, PasskeyRefusal.LOCKED_OUT: 429}
@@ -52,8 +51,8 @@ async def finish_sign_in(request: web.Request) -> web.StreamResponse:
         return _answer(result)
     response = web.json_response({"location": own_path(_text(body, "next"))})
     zone = zones.zone_named(_text(body, "time_zone"))
-    if zone is not None and zones.COOKIE not in request.cookies:
-        zones.remember_zone(response, zone, secure=is_secure(request))
+    if zone is not None and not zones.has_zone(request):
+        zones.remember_zone(request, response, zone)
     await let_in(request, response, result.token)
     return response
 
