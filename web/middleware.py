@@ -12,11 +12,13 @@ from aiohttp import ClientConnectionResetError, web
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from rules.log_lines import SecurityEvent
 from web import auth
 from web.cookies import read_cookie
 from web.keys import ENGINE, MICROPHONE, USER, Role, User
 from web.pages import render
 from web.proxies import client_address, is_in_clear, is_secure
+from web.security_log import report
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +103,8 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
     except web.HTTPException as exception:
         if exception.status < 400:
             raise
+        if exception.status == 403:
+            report(request, SecurityEvent.FORBIDDEN)
         return _error_page(request, exception.status)
     except ClientConnectionResetError:
         if not _has_left(request):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from tollbridge.log_files import trim
+from tollbridge.log_files import RECORDS_BETWEEN_LOOKS, TrimmedHandler, trim
 
 
 def test_a_large_log_is_moved_aside_and_its_writer_goes_on(tmp_path: Path) -> None:
@@ -21,3 +22,12 @@ def test_a_small_log_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "agi.log"
     file.write_bytes(b"x" * 99)
     assert trim([file], largest_bytes=99) == []
+
+
+def test_a_stranger_cannot_fill_the_disk_by_the_security_log(tmp_path: Path) -> None:
+    handler = TrimmedHandler(tmp_path / "security.log", largest_bytes=10_000)
+    for _ in range(3 * RECORDS_BETWEEN_LOOKS):
+        handler.emit(logging.makeLogRecord({"msg": "x" * 50}))
+    handler.close()
+    sizes = [file.stat().st_size for file in tmp_path.iterdir()]
+    assert len(sizes) == 2 and max(sizes) <= RECORDS_BETWEEN_LOOKS * 51

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from rules.log_lines import SecurityEvent
 from web import auth, zones
 from web.addresses import own_path
 from web.auth import LOCK_OUT_MINUTES, SECOND_FACTOR_LIFETIME, SecondFactorAsked, SignedIn, SignInRefusal
@@ -16,6 +17,7 @@ from web.middleware import SESSION_COOKIE
 from web.pages import render
 from web.second_factor.factor import CodeRefusal, answer_code
 from web.second_factor.vault import VAULT
+from web.security_log import report
 from web.visitors import let_in, visitor_of
 
 SECOND_FACTOR_COOKIE = "tollbridge_second_factor"
@@ -25,6 +27,12 @@ REFUSALS = {
         429,
         f"Too many wrong passwords. Nobody gets in this way for {LOCK_OUT_MINUTES} minutes.",
     ),
+}
+EVENTS = {
+    SignInRefusal.WRONG: SecurityEvent.SIGN_IN_REFUSED,
+    SignInRefusal.LOCKED_OUT: SecurityEvent.SIGN_IN_LOCKED,
+    CodeRefusal.WRONG: SecurityEvent.SIGN_IN_REFUSED,
+    CodeRefusal.LOCKED_OUT: SecurityEvent.SIGN_IN_LOCKED,
 }
 CODE_STATUSES = {CodeRefusal.WRONG: 403, CodeRefusal.UNREADABLE: 409, CodeRefusal.LOCKED_OUT: 429}
 
@@ -46,6 +54,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
     )
     if isinstance(result, SignInRefusal):
         status, refusal = REFUSALS[result]
+        report(request, EVENTS[result])
         return _page(request, status=status, email=email, wanted=wanted, refusal=refusal)
     response = web.HTTPSeeOther(wanted)
     _remember_zone(request, response, str(form.get("time_zone", "")))
@@ -75,6 +84,8 @@ async def submit_code(request: web.Request) -> web.StreamResponse:
         visitor=visitor_of(request),
         now=datetime.now(UTC),
     )
+    if result in EVENTS:
+        report(request, EVENTS[result])
     if result is CodeRefusal.OVER:
         answer = _page(request, status=403, wanted=wanted, refusal=str(result))
         drop_cookie(request, answer, SECOND_FACTOR_COOKIE)
