@@ -6,7 +6,6 @@ Pages and the API both come here. Refusals are values.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -196,8 +195,8 @@ def _told(resource: Resource, error: IntegrityError) -> Problem:
     code = str(getattr(error.orig, "sqlstate", ""))
     cause = getattr(error.orig, "__cause__", None)
     detail = str(getattr(cause, "detail", "") or "")
-    found = re.search(r"Key \(([^)]*)\)", detail)
-    names = [name.strip(' "') for name in found.group(1).split(",")] if found else []
+    # Key (name, "other")=(…) already exists.
+    names = [name.strip(' "') for name in detail.partition("Key (")[2].partition(")")[0].split(",")]
     if code == UNIQUE_VIOLATION:
         problem = f"another {resource.one} has this already"
         return refused(FieldProblem(field=_place(resource, names), problem=problem))
