@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
-from aiohttp import ClientConnectionResetError, web
+from aiohttp import ClientConnectionResetError, hdrs, web
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -62,6 +62,8 @@ EXPLANATIONS = {
         "Calls go on without it and are stored when it is back. Try again in a moment.",
     ),
 }
+KEPT_HEADERS = (hdrs.ALLOW, hdrs.UPGRADE)
+"""What a refusal says to machines: which methods there are, and what to speak instead."""
 UNEXPLAINED = ("That did not work", "The request could not be understood.")
 
 LEFT = 499
@@ -105,7 +107,11 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
             raise
         if exception.status == 403:
             report(request, SecurityEvent.FORBIDDEN)
-        return _error_page(request, exception.status)
+        page = _error_page(request, exception.status)
+        page.headers.update(
+            {name: exception.headers[name] for name in KEPT_HEADERS if name in exception.headers}
+        )
+        return page
     except ClientConnectionResetError:
         if not _has_left(request):
             raise

@@ -165,6 +165,7 @@ async def test_no_password_is_taken_in_clear_from_afar(
         async with client.post("/sign-in", data=form, headers=headers, allow_redirects=False) as answer:
             assert answer.status == status
             assert ("Set-Cookie" in answer.headers) is (status == 303)
+            assert ("Upgrade" in answer.headers) is (status == 426)
             assert ("TOLLBRIDGE_PLAIN_HTTP_NETWORKS" in await answer.text()) is (status == 426)
         async with client.get("/api/v1/buyers", headers=headers) as answer:
             assert (answer.status == 426) is (status == 426)
