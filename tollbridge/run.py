@@ -19,7 +19,7 @@ from rules.log_lines import SECURITY, JsonLines, SecurityLines
 from store.roles import application_url
 from tollbridge.faults import CannotRun
 from tollbridge.layout import Layout
-from tollbridge.log_files import TrimmedHandler
+from tollbridge.log_files import FewOfEach, TrimmedHandler
 from tollbridge.node_config import layout_of, softphone_url
 from tollbridge.ports import speech_ports
 from tollbridge.priority import set_priority_of
@@ -59,7 +59,9 @@ def keep_security_log(node: str, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     handler = TrimmedHandler(file)
     handler.setFormatter(SecurityLines(node))
-    logging.getLogger(SECURITY).addHandler(handler)
+    logger = logging.getLogger(SECURITY)
+    logger.addHandler(handler)
+    logger.addFilter(FewOfEach())
 
 
 def database_url_of(settings: Settings) -> str:
@@ -199,6 +201,10 @@ def run_web(settings: Settings, layout: Layout, secret: str) -> None:
         mail=mail_of(settings),
         take_sound=take_sound,
     )
+    if settings.plain_http_networks:
+        logging.getLogger(__name__).warning(
+            "passwords and keys cross %s in clear: put TLS before the pages", settings.plain_http_networks
+        )
     run_until_signal(serve(config), many_messages=True)
 
 

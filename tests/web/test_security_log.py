@@ -31,12 +31,13 @@ SAID = ("tollbridge_session", EMAIL, "wrong password", KEY, "+1614")
 @pytest.fixture
 def security_log(tmp_path: Path) -> Iterator[Path]:
     logger, file = logging.getLogger(SECURITY), tmp_path / "log" / "security.log"
-    before = list(logger.handlers)
+    before, filters = list(logger.handlers), list(logger.filters)
     keep_security_log("a", file)
     yield file
     for handler in set(logger.handlers) - set(before):
         logger.removeHandler(handler)
         handler.close()
+    logger.filters[:] = filters
 
 
 @pytest.fixture
