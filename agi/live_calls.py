@@ -20,6 +20,7 @@ from panoramisk.manager import Manager
 
 from agi import journal
 from router.domain.counts import Counts
+from rules.log_lines import SecurityEvent, log_security
 
 HEARTBEAT_SECONDS = 0.5
 PING_SECONDS = 3.0
@@ -30,6 +31,8 @@ _UNIQUEID = re.compile(r"[0-9A-Za-z._-]{1,150}")
 _ENDED_NORMALLY = 16
 _OF_TRUNKS = ("Registry", "ContactStatus")
 _UNLISTED = frozenset({"FailedACL", "InvalidAccountID", "ChallengeSent", "ChallengeResponseFailed"})
+_KNOCKS = frozenset({"FailedACL", "InvalidAccountID", "ChallengeResponseFailed", "InvalidPassword"})
+"""Security events of who has no business here. A challenge alone is none: every softphone gets one."""
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +105,8 @@ class LiveCalls:
             manager.register_event(event, lambda *_: self.trunks_changed.set())
         for event in _UNLISTED:
             manager.register_event(event, self._refused_at_the_door)
+        for event in _KNOCKS:
+            manager.register_event(event, self._report_knock)
         self._manager = manager
         manager.connect()
         try:
@@ -157,6 +162,15 @@ class LiveCalls:
 
     def _refused_at_the_door(self, _: Manager, event: Any) -> None:
         self._journal.write(journal.COUNTED, "", {"name": "unlisted_source"})
+
+    def _report_knock(self, _: Manager, event: Any) -> None:
+        log_security(SecurityEvent.SIP_UNKNOWN, address_of_remote(str(event.remoteaddress)))
+
+
+def address_of_remote(text: str) -> str:
+    """Return the address of a RemoteAddress such as IPV4/UDP/203.0.113.9/5060, "" when there is none."""
+    parts = text.split("/")
+    return parts[2] if len(parts) == 4 else ""
 
 
 def _started_ms(status: Any) -> int:

@@ -14,6 +14,9 @@ APPLICATION_ROLE = "tollbridge_app"
 """The role of the processes on an embedded server; elsewhere it is the user of their URL."""
 _ADD_ONLY = ("ledger_", "audit_")
 """How the names of tables begin whose rows are never changed."""
+_NOTED = "audit_log"
+_NOTED_COLUMNS = ("user_id", "actor", "via", "action", "kind", "ref", "before", "after")
+"""What the application says in a note. The number and the time are the database's: no note is from before."""
 _LISTED_BY_TRIGGERS = ("unsealed_transactions", "unsealed_notes")
 """What waits to be sealed: triggers list it with the owner's rights, the sealer takes it away."""
 
@@ -29,8 +32,8 @@ def application_url(owner_url: str) -> str:
 
 
 def rights_on(table: str) -> tuple[str, ...]:
-    """Return what the application may do with a table."""
-    if table == "alembic_version":
+    """Return what the application may do with a table as a whole."""
+    if table in ("alembic_version", _NOTED):
         return ("SELECT",)
     if table in _LISTED_BY_TRIGGERS:
         return ("SELECT", "DELETE")
@@ -49,6 +52,8 @@ def grant_rights(connection: Connection, application: URL) -> None:
     for table in _wrongly_granted(connection, role):
         connection.execute(text(f"REVOKE ALL ON {named(table)} FROM {named(role)}"))
         connection.execute(text(f"GRANT {', '.join(rights_on(table))} ON {named(table)} TO {named(role)}"))
+    columns = ", ".join(named(column) for column in _NOTED_COLUMNS)
+    connection.execute(text(f"GRANT INSERT ({columns}) ON {named(_NOTED)} TO {named(role)}"))
     connection.execute(text(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {named(role)}"))
 
 

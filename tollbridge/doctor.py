@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -88,7 +89,7 @@ async def examine(settings: Settings) -> list[Finding]:
     """Look at everything. Takes a second or two; changes nothing."""
     state = read_state(layout_of(settings))
     findings = [*_machine(settings), _asterisk(settings), *_speech(settings), *_ports(settings, state)]
-    findings += _processes(state)
+    findings += [*_pages(settings), *_processes(state)]
     findings += await _listening(settings, state)
     findings += await _database(settings, state)
     findings += _front_door(settings, state)
@@ -107,6 +108,28 @@ def _machine(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(place).free
     detail = f"{free >> 20} MB free at {place}"
     yield _fine("disk", detail) if free > _FREE_BYTES_WANTED else _note("disk", f"{detail}: free some space")
+
+
+def _pages(settings: Settings) -> Iterator[Finding]:
+    """Whether people can reach the pages without TLS."""
+    if settings.plain_http_networks:
+        yield _note(
+            "pages",
+            f"passwords and keys cross {settings.plain_http_networks} in clear: put TLS before the pages",
+        )
+    elif not settings.web_url.startswith("https://") and not _is_own(settings.web_address):
+        yield _note(
+            "pages",
+            f"they refuse plain http from other machines: put a TLS proxy before them, name it in"
+            f" {PREFIX}TRUSTED_PROXIES and set {PREFIX}WEB_URL to https://…",
+        )
+
+
+def _is_own(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def _asterisk(settings: Settings) -> Finding:

@@ -59,6 +59,11 @@ class Layout:
         return self.data_dir / "log"
 
     @property
+    def security_log_file(self) -> Path:
+        """Security events, one line each, for fail2ban (rules.log_lines)."""
+        return self.log_dir / "security.log"
+
+    @property
     def secret_file(self) -> Path:
         return self.data_dir / "secret"
 

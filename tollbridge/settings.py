@@ -137,7 +137,12 @@ class Settings(BaseSettings):
         description="networks of reverse proxies before the pages, believed when they say who asks: 10.0.0.5,…",
     )
 
-    @field_validator("web_hook_networks", "trusted_proxies")
+    plain_http_networks: str = Field(
+        "",
+        description="networks whose requests the pages take without TLS: 10.1.0.0/16,…; empty: this machine's only",
+    )
+
+    @field_validator("web_hook_networks", "trusted_proxies", "plain_http_networks")
     @classmethod
     def _are_networks(cls, value: str) -> str:
         networks_of(value)

@@ -18,6 +18,7 @@ from router.route_call import Router
 from router.snapshot import CurrentSnapshot
 from store.session import open_engine
 from web.calls.download import AT_ONCE, EXPORTS
+from web.etags import ETAGS, Etags
 from web.keys import (
     ENGINE,
     HOUSE_NAME,
@@ -33,10 +34,10 @@ from web.keys import (
 )
 from web.live.stream import add_live_hub
 from web.mail import MAILER, MailConfig, Mailer
-from web.middleware import add_headers, errors_as_pages, refuse_foreign_posts
+from web.middleware import add_headers, errors_as_pages, refuse_foreign_posts, refuse_plain_http
 from web.pages import TEMPLATES, make_templates
 from web.prompts.uploads import SOUNDS_AT_WORK, TAKE_SOUND, TakeSound, take_no_sound
-from web.proxies import TRUSTED_PROXIES, Networks
+from web.proxies import PLAIN_HTTP_NETWORKS, TRUSTED_PROXIES, Networks
 from web.routes import add_routes
 from web.rtb.views import PINGS_AT_WORK_MOST
 from web.second_factor.vault import VAULT, Vault
@@ -71,6 +72,8 @@ class WebConfig:
     softphone: SoftphoneLine | None = None
     # Networks of reverse proxies that are believed when they say who asks.
     trusted_proxies: Networks = ()
+    # Networks that plain http may come from beside this machine.
+    plain_http_networks: Networks = ()
     # How people reach the pages, such as https://switch.example; empty: as each request says.
     web_url: str = ""
     # The SMTP server for invitations and forgotten passwords; None: admins hand links on.
@@ -93,6 +96,7 @@ def make_app(
     softphone: SoftphoneLine | None = None,
     web_url: str = "",
     trusted_proxies: Networks = (),
+    plain_http_networks: Networks = (),
     mail: MailConfig | None = None,
     recordings_dir: Path | None = None,
     payments: PaymentProvider | None = None,
@@ -100,7 +104,7 @@ def make_app(
 ) -> web.Application:
     """Return the application over `engine`, which the caller opens and disposes of."""
     app = web.Application(
-        middlewares=[errors_as_pages, refuse_foreign_posts],
+        middlewares=[errors_as_pages, refuse_plain_http, refuse_foreign_posts],
         client_max_size=REQUEST_BYTES_MAXIMUM,
     )
     app[ENGINE] = engine
@@ -109,6 +113,7 @@ def make_app(
     app[TAKE_SOUND] = take_sound
     app[SOUNDS_AT_WORK] = asyncio.Semaphore(1)
     app[VAULT] = Vault()
+    app[ETAGS] = Etags()
     app[HOUSE_NAME] = house
     app[PING_RULES] = PUBLIC_ONLY
     app[RECORDINGS_DIR] = recordings_dir
@@ -116,6 +121,7 @@ def make_app(
     app[TEMPLATES] = make_templates()
     app[WEB_URL] = web_url
     app[TRUSTED_PROXIES] = trusted_proxies
+    app[PLAIN_HTTP_NETWORKS] = plain_http_networks
     _add_mailer(app, mail)
     app[EXPORTS] = asyncio.Semaphore(AT_ONCE)
     add_live_hub(app)
@@ -176,6 +182,7 @@ async def serve(config: WebConfig) -> None:
             softphone=config.softphone,
             web_url=config.web_url,
             trusted_proxies=config.trusted_proxies,
+            plain_http_networks=config.plain_http_networks,
             mail=config.mail,
             recordings_dir=config.recordings_dir,
             payments=config.payments,

@@ -8,14 +8,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
-from aiohttp import ClientConnectionResetError, web
+from aiohttp import ClientConnectionResetError, hdrs, web
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from rules.log_lines import SecurityEvent
 from web import auth
+from web.cookies import read_cookie
 from web.keys import ENGINE, MICROPHONE, USER, Role, User
 from web.pages import render
-from web.proxies import client_address, is_secure
+from web.proxies import client_address, is_in_clear, is_secure
+from web.security_log import report
 
 log = logging.getLogger(__name__)
 
@@ -40,19 +43,27 @@ HEADERS = {
     "Server": "Tollbridge",
 }
 PERMISSIONS_WITH_MICROPHONE = HEADERS["Permissions-Policy"].replace("microphone=()", "microphone=(self)")
-STRICT_TRANSPORT = "max-age=31536000"
+STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
 
 EXPLANATIONS = {
     403: ("Not yours to see", "Your account has no access to this page."),
     404: ("There is nothing here", "The address may be mistyped, or what was here is gone."),
     405: ("That cannot be done here", "This address does not take such a request."),
     413: ("Too much", "What was sent is larger than any form of ours."),
+    426: (
+        "Not over plain http",
+        "Passwords and keys would cross the network for everybody to read. Use the address with https. If you run "
+        "this switch: put a reverse proxy with TLS before it and name the proxy in TOLLBRIDGE_TRUSTED_PROXIES, or "
+        "name the networks that may use plain http in TOLLBRIDGE_PLAIN_HTTP_NETWORKS.",
+    ),
     500: ("Something broke on our side", "It has been written to the log. Calls are not touched by this."),
     503: (
         "The database does not answer",
         "Calls go on without it and are stored when it is back. Try again in a moment.",
     ),
 }
+KEPT_HEADERS = (hdrs.ALLOW, hdrs.UPGRADE)
+"""What a refusal says to machines: which methods there are, and what to speak instead."""
 UNEXPLAINED = ("That did not work", "The request could not be understood.")
 
 LEFT = 499
@@ -64,6 +75,8 @@ HOOKS = "/hooks/"
 """Below here payment providers tell of money; what bears their signature is believed (web/hooks.py)."""
 POSTBACKS = "/postback/"
 """Below here buyers' machines report sales, each with a key in the address (web/sale_keys)."""
+IN_CLEAR = ("/health", "/static/")
+"""Below here nothing is secret: plain http from anywhere will do."""
 SECRET_PATHS = (MACHINES, POSTBACKS, "/link/")
 API = "/api/v1/"
 """Below here programs ask; web/api looks itself at who they are, and tells them of problems in JSON."""
@@ -92,7 +105,13 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
     except web.HTTPException as exception:
         if exception.status < 400:
             raise
-        return _error_page(request, exception.status)
+        if exception.status == 403:
+            report(request, SecurityEvent.FORBIDDEN)
+        page = _error_page(request, exception.status)
+        page.headers.update(
+            {name: exception.headers[name] for name in KEPT_HEADERS if name in exception.headers}
+        )
+        return page
     except ClientConnectionResetError:
         if not _has_left(request):
             raise
@@ -109,6 +128,15 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
     except Exception:
         log.exception("%s %s", request.method, _path_without_key(request))
         return _error_page(request, 500)
+
+
+@web.middleware
+async def refuse_plain_http(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what comes from another machine without TLS; whether we live may be asked anyhow."""
+    if is_in_clear(request) and not request.path.startswith(IN_CLEAR):
+        log.warning("refused plain http from %s", client_address(request))
+        raise web.HTTPUpgradeRequired(headers={"Upgrade": "TLS/1.2, HTTP/1.1"})
+    return await handler(request)
 
 
 @web.middleware
@@ -159,7 +187,7 @@ def only(*roles: Role) -> Callable[[Handler], Handler]:
 
 
 async def signed_in_user(request: web.Request) -> User | None:
-    token = request.cookies.get(SESSION_COOKIE)
+    token = read_cookie(request, SESSION_COOKIE)
     if not token or len(token) > TOKEN_LENGTH_MAXIMUM:
         return None
     return await auth.user_of(request.app[ENGINE], token, datetime.now(UTC), address=client_address(request))

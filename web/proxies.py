@@ -19,6 +19,9 @@ Networks = Sequence[IPv4Network | IPv6Network]
 TRUSTED_PROXIES: web.AppKey[Networks] = web.AppKey("trusted_proxies")
 """Where proxies of our own stand; whoever else sends their headers is not believed."""
 
+PLAIN_HTTP_NETWORKS: web.AppKey[Networks] = web.AppKey("plain_http_networks")
+"""Where plain http may come from beside this machine: networks the admin trusts with passwords."""
+
 
 def client_address(request: web.Request) -> str:
     """Return the address limits count and the audit log keeps: the peer's, or the one our proxies name."""
@@ -39,6 +42,24 @@ def scheme_of(request: web.Request) -> str:
 def is_secure(request: web.Request) -> bool:
     """Tell whether cookies of this answer may go by https only."""
     return request.app[SECURE_COOKIES] or scheme_of(request) == "https"
+
+
+def is_in_clear(request: web.Request) -> bool:
+    """Tell whether a request crossed a network without TLS that nobody has said is safe.
+
+    A proxy of ours is believed when it says http or https. One that says nothing is a proxy of https where the pages'
+    own address (TOLLBRIDGE_WEB_URL) says so.
+    """
+    if scheme_of(request) == "https":
+        return False
+    peer = _address(request.remote or "")
+    if peer is not None and _is_within(peer, request.app[TRUSTED_PROXIES]):
+        if request.app[SECURE_COOKIES] and hdrs.X_FORWARDED_PROTO not in request.headers:
+            return False
+        peer = _address(client_address(request))
+    if peer is None or peer.is_loopback:
+        return False
+    return not _is_within(peer, request.app[PLAIN_HTTP_NETWORKS])
 
 
 def nearest_stranger(peer: str, said: Sequence[str], trusted: Networks) -> str:

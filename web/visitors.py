@@ -8,9 +8,10 @@ from aiohttp import web
 
 from web import auth
 from web.auth import SESSION_LIFETIME, Visitor
+from web.cookies import read_cookie, set_cookie
 from web.keys import ENGINE
 from web.middleware import SESSION_COOKIE
-from web.proxies import client_address, is_secure, scheme_of
+from web.proxies import client_address, scheme_of
 
 WEB_URL: web.AppKey[str] = web.AppKey("web_url", str)
 """How people reach these pages, such as https://switch.example; empty: as each request says."""
@@ -34,19 +35,13 @@ def host_of(request: web.Request) -> str:
 
 async def let_in(request: web.Request, response: web.StreamResponse, token: str) -> None:
     """Give a visitor their session; the one they had before ends."""
-    old = request.cookies.get(SESSION_COOKIE)
+    old = read_cookie(request, SESSION_COOKIE)
     if old:
         await auth.sign_out(request.app[ENGINE], old)
-    response.set_cookie(
-        SESSION_COOKIE,
-        token,
-        max_age=int(SESSION_LIFETIME.total_seconds()),
-        httponly=True,
-        samesite="Lax",
-        secure=is_secure(request),
-    )
+    lifetime = int(SESSION_LIFETIME.total_seconds())
+    set_cookie(request, response, SESSION_COOKIE, token, lifetime_seconds=lifetime)
 
 
 def session_digest(request: web.Request) -> bytes:
     """Return the digest of the session this request came with."""
-    return auth.digest_of(request.cookies.get(SESSION_COOKIE, ""))
+    return auth.digest_of(read_cookie(request, SESSION_COOKIE) or "")

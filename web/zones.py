@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from aiohttp import web
 
+from web.cookies import read_cookie, set_cookie
+
 COOKIE = "tollbridge_time_zone"
 COOKIE_LIFETIME_SECONDS = 365 * 86400
 UTC = ZoneInfo("UTC")
@@ -34,18 +36,15 @@ def zone_named(name: str | None) -> ZoneInfo | None:
 
 
 def zone_of(request: web.Request) -> ZoneInfo:
-    return zone_named(request.cookies.get(COOKIE)) or UTC
+    return zone_named(read_cookie(request, COOKIE)) or UTC
 
 
-def remember_zone(response: web.StreamResponse, zone: ZoneInfo, *, secure: bool) -> None:
-    response.set_cookie(
-        COOKIE,
-        zone.key,
-        max_age=COOKIE_LIFETIME_SECONDS,
-        httponly=True,
-        samesite="Lax",
-        secure=secure,
-    )
+def remember_zone(request: web.Request, response: web.StreamResponse, zone: ZoneInfo) -> None:
+    set_cookie(request, response, COOKIE, zone.key, lifetime_seconds=COOKIE_LIFETIME_SECONDS)
+
+
+def has_zone(request: web.Request) -> bool:
+    return read_cookie(request, COOKIE) is not None
 
 
 def choices(current: ZoneInfo) -> tuple[str, ...]:

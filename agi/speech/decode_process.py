@@ -23,6 +23,7 @@ from agi.speech.engine_choice import choose_engine
 from agi.speech.priority import give_way
 from agi.speech.recogniser import Recogniser, Samples, Utterance, nothing_heard
 from agi.speech.recognition_json import recognition_to_json
+from rules.log_lines import JsonLines
 
 logger = logging.getLogger(__name__)
 
@@ -87,5 +88,7 @@ def _say(answers: BinaryIO, body: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     main(*sys.argv[1:3])

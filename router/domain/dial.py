@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from rules.dialling import DiallingRules, dialling_problem, number_in_sip_uri
+from rules.public_addresses import is_public
 from rules.sip_uri import sip_uri_problem
 from rules.telephone import known_number, read_number
 
@@ -64,4 +65,4 @@ def _sip(uri: str) -> str | DialProblem:
         if host.lower() == "localhost" or "." not in host or host.rpartition(".")[2].isdigit():
             return DialProblem(reason="a host inside the house")
         return uri
-    return uri if address.is_global else DialProblem(reason=f"{host} is not a public address")
+    return uri if is_public(address) else DialProblem(reason=f"{host} is not a public address")

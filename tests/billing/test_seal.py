@@ -301,7 +301,7 @@ async def test_a_seal_that_the_application_adds_stops_nobody_and_is_found(
 async def test_a_row_that_no_clock_and_no_counter_gives_is_sealed_like_others(
     books: AsyncEngine, sealer: Sealer, garbage: str
 ) -> None:
-    async with books.begin() as connection:
+    async with as_owner(books) as connection:
         await connection.execute(text(garbage))
     await seal_all(books, sealer)
     assert (await verify_ledger(books, trust_in(sealer))).findings == ()

@@ -326,9 +326,10 @@ async def test_what_is_committed_late_is_sealed_in_a_later_batch(engine: AsyncEn
 async def test_a_row_that_says_it_comes_later_is_not_hidden_by_that(
     engine: AsyncEngine, sealer: Sealer, adding: str, waiting: str
 ) -> None:
-    """With the application's own rights: taken off the list of what waits, it is never sealed."""
-    async with engine.begin() as connection:
+    """Taken off the list of what waits, as the application may, it is never sealed."""
+    async with as_owner(engine) as connection:
         await connection.execute(text(adding))
+    async with engine.begin() as connection:
         await connection.execute(text(f"DELETE FROM {waiting}"))
     await seal_all(engine, sealer)
     assert await problems(engine) == {Problem.NOT_SEALED}

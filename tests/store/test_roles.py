@@ -42,6 +42,55 @@ async def test_a_process_only_adds_to_what_is_never_changed(
             await connection.execute(text(statement.format(table=table)))
 
 
+_NOTE = "(actor, via, action, kind, ref{more}) {system} VALUES ('a', 'page', 'change', 'k', '1'{values})"
+
+
+def noting(more: str, values: str, then: str = "", system: str = "") -> str:
+    return "INSERT INTO audit_log " + _NOTE.format(more=more, values=values, system=system) + then
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_log SET actor = 'somebody else'",
+        "MERGE INTO audit_log USING (VALUES (1)) v (id) ON true WHEN MATCHED THEN DELETE",
+        "SELECT * FROM audit_log FOR UPDATE",
+        noting(", id", ", 1"),
+        noting(", id", ", 1", system="OVERRIDING SYSTEM VALUE"),
+        noting(", at", ", '2026-01-01'"),
+        noting("", "", " ON CONFLICT (id) DO UPDATE SET actor = 'somebody else'"),
+        "COPY audit_log (id, at, actor, via, action, kind, ref) FROM STDIN",
+        "SELECT setval(pg_get_serial_sequence('audit_log', 'id'), 1)",
+        "ALTER SEQUENCE audit_log_id_seq RESTART",
+        "ALTER TABLE audit_log DISABLE TRIGGER audit_log_immutable",
+        "ALTER TRIGGER audit_log_immutable ON audit_log RENAME TO other",
+        "DROP TRIGGER audit_note_unsealed ON audit_log",
+        "CREATE OR REPLACE RULE other AS ON INSERT TO audit_log DO INSTEAD NOTHING",
+        "CREATE OR REPLACE FUNCTION refuse_change_of_audit_log() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN NEW; END'",
+        "ALTER TABLE audit_log ALTER COLUMN at SET DEFAULT '2026-01-01'",
+        "UPDATE audit_seals SET entry_count = 0",
+        "DELETE FROM audit_sealed_notes",
+        "LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE",
+    ],
+)
+async def test_a_process_neither_changes_nor_backdates_what_is_noted(
+    engine: AsyncEngine, statement: str
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(noting("", "")))
+    async with engine.connect() as connection:
+        with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+            await connection.execute(text(statement))
+
+
+async def test_a_process_says_all_of_a_note_but_its_number_and_time(engine: AsyncEngine) -> None:
+    query = """SELECT attname FROM pg_attribute WHERE attrelid = 'audit_log'::regclass AND attnum > 0
+        AND NOT attisdropped AND NOT has_column_privilege(attrelid, attname, 'INSERT')"""
+    async with engine.connect() as connection:
+        assert set(await connection.scalars(text(query))) == {"id", "at"}
+
+
 @pytest.mark.parametrize("listed", ["unsealed_transactions", "unsealed_notes"])
 async def test_only_what_is_posted_or_noted_waits_to_be_sealed(engine: AsyncEngine, listed: str) -> None:
     """Listed by hand, what is sealed already counted twice in balances until the next seal."""

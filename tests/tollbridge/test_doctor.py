@@ -131,6 +131,25 @@ async def test_a_database_that_is_away_is_one_finding_with_advice(tmp_path: Path
     assert broken[0].verdict is Verdict.BROKEN and "TOLLBRIDGE_DATABASE_URL" in broken[0].detail
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, ""),
+        ({"web_address": "localhost"}, ""),
+        ({"web_address": "0.0.0.0"}, "TOLLBRIDGE_TRUSTED_PROXIES"),
+        ({"web_address": "0.0.0.0", "web_url": "https://switch.example"}, ""),
+        ({"plain_http_networks": "10.1.0.0/16"}, "in clear"),
+    ],
+)
+async def test_it_says_when_people_could_reach_the_pages_without_tls(
+    tmp_path: Path, changed: dict[str, str], said: str
+) -> None:
+    findings = await examine(settings_for(tmp_path, AWAY).model_copy(update=changed))
+    details = [finding.detail for finding in findings if finding.part == "pages"]
+    assert len(details) == bool(said)
+    assert said in "".join(details)
+
+
 MOONSHINE = "moonshine, held to each question's grammar"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from uuid import uuid4
 
@@ -86,8 +87,28 @@ async def test_over_https_cookies_and_browsers_are_told_to_stay_there(
         open_client(secure) as client,
         client.post("/sign-in", data={"email": EMAIL, "password": PASSWORD}, allow_redirects=False) as answer,
     ):
-        assert answer.cookies["tollbridge_session"]["secure"]
-        assert answer.headers["Strict-Transport-Security"]
+        cookie = answer.cookies["__Host-tollbridge_session"]
+        assert cookie["secure"] and cookie["httponly"] and cookie["path"] == "/" and not cookie["domain"]
+        assert "includeSubDomains" in answer.headers["Strict-Transport-Security"]
+        token = cookie.value
+        # A cookie that a neighbouring host could have set signs nobody in.
+        for name, status in (("__Host-tollbridge_session", 200), ("tollbridge_session", 303)):
+            client.session.cookie_jar.clear()
+            headers = {"Cookie": f"{name}={token}"}
+            async with client.get("/account", headers=headers, allow_redirects=False) as page:
+                assert page.status == status
+        headers = {"Cookie": f"__Host-tollbridge_session={token}"}
+        async with client.post("/sign-out", headers=headers, allow_redirects=False) as left:
+            dropped = left.cookies["__Host-tollbridge_session"]
+            assert dropped["secure"] and dropped["path"] == "/" and dropped["max-age"] == "0"
+
+
+def test_cookies_are_set_and_read_in_one_place() -> None:
+    """So that none goes without its prefix, and none without it counts."""
+    web_folder = Path(__file__).parents[2] / "web"
+    found = re.compile(r"\.(set_cookie|del_cookie)\(|request\.cookies\b")
+    places = [path.name for path in web_folder.rglob("*.py") if found.search(path.read_text())]
+    assert places == ["cookies.py"]
 
 
 async def test_errors_are_pages_with_a_way_out(admin: Client) -> None:

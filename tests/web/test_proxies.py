@@ -55,13 +55,16 @@ def test_no_page_asks_for_the_peer_past_this_module() -> None:
     assert found == ["proxies.py"]
 
 
-async def _site(engine: AsyncEngine, folder: Path, trusted: Networks) -> TestServer:
+async def _site(
+    engine: AsyncEngine, folder: Path, trusted: Networks, *, plain: Networks = (), https: bool = False
+) -> TestServer:
     app = make_app(
         engine,
-        secure_cookies=False,
+        secure_cookies=https,
         snapshot_file=folder / "market.json",
         prompts_dir=folder,
         trusted_proxies=trusted,
+        plain_http_networks=plain,
     )
     server = TestServer(app)
     await server.start_server()
@@ -80,7 +83,7 @@ async def behind_a_proxy(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[C
 
 async def _try(client: Client, password: str, *, came_from: str, email: str = EMAIL) -> int:
     form = {"email": email, "password": password}
-    headers = {"X-Forwarded-For": came_from}
+    headers = {"X-Forwarded-For": came_from, "X-Forwarded-Proto": "https"}
     async with client.post("/sign-in", data=form, headers=headers, allow_redirects=False) as answer:
         return answer.status
 
@@ -106,8 +109,12 @@ async def test_without_the_setting_a_forged_header_changes_nothing(site: TestSer
 
 
 async def test_the_session_list_says_where_the_visitor_is(behind_a_proxy: Client) -> None:
-    assert await _try(behind_a_proxy, PASSWORD, came_from="203.0.113.1") == 303
-    async with behind_a_proxy.get("/account", headers={"X-Forwarded-For": "203.0.113.1"}) as page:
+    headers = {"X-Forwarded-For": "203.0.113.1", "X-Forwarded-Proto": "https"}
+    form = {"email": EMAIL, "password": PASSWORD}
+    async with behind_a_proxy.post("/sign-in", data=form, headers=headers, allow_redirects=False) as answer:
+        # The client speaks to the proxy in clear and keeps no cookie that is for https.
+        headers["Cookie"] = answer.headers["Set-Cookie"].partition(";")[0]
+    async with behind_a_proxy.get("/account", headers=headers) as page:
         assert "203.0.113.1" in await page.text()
 
 
@@ -128,3 +135,40 @@ async def test_a_stranger_who_says_https_is_not_believed(site: TestServer) -> No
         headers = {"X-Forwarded-Proto": "https"}
         async with client.post("/sign-in", data=form, headers=headers, allow_redirects=False) as answer:
             assert "Secure" not in answer.headers["Set-Cookie"]
+
+
+AFAR = {"X-Forwarded-For": "203.0.113.9"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "https", "status"),
+    [
+        pytest.param(AFAR | {"X-Forwarded-Proto": "https"}, False, 303, id="the proxy took it by TLS"),
+        pytest.param(AFAR | {"X-Forwarded-Proto": "http"}, False, 426, id="the proxy took it in clear"),
+        pytest.param(
+            AFAR | {"X-Forwarded-Proto": "http"}, True, 426, id="in clear, whatever our own address is"
+        ),
+        pytest.param(AFAR, False, 426, id="the proxy does not say, nor does our own address"),
+        pytest.param(AFAR, True, 303, id="the proxy does not say, our own address is https"),
+        pytest.param({}, False, 303, id="asked on this machine"),
+        pytest.param({"X-Forwarded-For": "10.1.2.3"}, False, 303, id="from a network the admin trusts"),
+    ],
+)
+async def test_no_password_is_taken_in_clear_from_afar(
+    engine: AsyncEngine, tmp_path: Path, headers: dict[str, str], https: bool, status: int
+) -> None:
+    assert isinstance(await create_user(engine, EMAIL, PASSWORD, "admin"), UserCreated)
+    trusted, plain = (ip_network("127.0.0.1/32"),), (ip_network("10.1.0.0/16"),)
+    server = await _site(engine, tmp_path, trusted, plain=plain, https=https)
+    form = {"email": EMAIL, "password": PASSWORD}
+    async with open_client(server) as client:
+        async with client.post("/sign-in", data=form, headers=headers, allow_redirects=False) as answer:
+            assert answer.status == status
+            assert ("Set-Cookie" in answer.headers) is (status == 303)
+            assert ("Upgrade" in answer.headers) is (status == 426)
+            assert ("TOLLBRIDGE_PLAIN_HTTP_NETWORKS" in await answer.text()) is (status == 426)
+        async with client.get("/api/v1/buyers", headers=headers) as answer:
+            assert (answer.status == 426) is (status == 426)
+        async with client.get("/health", headers=headers) as answer:
+            assert answer.status == 200
+    await server.close()

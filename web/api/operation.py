@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from web.audit import Actor, Via
+from web.etags import ETAGS, Etags, Unchanged
 from web.keys import ENGINE, HOUSE, Role, User
 
 JSON = "application/json"
@@ -117,6 +118,14 @@ class Asked:
     @property
     def actor(self) -> Actor:
         return Actor(user=self.user, via=Via.API)
+
+    @property
+    def etags(self) -> Etags:
+        return self.request.app[ETAGS]
+
+    def unchanged(self, kind: str, ref: int) -> Unchanged | None:
+        """Return the check of If-Match; None where the request brings none."""
+        return None if self.if_match is None else self.etags.read(self.if_match, kind, ref)
 
 
 Handler: TypeAlias = Callable[[Asked], Awaitable[Answered | Problem | web.StreamResponse]]

@@ -13,6 +13,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from rules.log_lines import SecurityEvent
 from web.api.idempotency import Remembered, begin_post, finish_post, forget_post
 from web.api.operation import (
     JSON,
@@ -27,6 +28,7 @@ from web.api.operation import (
 from web.api.rate import RATE, Rate
 from web.api.who import Asker, who_asks
 from web.keys import ENGINE
+from web.security_log import report
 
 NO_BODY = Problem(status=400, title="Not JSON", detail="the request's body is not a JSON object")
 IDENTIFIER_MAXIMUM = 2**63 - 1
@@ -41,6 +43,8 @@ def handler_of(operation: Operation) -> Callable[[web.Request], Awaitable[Respon
     async def handle(request: web.Request) -> Response:
         asker = await who_asks(request, operation)
         if isinstance(asker, Problem):
+            if asker.status == HTTPStatus.FORBIDDEN:
+                report(request, SecurityEvent.FORBIDDEN)
             return write_problem(asker)
         rate: Rate = request.app[RATE]
         if wait := rate.seconds_to_wait(asker.user.user_id, datetime.now(UTC).timestamp()):

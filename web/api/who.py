@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from rules.log_lines import SecurityEvent
 from web.api.operation import SAFE_METHODS, Operation, Problem
 from web.api_tokens import user_of_token
 from web.keys import ENGINE, User
 from web.middleware import is_own_request, signed_in_user
+from web.security_log import report
 
 UNKNOWN = Problem(
     status=401,
@@ -33,6 +35,7 @@ async def who_asks(request: web.Request, operation: Operation) -> Asker | Proble
         if kind.lower() == "bearer" and token.strip():
             found = await user_of_token(request.app[ENGINE], token.strip(), datetime.now(UTC))
         if found is None:
+            report(request, SecurityEvent.TOKEN_GUESSED)
             return UNKNOWN
         user, scopes = found
         if operation.scope not in scopes:

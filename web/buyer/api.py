@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -60,6 +58,7 @@ from web.zones import zone_named
 
 BUYERS = frozenset({Role.BUYER})
 TAG = "buying"
+ETAG_KIND = "own targets"
 
 
 async def _open_dispute(asked: Asked) -> Answered | Problem:
@@ -131,9 +130,11 @@ def _target_shown(target: OwnTarget) -> TargetShown:
     )
 
 
-def _etag(target: OwnTarget) -> str:
-    said = json.dumps(_target_shown(target).model_dump(mode="json"), sort_keys=True)
-    return f'"{hashlib.sha256(said.encode()).hexdigest()[:24]}"'
+def _named(asked: Asked, target: OwnTarget) -> Answered:
+    shown = _target_shown(target)
+    return Answered(
+        content=shown, etag=asked.etags.name(ETAG_KIND, asked.path["id"], shown.model_dump(mode="json"))
+    )
 
 
 async def _targets(asked: Asked) -> Answered | Problem:
@@ -147,7 +148,7 @@ async def _target(asked: Asked) -> Answered | Problem:
         found = await target_queries.read_target(connection, asked.user, asked.path["id"])
     if found is None:
         return not_found("target")
-    return Answered(content=_target_shown(found), etag=_etag(found))
+    return _named(asked, found)
 
 
 async def _change_target(asked: Asked) -> Answered | Problem:
@@ -155,14 +156,15 @@ async def _change_target(asked: Asked) -> Answered | Problem:
         before = await target_queries.read_target(connection, asked.user, asked.path["id"], lock=True)
         if before is None:
             return not_found("target")
-        if _etag(before) != asked.if_match:
+        seen = asked.unchanged(ETAG_KIND, asked.path["id"])
+        if seen is None or not seen(_target_shown(before).model_dump(mode="json")):
             return changed_meanwhile("target")
         done = await change(connection, asked.actor, asked.path["id"], asked.body.wanted)
     if isinstance(done, list):
         return refused(*(FieldProblem(field=one.field, problem=one.problem) for one in done))
     if done is None:
         return not_found("target")
-    return Answered(content=_target_shown(done), etag=_etag(done))
+    return _named(asked, done)
 
 
 def _pausing(*, paused: bool) -> Callable[[Asked], Awaitable[Answered | Problem]]:

@@ -19,6 +19,7 @@ from web.buyer.views import belongs_to_nobody
 from web.keys import ENGINE, PAYMENTS, USER
 from web.pages import render
 from web.portal.keyset import read_below
+from web.visitors import origin_of
 
 PAGE_LENGTH = 50
 NOTICES_SHOWN = 8
@@ -88,7 +89,7 @@ async def ask_for_page(
     if provider is None:
         return ProviderRefused(reason="no payment provider is set up: pay by hand")
     assert user is not None and user.buyer_id is not None
-    back = f"{request.url.origin()}/buyer/wallet?thanks"
+    back = f"{origin_of(request)}/buyer/wallet?thanks"
     # The provider's library blocks while it waits.
     answer = await asyncio.to_thread(
         provider.open_top_up_page,

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from rules.log_lines import SecurityEvent
 from web.auth import LOCK_OUT_MINUTES
 from web.keys import ENGINE
 from web.links.links import LinkRefusal, ask_for_link, read_link, set_password_by_link
 from web.mail import MAILER
 from web.pages import render
+from web.security_log import report
 from web.visitors import visitor_of
 
 STATUSES = {LinkRefusal.OVER: 410, LinkRefusal.LOCKED_OUT: 429}
@@ -21,6 +23,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     token = request.match_info["token"]
     link = await read_link(request.app[ENGINE], token, datetime.now(UTC))
     if link is None:
+        report(request, SecurityEvent.LINK_GUESSED)
         return render(request, "links/over.html", status=410, refusal=None)
     return render(request, "links/password.html", link=link, token=token, problem=None)
 
@@ -40,6 +43,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
         problem = f"Too short or too long: {result}."
         return render(request, "links/password.html", status=422, link=link, token=token, problem=problem)
     if isinstance(result, LinkRefusal):
+        report(request, SecurityEvent.LINK_GUESSED)
         too_many = f"Too many links that open nothing. Try again in {LOCK_OUT_MINUTES} minutes."
         refusal = too_many if result is LinkRefusal.LOCKED_OUT else None
         return render(request, "links/over.html", status=STATUSES.get(result, 410), refusal=refusal)

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from rules.log_lines import SecurityEvent
 from web import zones
 from web.account.account import confirm
 from web.addresses import own_path
@@ -25,9 +26,13 @@ from web.passkeys.keys import (
     rename_passkey,
     sign_in_with,
 )
-from web.proxies import is_secure
+from web.security_log import report
 from web.visitors import host_of, let_in, origin_of, visitor_of
 
+EVENTS = {
+    PasskeyRefusal.WRONG: SecurityEvent.SIGN_IN_REFUSED,
+    PasskeyRefusal.LOCKED_OUT: SecurityEvent.SIGN_IN_LOCKED,
+}
 STATUSES = {PasskeyRefusal.WRONG: 403, PasskeyRefusal.LOCKED_OUT: 429}
 
 
@@ -49,11 +54,13 @@ async def finish_sign_in(request: web.Request) -> web.StreamResponse:
         now=datetime.now(UTC),
     )
     if isinstance(result, PasskeyRefusal):
+        if result in EVENTS:
+            report(request, EVENTS[result])
         return _answer(result)
     response = web.json_response({"location": own_path(_text(body, "next"))})
     zone = zones.zone_named(_text(body, "time_zone"))
-    if zone is not None and zones.COOKIE not in request.cookies:
-        zones.remember_zone(response, zone, secure=is_secure(request))
+    if zone is not None and not zones.has_zone(request):
+        zones.remember_zone(request, response, zone)
     await let_in(request, response, result.token)
     return response
 

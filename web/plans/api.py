@@ -7,7 +7,7 @@ from web.keys import EDITORS, HOUSE, ROUTER
 from web.plans.current_market import newest_market
 from web.plans.document import Plan
 from web.plans.dry_run import dry_run
-from web.plans.save import PlanSaved, read_plan, save_plan, undo_plan
+from web.plans.save import KIND, PlanSaved, read_plan, save_plan, state_of, undo_plan
 from web.plans.shapes import DryRunBody, DryRunShown, PlanShown, dry_run_shown
 
 BODY_BYTES_MAXIMUM = 1024 * 1024
@@ -20,21 +20,25 @@ NO_MARKET = Problem(
 
 async def _get(asked: Asked) -> Answered | Problem:
     read = await read_plan(asked.engine, asked.path["id"])
-    return not_found("campaign") if read is None else Answered(content=read.plan, etag=read.etag)
+    return not_found("campaign") if read is None else _shown(asked, read.plan)
 
 
 async def _put(asked: Asked) -> Answered | Problem:
-    return _saved(
-        await save_plan(asked.engine, asked.actor, asked.path["id"], asked.body, seen=asked.if_match)
-    )
+    campaign_id, seen = asked.path["id"], asked.unchanged(KIND, asked.path["id"])
+    return _saved(asked, await save_plan(asked.engine, asked.actor, campaign_id, asked.body, seen=seen))
 
 
 async def _undo(asked: Asked) -> Answered | Problem:
-    return _saved(await undo_plan(asked.engine, asked.actor, asked.path["id"], asked.path["change_id"]))
+    campaign_id, change_id = asked.path["id"], asked.path["change_id"]
+    return _saved(asked, await undo_plan(asked.engine, asked.actor, campaign_id, change_id))
 
 
-def _saved(saved: PlanSaved | Problem) -> Answered | Problem:
-    return saved if isinstance(saved, Problem) else Answered(content=saved.plan, etag=saved.etag)
+def _saved(asked: Asked, saved: PlanSaved | Problem) -> Answered | Problem:
+    return saved if isinstance(saved, Problem) else _shown(asked, saved.plan)
+
+
+def _shown(asked: Asked, plan: Plan) -> Answered:
+    return Answered(content=plan, etag=asked.etags.name(KIND, asked.path["id"], state_of(plan)))
 
 
 async def _dry_run(asked: Asked) -> Answered | Problem:

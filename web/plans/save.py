@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from web.api.operation import Problem, changed_meanwhile, conflict, not_found, refused
 from web.audit import Actor, write_audit
+from web.etags import Unchanged
 from web.plans import queries
 from web.plans.document import Plan, plan_problems
 from web.plans.queries import CampaignRow
-from web.resources.edit import etag_of
 
 KIND = "plans"
 """What the audit log calls it; its ref is the campaign's id."""
@@ -21,11 +21,10 @@ KIND = "plans"
 
 @dataclass(frozen=True, kw_only=True)
 class PlanRead:
-    """A plan as it is stored, and the name of that state."""
+    """A plan as it is stored."""
 
     campaign: CampaignRow
     plan: Plan
-    etag: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +32,12 @@ class PlanSaved:
     """The plan as it is now. `audit_id` is None when nothing was to be changed."""
 
     plan: Plan
-    etag: str
     audit_id: int | None
 
 
-def plan_etag(plan: Plan) -> str:
-    """Return the name of a plan's state."""
-    return etag_of(plan.in_order().model_dump())
+def state_of(plan: Plan) -> object:
+    """Return what names a plan's state (web.etags)."""
+    return plan.in_order().model_dump()
 
 
 async def read_plan(engine: AsyncEngine, campaign_id: int) -> PlanRead | None:
@@ -53,13 +51,13 @@ async def _read(connection: AsyncConnection, campaign_id: int, *, lock: bool = F
     if campaign is None:
         return None
     plan = await queries.plan_of(connection, campaign_id)
-    return PlanRead(campaign=campaign, plan=plan, etag=plan_etag(plan))
+    return PlanRead(campaign=campaign, plan=plan)
 
 
 async def save_plan(
-    engine: AsyncEngine, actor: Actor, campaign_id: int, plan: Plan, *, seen: str | None
+    engine: AsyncEngine, actor: Actor, campaign_id: int, plan: Plan, *, seen: Unchanged | None
 ) -> PlanSaved | Problem:
-    """Save a plan over the one that was read; `seen` is that one's ETag. It holds from the next call on."""
+    """Save a plan over the one that was read; `seen` knows that one. It holds from the next call on."""
     try:
         async with engine.begin() as connection:
             return await _save(connection, actor, campaign_id, plan, seen=seen, action="change")
@@ -81,7 +79,7 @@ async def undo_plan(
             before = Plan.model_validate(note["before"])
         except ValidationError:
             return conflict("what was there before would be refused today")
-        if plan_etag(after) != read.etag:
+        if state_of(after) != state_of(read.plan):
             return changed_meanwhile("plan")
         there = {stage.id for stage in read.plan.stages}
         plan = Plan(
@@ -90,16 +88,22 @@ async def undo_plan(
                 for stage in before.stages
             ]
         )
-        return await _save(connection, actor, campaign_id, plan, seen=read.etag, action="restore")
+        return await _save(connection, actor, campaign_id, plan, seen=None, action="restore")
 
 
 async def _save(
-    connection: AsyncConnection, actor: Actor, campaign_id: int, plan: Plan, *, seen: str | None, action: str
+    connection: AsyncConnection,
+    actor: Actor,
+    campaign_id: int,
+    plan: Plan,
+    *,
+    seen: Unchanged | None,
+    action: str,
 ) -> PlanSaved | Problem:
     read = await _read(connection, campaign_id, lock=True)
     if read is None:
         return not_found("campaign")
-    if seen is not None and seen != read.etag:
+    if seen is not None and not seen(state_of(read.plan)):
         return changed_meanwhile("plan")
     targets = {entry.target_id for stage in plan.stages for entry in stage.entries}
     problems = plan_problems(
@@ -112,7 +116,7 @@ async def _save(
         return refused(*problems)
     wanted = plan.in_order()
     if wanted == read.plan:
-        return PlanSaved(plan=read.plan, etag=read.etag, audit_id=None)
+        return PlanSaved(plan=read.plan, audit_id=None)
     await queries.write_plan(connection, campaign_id, read.plan, wanted)
     now = await queries.plan_of(connection, campaign_id)
     audit_id = await write_audit(
@@ -124,4 +128,4 @@ async def _save(
         before=read.plan.model_dump(),
         after=now.model_dump(),
     )
-    return PlanSaved(plan=now, etag=plan_etag(now), audit_id=audit_id)
+    return PlanSaved(plan=now, audit_id=audit_id)

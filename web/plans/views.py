@@ -14,6 +14,7 @@ from rules.places import STATES
 from web.api.operation import Problem
 from web.api.shell import field_problems
 from web.audit import Actor
+from web.etags import ETAGS
 from web.keys import EDITORS, ENGINE, HOUSE, ROUTER, USER
 from web.middleware import only
 from web.pages import render, wants_fragment
@@ -24,7 +25,7 @@ from web.plans.document import Plan
 from web.plans.dry_run import DryRun, dry_run
 from web.plans.form import Edited, TypedPlan, document_of, edit, small_number, typed_of, typed_of_posted
 from web.plans.queries import CampaignRow, TargetRow
-from web.plans.save import KIND, read_plan, save_plan, undo_plan
+from web.plans.save import KIND, read_plan, save_plan, state_of, undo_plan
 from web.plans.shapes import DryRunBody
 
 HISTORY_LENGTH = 10
@@ -46,7 +47,8 @@ async def show(request: web.Request) -> web.StreamResponse:
     read = await read_plan(request.app[ENGINE], int(request.match_info["id"]))
     if read is None:
         raise web.HTTPNotFound
-    return await _page(request, read.campaign, Edited(plan=typed_of(read.plan)), etag=read.etag)
+    etag = request.app[ETAGS].name(KIND, read.campaign.id, state_of(read.plan))
+    return await _page(request, read.campaign, Edited(plan=typed_of(read.plan)), etag=etag)
 
 
 async def submit(request: web.Request) -> web.StreamResponse:
@@ -103,7 +105,8 @@ async def _save(request: web.Request, campaign_id: int, typed: TypedPlan, etag: 
     if plan is None:
         return await _page(request, campaign, Edited(plan=typed), etag=etag, unsaved=True, problems=problems)
     actor = Actor(user=request[USER])
-    done = await save_plan(request.app[ENGINE], actor, campaign_id, plan, seen=etag)
+    seen = request.app[ETAGS].read(etag, KIND, campaign_id)
+    done = await save_plan(request.app[ENGINE], actor, campaign_id, plan, seen=seen)
     if not isinstance(done, Problem):
         raise web.HTTPSeeOther(f"/campaigns/{campaign_id}/plan?saved={done.audit_id or 0}")
     return await _page(

@@ -19,6 +19,7 @@ from web.portal.keyset import read_below
 from web.portal.listing import read_day
 from web.portal.views import PUBLISHER, call_id_of, show_calls
 from web.publisher import queries
+from web.visitors import origin_of
 from web.zones import zone_of
 
 PAGE_LENGTH = 50
@@ -131,4 +132,4 @@ async def pings(request: web.Request) -> web.Response:
         limits = PingLimits.of_settings(row.settings)
         record = PingRecord(won=row.pings_won, called=row.pings_called, warned_at=row.warned_at)
         keys.append((row, limits, notice_of(limits, record, now)))
-    return render(request, "publisher/pings.html", keys=keys, origin=str(request.url.origin()))
+    return render(request, "publisher/pings.html", keys=keys, origin=origin_of(request))

@@ -20,7 +20,7 @@ from web.api.operation import (
 )
 from web.resources import queries
 from web.resources.catalogue import RESOURCES
-from web.resources.edit import Done, change, create, etag_of, remove, undo
+from web.resources.edit import Done, change, create, remove, undo
 from web.resources.fields import Kind
 from web.resources.resource import Resource
 
@@ -125,10 +125,11 @@ def _deletion(resource: Resource, path: str, name: str) -> Operation:
     )
 
 
-def _shown(resource: Resource, done: Done, status: int | None = None) -> Answered:
+def _shown(asked: Asked, resource: Resource, done: Done, status: int | None = None) -> Answered:
     content = {"id": done.row_id, **resource.without_secrets(done.values)}
     headers = {"Location": f"/api/v1/{resource.name}/{done.row_id}"} if status == 201 else {}
-    return Answered(content=content, status=status, etag=done.etag, headers=headers)
+    etag = asked.etags.name(resource.name, done.row_id, done.values)
+    return Answered(content=content, status=status, etag=etag, headers=headers)
 
 
 def _list(resource: Resource) -> Any:
@@ -168,7 +169,7 @@ def _get(resource: Resource) -> Any:
             return not_found(resource.one)
         values = resource.values_of(row)
         content = {"id": row["id"], **resource.without_secrets(values)}
-        return Answered(content=content, etag=etag_of(values))
+        return Answered(content=content, etag=asked.etags.name(resource.name, row["id"], values))
 
     return handle
 
@@ -176,24 +177,24 @@ def _get(resource: Resource) -> Any:
 def _create(resource: Resource) -> Any:
     async def handle(asked: Asked) -> Answered | Problem:
         done = await create(asked.engine, resource, asked.actor, asked.body)
-        return done if isinstance(done, Problem) else _shown(resource, done, 201)
+        return done if isinstance(done, Problem) else _shown(asked, resource, done, 201)
 
     return handle
 
 
 def _change(resource: Resource) -> Any:
     async def handle(asked: Asked) -> Answered | Problem:
-        done = await change(
-            asked.engine, resource, asked.actor, asked.path["id"], asked.body, seen=asked.if_match
-        )
-        return done if isinstance(done, Problem) else _shown(resource, done)
+        row_id, seen = asked.path["id"], asked.unchanged(resource.name, asked.path["id"])
+        done = await change(asked.engine, resource, asked.actor, row_id, asked.body, seen=seen)
+        return done if isinstance(done, Problem) else _shown(asked, resource, done)
 
     return handle
 
 
 def _delete(resource: Resource) -> Any:
     async def handle(asked: Asked) -> Answered | Problem:
-        done = await remove(asked.engine, resource, asked.actor, asked.path["id"], seen=asked.if_match)
+        row_id, seen = asked.path["id"], asked.unchanged(resource.name, asked.path["id"])
+        done = await remove(asked.engine, resource, asked.actor, row_id, seen=seen)
         return done if isinstance(done, Problem) else Answered()
 
     return handle

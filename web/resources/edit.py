@@ -5,9 +5,7 @@ Pages and the API both come here. Refusals are values.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from web.api.operation import FieldProblem, Problem, changed_meanwhile, conflict, not_found, refused
 from web.audit import Actor, write_audit
+from web.etags import Unchanged
 from web.resources import queries
 from web.resources.fields import Kind
 from web.resources.kept_secrets import problem_of_move
@@ -29,18 +28,11 @@ KEEP_SECRET = None
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """What was done: the row, its state's name, and the note by which it can be undone."""
+    """What was done: the row as it is now, and the note by which it can be undone."""
 
     row_id: int
     values: Mapping[str, Any]
-    etag: str
     audit_id: int
-
-
-def etag_of(values: Mapping[str, Any]) -> str:
-    """Return the name of a state: equal for equal values, secrets included, telling nothing of them."""
-    text = json.dumps(values, sort_keys=True, default=str)
-    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
 async def create(
@@ -65,11 +57,17 @@ async def create(
 
 
 async def change(
-    engine: AsyncEngine, resource: Resource, actor: Actor, row_id: int, form: BaseModel, *, seen: str | None
+    engine: AsyncEngine,
+    resource: Resource,
+    actor: Actor,
+    row_id: int,
+    form: BaseModel,
+    *,
+    seen: Unchanged | None,
 ) -> Done | Problem:
     """Change a row.
 
-    `seen` is the ETag of what was read: another's change meanwhile is not overwritten. None overwrites.
+    `seen` knows what was read: another's change meanwhile is not overwritten. None overwrites.
     """
     try:
         async with engine.begin() as connection:
@@ -77,7 +75,7 @@ async def change(
             if row is None:
                 return not_found(resource.one)
             before = resource.values_of(row)
-            if seen is not None and seen != etag_of(before):
+            if seen is not None and not seen(before):
                 return changed_meanwhile(resource.one)
             if (moved := problem_of_move(resource, actor, before, form.model_dump())) is not None:
                 return moved
@@ -102,7 +100,7 @@ async def change(
 
 
 async def remove(
-    engine: AsyncEngine, resource: Resource, actor: Actor, row_id: int, *, seen: str | None
+    engine: AsyncEngine, resource: Resource, actor: Actor, row_id: int, *, seen: Unchanged | None
 ) -> Done | Problem:
     """Delete a row that nothing else refers to."""
     if not resource.can_delete:
@@ -113,7 +111,7 @@ async def remove(
             if row is None:
                 return not_found(resource.one)
             before = resource.values_of(row)
-            if seen is not None and seen != etag_of(before):
+            if seen is not None and not seen(before):
                 return changed_meanwhile(resource.one)
             if resource.save is not None:
                 await resource.save(connection, row_id, None)
@@ -126,7 +124,7 @@ async def remove(
                 ref=row_id,
                 before=resource.without_secrets(before),
             )
-            return Done(row_id=row_id, values=before, etag="", audit_id=audit_id)
+            return Done(row_id=row_id, values=before, audit_id=audit_id)
     except IntegrityError as error:
         return _told(resource, error)
 
@@ -139,9 +137,7 @@ async def undo(engine: AsyncEngine, resource: Resource, actor: Actor, audit_id: 
             return not_found("change")
         row = await queries.row_of(connection, resource, int(note["ref"]))
     if note["action"] == "create" and row is not None:
-        return await remove(
-            engine, resource, actor, int(note["ref"]), seen=_seen(resource, note["after"], row)
-        )
+        return await remove(engine, resource, actor, int(note["ref"]), seen=_as_left(resource, note["after"]))
     if note["before"] is None:
         return conflict("there is nothing to go back to")
     values = {name: value for name, value in note["before"].items() if name not in resource.secrets}
@@ -152,15 +148,17 @@ async def undo(engine: AsyncEngine, resource: Resource, actor: Actor, audit_id: 
     if row is None:
         return await create(engine, resource, actor, form, row_id=int(note["ref"]))
     return await change(
-        engine, resource, actor, int(note["ref"]), form, seen=_seen(resource, note["after"], row)
+        engine, resource, actor, int(note["ref"]), form, seen=_as_left(resource, note["after"])
     )
 
 
-def _seen(resource: Resource, after: Mapping[str, Any] | None, row: Mapping[str, Any]) -> str:
-    """Return the ETag that the row has if it still is as the change left it; else one that nothing has."""
-    values = resource.values_of(row)
-    same = json.loads(json.dumps(resource.without_secrets(values), default=str)) == after
-    return etag_of(values) if same else '"changed"'
+def _as_left(resource: Resource, after: Mapping[str, Any] | None) -> Unchanged:
+    """Return the check whether a row still is as a change left it, as far as the note of the change tells."""
+
+    def is_unchanged(values: Any) -> bool:
+        return bool(json.loads(json.dumps(resource.without_secrets(values), default=str)) == after)
+
+    return is_unchanged
 
 
 async def _problems(
@@ -192,7 +190,7 @@ async def _note(
         before=None if before is None else resource.without_secrets(before),
         after=resource.without_secrets(after),
     )
-    return Done(row_id=row_id, values=after, etag=etag_of(after), audit_id=audit_id)
+    return Done(row_id=row_id, values=after, audit_id=audit_id)
 
 
 def _told(resource: Resource, error: IntegrityError) -> Problem:
@@ -200,8 +198,8 @@ def _told(resource: Resource, error: IntegrityError) -> Problem:
     code = str(getattr(error.orig, "sqlstate", ""))
     cause = getattr(error.orig, "__cause__", None)
     detail = str(getattr(cause, "detail", "") or "")
-    found = re.search(r"Key \(([^)]*)\)", detail)
-    names = [name.strip(' "') for name in found.group(1).split(",")] if found else []
+    # Key (name, "other")=(…) already exists.
+    names = [name.strip(' "') for name in detail.partition("Key (")[2].partition(")")[0].split(",")]
     if code == UNIQUE_VIOLATION:
         problem = f"another {resource.one} has this already"
         return refused(FieldProblem(field=_place(resource, names), problem=problem))

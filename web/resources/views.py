@@ -14,13 +14,14 @@ from web.api.cursor import read_cursor, write_cursor
 from web.api.operation import Problem
 from web.api.shell import field_problems, has_unstorable
 from web.audit import Actor
+from web.etags import ETAGS
 from web.formats import number
 from web.keys import ENGINE, USER
 from web.middleware import only
 from web.pages import render
 from web.resources import queries
 from web.resources.catalogue import RESOURCES
-from web.resources.edit import change, create, etag_of, remove, undo
+from web.resources.edit import change, create, remove, undo
 from web.resources.fields import (
     Kind,
     meaning_of,
@@ -189,7 +190,10 @@ def _save(resource: Resource) -> Handler:
             return await _form(
                 request, resource, texts=form[0], problems=form[1], status=422, row_id=row_id, etag=seen
             )
-        done = await change(request.app[ENGINE], resource, Actor(user=request[USER]), row_id, form, seen=seen)
+        unchanged = request.app[ETAGS].read(seen, resource.name, row_id)
+        done = await change(
+            request.app[ENGINE], resource, Actor(user=request[USER]), row_id, form, seen=unchanged
+        )
         if isinstance(done, Problem):
             if done.status == 404:
                 raise web.HTTPNotFound
@@ -211,7 +215,7 @@ def _delete(resource: Resource) -> Handler:
             resource,
             Actor(user=request[USER]),
             row_id,
-            seen=str(posted.get("etag") or ""),
+            seen=request.app[ETAGS].read(str(posted.get("etag") or ""), resource.name, row_id),
         )
         if not isinstance(done, Problem):
             raise web.HTTPSeeOther(f"/{resource.name}?gone={done.audit_id}")
@@ -323,7 +327,7 @@ async def _form(
         options={**chosen, **{name: offer.options for name, offer in offers.items()}},
         spelled={name: offer.spelled for name, offer in offers.items()},
         meanings=_meanings(resource, texts if values is None else values, typed=values is None),
-        etag=etag if etag is not None else etag_of(values or {}),
+        etag=request.app[ETAGS].name(resource.name, row_id or 0, values) if etag is None else etag,
         may_edit=request[USER].role in resource.editors,
         saved=request.query.get("saved", ""),
         back=request.query.get("back", ""),

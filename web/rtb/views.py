@@ -16,12 +16,14 @@ from aiohttp import web
 from router.domain.inbound_bid import BidRefusal, InboundBid, NoBid, PublisherKey
 from router.errors import NoSnapshot
 from router.snapshot import DATABASE_FAULTS
+from rules.log_lines import SecurityEvent
 from web.keys import ENGINE, INBOUND_BIDS, PINGS_AT_WORK
 from web.rtb import queries
 from web.rtb.body import TOO_LARGE, TOO_SLOW, read_bytes, read_fields
 from web.rtb.dialects import DIALECTS
 from web.rtb.publisher_keys import digest_of, is_key
 from web.rtb.shapes import Answer, Dialect, Fields, Handover, PingProblem
+from web.security_log import report
 
 Outcome = TypeVar("Outcome")
 
@@ -94,6 +96,7 @@ async def _enter(request: web.Request, now: datetime) -> _Asker | web.Response:
     """Find the key and count the ping. Whoever has no key learns nothing, and costs one look-up at most."""
     text = request.match_info["key"].removesuffix(".json")
     if not is_key(text):
+        report(request, SecurityEvent.PUBLISHER_KEY_GUESSED)
         return _write(UNKNOWN_KEY)
     try:
         async with request.app[ENGINE].begin() as connection:
@@ -103,6 +106,7 @@ async def _enter(request: web.Request, now: datetime) -> _Asker | web.Response:
         log.warning("a ping is not answered: the database does not answer: %s", error)
         return _write(NO_DATABASE)
     if key is None:
+        report(request, SecurityEvent.PUBLISHER_KEY_GUESSED)
         return _write(UNKNOWN_KEY)
     asker = _Asker(text=text, key=key, dialect=DIALECTS[key.dialect])
     if count > key.rate_per_minute:

@@ -16,6 +16,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.sales import SaleRefused
+from rules.log_lines import SecurityEvent
 from rules.money import MoneyError, format_dollars, parse_dollars
 from web.audit import Actor, Via
 from web.keys import ENGINE
@@ -26,6 +27,7 @@ from web.rtb.shapes import PingProblem, read_caller
 from web.sale_keys import queries
 from web.sale_keys.queries import SaleKey
 from web.sale_keys.work import digest_of, is_key
+from web.security_log import report
 
 ADDRESS = "/postback/sale/{key}"
 COUNTER_PREFIX = "sale_postbacks"
@@ -48,6 +50,7 @@ async def take(request: web.Request) -> web.Response:
     now, key = datetime.now(UTC), request.match_info["key"]
     found = await _key_in_force(request, key, now) if is_key(key) else None
     if found is None:
+        report(request, SecurityEvent.SALE_KEY_GUESSED)
         return _refuse(404, "unknown key")
     if isinstance(found, web.Response):
         return found

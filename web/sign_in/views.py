@@ -7,15 +7,17 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from rules.log_lines import SecurityEvent
 from web import auth, zones
 from web.addresses import own_path
 from web.auth import LOCK_OUT_MINUTES, SECOND_FACTOR_LIFETIME, SecondFactorAsked, SignedIn, SignInRefusal
+from web.cookies import drop_cookie, read_cookie, set_cookie
 from web.keys import ENGINE
 from web.middleware import SESSION_COOKIE
 from web.pages import render
-from web.proxies import is_secure
 from web.second_factor.factor import CodeRefusal, answer_code
 from web.second_factor.vault import VAULT
+from web.security_log import report
 from web.visitors import let_in, visitor_of
 
 SECOND_FACTOR_COOKIE = "tollbridge_second_factor"
@@ -25,6 +27,12 @@ REFUSALS = {
         429,
         f"Too many wrong passwords. Nobody gets in this way for {LOCK_OUT_MINUTES} minutes.",
     ),
+}
+EVENTS = {
+    SignInRefusal.WRONG: SecurityEvent.SIGN_IN_REFUSED,
+    SignInRefusal.LOCKED_OUT: SecurityEvent.SIGN_IN_LOCKED,
+    CodeRefusal.WRONG: SecurityEvent.SIGN_IN_REFUSED,
+    CodeRefusal.LOCKED_OUT: SecurityEvent.SIGN_IN_LOCKED,
 }
 CODE_STATUSES = {CodeRefusal.WRONG: 403, CodeRefusal.UNREADABLE: 409, CodeRefusal.LOCKED_OUT: 429}
 
@@ -46,6 +54,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
     )
     if isinstance(result, SignInRefusal):
         status, refusal = REFUSALS[result]
+        report(request, EVENTS[result])
         return _page(request, status=status, email=email, wanted=wanted, refusal=refusal)
     response = web.HTTPSeeOther(wanted)
     _remember_zone(request, response, str(form.get("time_zone", "")))
@@ -59,7 +68,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
 async def show_code(request: web.Request) -> web.StreamResponse:
     """The second step. Who has not done the first is led there."""
     wanted = own_path(request.query.get("next"))
-    if SECOND_FACTOR_COOKIE not in request.cookies:
+    if read_cookie(request, SECOND_FACTOR_COOKIE) is None:
         raise web.HTTPSeeOther(_with_next("/sign-in", wanted))
     return render(request, "sign_in/code.html", wanted=wanted, refusal=None)
 
@@ -70,28 +79,30 @@ async def submit_code(request: web.Request) -> web.StreamResponse:
     result = await answer_code(
         request.app[ENGINE],
         request.app[VAULT],
-        token=request.cookies.get(SECOND_FACTOR_COOKIE, ""),
+        token=read_cookie(request, SECOND_FACTOR_COOKIE) or "",
         code=str(form.get("code", "")),
         visitor=visitor_of(request),
         now=datetime.now(UTC),
     )
+    if result in EVENTS:
+        report(request, EVENTS[result])
     if result is CodeRefusal.OVER:
         answer = _page(request, status=403, wanted=wanted, refusal=str(result))
-        answer.del_cookie(SECOND_FACTOR_COOKIE)
+        drop_cookie(request, answer, SECOND_FACTOR_COOKIE)
         return answer
     if isinstance(result, CodeRefusal):
         status = CODE_STATUSES[result]
         return render(request, "sign_in/code.html", status=status, wanted=wanted, refusal=str(result))
     response = web.HTTPSeeOther(wanted)
-    response.del_cookie(SECOND_FACTOR_COOKIE)
+    drop_cookie(request, response, SECOND_FACTOR_COOKIE)
     await let_in(request, response, result.token)
     raise response
 
 
 async def leave(request: web.Request) -> web.StreamResponse:
-    await auth.sign_out(request.app[ENGINE], request.cookies[SESSION_COOKIE])
+    await auth.sign_out(request.app[ENGINE], read_cookie(request, SESSION_COOKIE) or "")
     response = web.HTTPSeeOther("/sign-in")
-    response.del_cookie(SESSION_COOKIE)
+    drop_cookie(request, response, SESSION_COOKIE)
     raise response
 
 
@@ -119,14 +130,8 @@ def _ask_for_code(
     request: web.Request, response: web.HTTPSeeOther, asked: SecondFactorAsked, wanted: str
 ) -> None:
     response.headers["Location"] = _with_next("/sign-in/code", wanted)
-    response.set_cookie(
-        SECOND_FACTOR_COOKIE,
-        asked.token,
-        max_age=int(SECOND_FACTOR_LIFETIME.total_seconds()),
-        httponly=True,
-        samesite="Lax",
-        secure=is_secure(request),
-    )
+    lifetime = int(SECOND_FACTOR_LIFETIME.total_seconds())
+    set_cookie(request, response, SECOND_FACTOR_COOKIE, asked.token, lifetime_seconds=lifetime)
 
 
 def _with_next(address: str, wanted: str) -> str:
@@ -135,5 +140,5 @@ def _with_next(address: str, wanted: str) -> str:
 
 def _remember_zone(request: web.Request, response: web.StreamResponse, browser_zone: str) -> None:
     zone = zones.zone_named(browser_zone)
-    if zone is not None and zones.COOKIE not in request.cookies:
-        zones.remember_zone(response, zone, secure=is_secure(request))
+    if zone is not None and not zones.has_zone(request):
+        zones.remember_zone(request, response, zone)

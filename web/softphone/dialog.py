@@ -7,12 +7,11 @@ Source: RFC 3261, 12.2.1.1 (requests within a dialog) and 15.1.1 (BYE).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
-_HEADER = re.compile(r"^(from|f|to|t|call-id|i|cseq|contact|m)\s*:\s*(.*?)\s*$", re.IGNORECASE | re.MULTILINE)
 _SHORT = {"f": "from", "t": "to", "i": "call-id", "m": "contact"}
-_URI = re.compile(r"<(sips?:[^<>\s]+)>")
+_KEPT = frozenset({"from", "to", "call-id", "cseq", "contact"})
+_SEQUENCE_DIGITS_MAXIMUM = 10
 CALLS_MAXIMUM = 8
 """A softphone has one."""
 
@@ -38,13 +37,13 @@ class Dialogs:
         number, _, method = headers.get("cseq", "").partition(" ")
         if first.startswith("BYE "):
             self._calls.pop(call_id, None)
-        elif first.startswith("SIP/2.0 2") and method == "INVITE" and number.isdecimal():
-            contact = _URI.search(headers.get("contact", ""))
-            if contact is not None and len(self._calls) < CALLS_MAXIMUM:
+        elif first.startswith("SIP/2.0 2") and method == "INVITE" and _is_sequence(number):
+            contact = _uri(headers.get("contact", ""))
+            if contact and len(self._calls) < CALLS_MAXIMUM:
                 self._calls[call_id] = _Call(
                     caller=headers.get("from", ""),
                     called=headers.get("to", ""),
-                    contact=contact[1],
+                    contact=contact,
                     sequence=int(number),
                 )
 
@@ -58,7 +57,7 @@ class Dialogs:
             self._calls.pop(headers["call-id"])
             return
         number = headers.get("cseq", "").partition(" ")[0]
-        if number.isdecimal() and len(number) < 10 and not first.startswith("SIP/2.0"):
+        if _is_sequence(number) and not first.startswith("SIP/2.0"):
             call.sequence = max(call.sequence, int(number))
 
     def farewells(self, branch: str) -> list[str]:
@@ -73,11 +72,26 @@ class Dialogs:
 
 def _read(message: str) -> tuple[str, dict[str, str]]:
     """Return the first line and the headers that matter, the first of each name."""
-    head = message.partition("\r\n\r\n")[0].replace("\r\n", "\n")
+    first, *lines = message.partition("\r\n\r\n")[0].replace("\r\n", "\n").split("\n")
     headers: dict[str, str] = {}
-    for name, value in _HEADER.findall(head):
-        headers.setdefault(_SHORT.get(name.lower(), name.lower()), value)
-    return head.partition("\n")[0], headers
+    for line in lines:
+        text, _, value = line.partition(":")
+        name = text.rstrip().lower()
+        name = _SHORT.get(name, name)
+        if name in _KEPT:
+            headers.setdefault(name, value.strip())
+    return first, headers
+
+
+def _uri(contact: str) -> str:
+    """Return the SIP address between the first < and > of a Contact, "" when there is none."""
+    uri = contact.partition("<")[2].partition(">")[0]
+    whole = uri.startswith(("sip:", "sips:")) and uri.isprintable() and " " not in uri
+    return uri if whole and not uri.endswith(":") else ""
+
+
+def _is_sequence(number: str) -> bool:
+    return number.isascii() and number.isdecimal() and len(number) <= _SEQUENCE_DIGITS_MAXIMUM
 
 
 def _bye(call_id: str, call: _Call, branch: str) -> str:

@@ -6,7 +6,6 @@ from aiohttp import web
 
 from web import zones
 from web.addresses import own_path
-from web.proxies import is_secure
 
 
 async def choose(request: web.Request) -> web.StreamResponse:
@@ -14,5 +13,5 @@ async def choose(request: web.Request) -> web.StreamResponse:
     response = web.HTTPSeeOther(own_path(str(form.get("next", ""))))
     zone = zones.zone_named(str(form.get("time_zone", "")))
     if zone is not None:
-        zones.remember_zone(response, zone, secure=is_secure(request))
+        zones.remember_zone(request, response, zone)
     raise response

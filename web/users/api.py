@@ -144,7 +144,9 @@ async def get_user(asked: Asked) -> Answered | Problem:
         person = await queries.read_person(connection, asked.path["id"])
     if person is None:
         return not_found("user")
-    return Answered(content=item_of(person), etag=people.etag_of(person))
+    return Answered(
+        content=item_of(person), etag=asked.etags.name(people.KIND, asked.path["id"], people.state_of(person))
+    )
 
 
 async def invite_user(asked: Asked) -> Answered | Problem:
@@ -171,7 +173,7 @@ async def change_user(asked: Asked) -> Answered | Problem:
         asked.path["id"],
         name=body.name,
         belonging=body.belonging,
-        etag=asked.if_match,
+        seen=asked.unchanged(people.KIND, asked.path["id"]),
     )
     return problem_of(refusal) if refusal is not None else await get_user(asked)
 

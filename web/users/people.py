@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -15,11 +13,13 @@ from web import queries as door
 from web.audit import Actor, write_audit
 from web.auth import NAME_LENGTH_MAXIMUM, UserRefusal, clean_email, is_name, refusal_of_person
 from web.challenge_queries import delete_challenges_of
+from web.etags import Unchanged
 from web.keys import Role
 from web.links.links import INVITATION_LIFETIME, RESET_LIFETIME, LinkKind, make_link
 from web.users import queries
 from web.users.queries import Person
 
+KIND = "users"
 NOBODY = ""
 """The password's hash of somebody who has not taken their invitation: no password is right."""
 
@@ -68,10 +68,9 @@ class Belonging:
         return replace(self, buyer_id=buyer_id, publisher_id=publisher_id)
 
 
-def etag_of(person: Person) -> str:
-    """Return the name of what is shown of a person, to notice that somebody else changed it."""
-    state = json.dumps([_facts(person), person.disabled_at is not None], sort_keys=True)
-    return f'"{hashlib.sha256(state.encode()).hexdigest()[:24]}"'
+def state_of(person: Person) -> object:
+    """Return what is shown of a person, to notice that somebody else changed it (web.etags)."""
+    return [_facts(person), person.disabled_at is not None]
 
 
 async def invite(
@@ -109,9 +108,15 @@ async def invite(
 
 
 async def change_person(
-    engine: AsyncEngine, actor: Actor, user_id: int, *, name: str, belonging: Belonging, etag: str | None
+    engine: AsyncEngine,
+    actor: Actor,
+    user_id: int,
+    *,
+    name: str,
+    belonging: Belonging,
+    seen: Unchanged | None,
 ) -> PersonRefusal | None:
-    """Change a person's name and role. `etag`: what was seen of them; None changes whatever is there."""
+    """Change a person's name and role. `seen` knows what was seen of them; None changes whatever is there."""
     name, belonging = name.strip(), belonging.clean()
     if not is_name(name):
         return PersonRefusal.NAME
@@ -120,7 +125,7 @@ async def change_person(
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
-        if etag is not None and etag != etag_of(person):
+        if seen is not None and not seen(state_of(person)):
             return PersonRefusal.CHANGED
         if belonging.role is not Role.ADMIN and admins == [user_id]:
             return PersonRefusal.LAST_ADMIN

@@ -14,6 +14,7 @@ from web.api_tokens import revoke_token, tokens_of
 from web.audit import Actor
 from web.audit_log.queries import history_of
 from web.auth import UserRefusal
+from web.etags import ETAGS
 from web.keys import ENGINE, USER, Role
 from web.links.links import LinkKind
 from web.mail import MAILER
@@ -115,7 +116,7 @@ async def change(request: web.Request) -> web.StreamResponse:
         person.user.user_id,
         name=typed.name,
         belonging=belonging,
-        etag=str(form.get("etag", "")),
+        seen=request.app[ETAGS].read(str(form.get("etag", "")), people.KIND, person.user.user_id),
     )
     if refusal is None:
         raise _back_to(person, "changed")
@@ -218,7 +219,7 @@ async def _person_page(
         status=200 if refusal is None else 409 if refusal in _CONFLICTS else 422,
         person=person,
         typed=typed,
-        etag=people.etag_of(person),
+        etag=request.app[ETAGS].name(people.KIND, user_id, people.state_of(person)),
         problems=problems_of(refusal),
         said=said,
         roles=ROLES,

@@ -45,7 +45,7 @@ async def test_an_invite_from_an_unlisted_address_gets_no_answer_and_no_row_but_
     market = await scenario([Wanted(name="Golden", behaviour=answers())])
     caller = a_caller()
     before = await _turned_away(market.engine)
-    answer = await asyncio.to_thread(_invite_from_a_stranger, node.switch, market.number, caller)
+    answer = await asyncio.to_thread(_asked_by_a_stranger, node.switch, market.number, caller)
     assert answer is None
     for _ in range(50):
         if await _turned_away(market.engine) > before:
@@ -59,16 +59,33 @@ async def test_an_invite_from_an_unlisted_address_gets_no_answer_and_no_row_but_
         assert rows.first() is None
 
 
-def _invite_from_a_stranger(switch: tuple[str, int], number: str, caller: str) -> bytes | None:
+async def test_a_stranger_whom_asterisk_hears_stands_in_the_security_log_without_a_number(
+    node: Node, scenario: MakeScenario
+) -> None:
+    """UPDATE comes through the front door, as some buyers' proxies need it; an open door lets in everything."""
+    market = await scenario([Wanted(name="Golden", behaviour=answers())])
+    caller, log = a_caller(), node.layout.security_log_file
+    # Asterisk says so of who comes again and again.
+    for turn in range(20):
+        await asyncio.to_thread(_asked_by_a_stranger, node.switch, market.number, caller, "UPDATE", turn)
+        if log.exists() and STRANGER in log.read_text():
+            break
+    assert f" event=sip-unknown address={STRANGER}\n" in log.read_text()
+    assert caller not in log.read_text() and market.number not in log.read_text()
+
+
+def _asked_by_a_stranger(
+    switch: tuple[str, int], number: str, caller: str, method: str = "INVITE", turn: int = 1
+) -> bytes | None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         stranger.bind((STRANGER, 0))
         stranger.settimeout(1.5)
         port = stranger.getsockname()[1]
         request = (
-            f"INVITE sip:{number}@{switch[0]}:{switch[1]} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP {STRANGER}:{port};branch=z9hG4bKstranger\r\n"
+            f"{method} sip:{number}@{switch[0]}:{switch[1]} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP {STRANGER}:{port};branch=z9hG4bKstranger{turn}\r\n"
             f"From: <sip:{caller}@{STRANGER}>;tag=1\r\nTo: <sip:{number}@{switch[0]}>\r\n"
-            "Call-ID: stranger\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n"
+            f"Call-ID: stranger-{method}-{turn}\r\nCSeq: 1 {method}\r\nMax-Forwards: 70\r\n"
             f"Contact: <sip:x@{STRANGER}:{port}>\r\nContent-Length: 0\r\n\r\n"
         )
         stranger.sendto(request.encode(), switch)

@@ -47,6 +47,22 @@ def test_a_call_that_was_ended_needs_no_farewell(side: str) -> None:
     assert dialogs.farewells("x") == []
 
 
+def test_a_long_message_full_of_blanks_is_read_like_any_other() -> None:
+    """Such a text once kept the pages waiting for 5 s."""
+    dialogs = Dialogs()
+    dialogs.heard_from_switch(answered())
+    blanks = "f: a" + " " * 31_000 + "b\r\n"
+    dialogs.heard_from_browser("INFO sip:x SIP/2.0\r\n" + blanks + "CALL-ID : a1 \r\nCSeq:5 INFO\r\n\r\n")
+    (bye,) = dialogs.farewells("x")
+    assert "CSeq: 6 BYE" in bye
+
+
+def test_an_endless_sequence_number_is_none() -> None:
+    dialogs = Dialogs()
+    dialogs.heard_from_switch(answered(cseq="9" * 5000 + " INVITE"))
+    assert dialogs.farewells("x") == []
+
+
 @pytest.mark.parametrize(
     "message",
     [
