@@ -32,6 +32,7 @@ from web.keys import (
     ROUTER,
     SECURE_COOKIES,
 )
+from web.known_devices import DEVICES, KnownDevices
 from web.live.stream import add_live_hub
 from web.mail import MAILER, MailConfig, Mailer
 from web.middleware import add_headers, errors_as_pages, refuse_foreign_posts
@@ -115,7 +116,9 @@ def make_app(
     app[PROMPTS_DIR] = prompts_dir
     app[TAKE_SOUND] = take_sound
     app[SOUNDS_AT_WORK] = asyncio.Semaphore(1)
-    app[VAULT] = Vault(data_secret or secrets.token_urlsafe())
+    sealed_with = data_secret or secrets.token_urlsafe()
+    app[VAULT] = Vault(sealed_with)
+    app[DEVICES] = KnownDevices(sealed_with)
     app[HOUSE_NAME] = house
     app[PING_RULES] = PUBLIC_ONLY
     app[RECORDINGS_DIR] = recordings_dir

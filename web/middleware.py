@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from web import auth
 from web.keys import ENGINE, MICROPHONE, USER, Role, User
 from web.pages import render
+from web.passwords import RETRY_AFTER_SECONDS, PasswordsBusy
 from web.proxies import client_address, is_secure
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,8 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
         # Nobody reads the answer any more: no fault of ours, and none of the database.
         log.debug("%s %s: whoever asked has left", request.method, _path_without_key(request))
         return web.Response(status=LEFT)
+    except PasswordsBusy:
+        return _busy(request)
     except (SQLAlchemyError, OSError, TimeoutError) as exception:
         if not _is_outage(exception):
             log.exception("%s %s", request.method, _path_without_key(request))
@@ -198,8 +201,20 @@ def _path_without_key(request: web.Request) -> str:
     return f"{secret}…" if secret else request.path
 
 
-def _error_page(request: web.Request, status: int) -> web.Response:
-    title, explanation = EXPLANATIONS.get(status, UNEXPLAINED)
+BUSY = (
+    "Too many people are signing in",
+    f"Nothing was tried and nothing is counted. Try again in {RETRY_AFTER_SECONDS} seconds.",
+)
+
+
+def _busy(request: web.Request) -> web.Response:
+    answer = _error_page(request, 503, said=BUSY)
+    answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
+
+
+def _error_page(request: web.Request, status: int, said: tuple[str, str] | None = None) -> web.Response:
+    title, explanation = said or EXPLANATIONS.get(status, UNEXPLAINED)
     if request.path.startswith((MACHINES, HOOKS, POSTBACKS)):
         return web.json_response({"error": title}, status=status)
     if request.path.startswith(API):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from web import auth
+from web import auth, queries
 from web.auth import SESSION_LIFETIME, Visitor
 from web.keys import ENGINE
+from web.known_devices import DEVICE_COOKIE, DEVICE_LIFETIME, DEVICES, KnownDevice
 from web.middleware import SESSION_COOKIE
 from web.proxies import client_address, is_secure, scheme_of
 
@@ -17,7 +19,15 @@ WEB_URL: web.AppKey[str] = web.AppKey("web_url", str)
 
 
 def visitor_of(request: web.Request) -> Visitor:
-    return Visitor(address=client_address(request), user_agent=request.headers.get("User-Agent", ""))
+    return Visitor(
+        address=client_address(request),
+        user_agent=request.headers.get("User-Agent", ""),
+        device=_device_of(request),
+    )
+
+
+def _device_of(request: web.Request) -> KnownDevice | None:
+    return request.app[DEVICES].read(request.cookies.get(DEVICE_COOKIE, ""), datetime.now(UTC))
 
 
 def origin_of(request: web.Request) -> str:
@@ -33,7 +43,7 @@ def host_of(request: web.Request) -> str:
 
 
 async def let_in(request: web.Request, response: web.StreamResponse, token: str) -> None:
-    """Give a visitor their session; the one they had before ends."""
+    """Give a visitor their session, and let their browser be known from now on; the session before ends."""
     old = request.cookies.get(SESSION_COOKIE)
     if old:
         await auth.sign_out(request.app[ENGINE], old)
@@ -41,6 +51,28 @@ async def let_in(request: web.Request, response: web.StreamResponse, token: str)
         SESSION_COOKIE,
         token,
         max_age=int(SESSION_LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="Lax",
+        secure=is_secure(request),
+    )
+    async with request.app[ENGINE].connect() as connection:
+        found = await queries.user_by_session(connection, auth.digest_of(token), datetime.now(UTC))
+    if found is not None:
+        await remember_device(request, response, found.user.user_id)
+
+
+async def remember_device(request: web.Request, response: web.StreamResponse, user_id: int) -> None:
+    """Let this browser be known to somebody who has just shown who they are (web/known_devices.py)."""
+    async with request.app[ENGINE].connect() as connection:
+        known = await queries.user_by_id(connection, user_id)
+    if known is None:
+        return
+    response.set_cookie(
+        DEVICE_COOKIE,
+        request.app[DEVICES].write(
+            user_id, known.password_hash, datetime.now(UTC), before=_device_of(request)
+        ),
+        max_age=int(DEVICE_LIFETIME.total_seconds()),
         httponly=True,
         samesite="Lax",
         secure=is_secure(request),
