@@ -54,6 +54,10 @@ EXPLANATIONS = {
         "Calls go on without it and are stored when it is back. Try again in a moment.",
     ),
 }
+BUSY = (
+    "Too many people are signing in",
+    f"Nothing was tried and nothing is counted. Try again in {RETRY_AFTER_SECONDS} seconds.",
+)
 UNEXPLAINED = ("That did not work", "The request could not be understood.")
 
 LEFT = 499
@@ -100,8 +104,6 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
         # Nobody reads the answer any more: no fault of ours, and none of the database.
         log.debug("%s %s: whoever asked has left", request.method, _path_without_key(request))
         return web.Response(status=LEFT)
-    except PasswordsBusy:
-        return _busy(request)
     except (SQLAlchemyError, OSError, TimeoutError) as exception:
         if not _is_outage(exception):
             log.exception("%s %s", request.method, _path_without_key(request))
@@ -112,6 +114,17 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
     except Exception:
         log.exception("%s %s", request.method, _path_without_key(request))
         return _error_page(request, 500)
+
+
+@web.middleware
+async def crowds_as_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Say that it is the crowd, when so many sign in that this one is not looked at."""
+    try:
+        return await handler(request)
+    except PasswordsBusy:
+        answer = _error_page(request, 503, said=BUSY)
+        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return answer
 
 
 @web.middleware
@@ -199,18 +212,6 @@ def _path_without_key(request: web.Request) -> str:
     """Return the path for the log: a publisher's key, or a link that opens an account, must not stand there."""
     secret = next((place for place in SECRET_PATHS if request.path.startswith(place)), None)
     return f"{secret}…" if secret else request.path
-
-
-BUSY = (
-    "Too many people are signing in",
-    f"Nothing was tried and nothing is counted. Try again in {RETRY_AFTER_SECONDS} seconds.",
-)
-
-
-def _busy(request: web.Request) -> web.Response:
-    answer = _error_page(request, 503, said=BUSY)
-    answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return answer
 
 
 def _error_page(request: web.Request, status: int, said: tuple[str, str] | None = None) -> web.Response:

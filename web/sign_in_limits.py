@@ -54,7 +54,7 @@ def wait_after(attempts: int, maximum: int) -> timedelta:
     over = attempts - maximum
     if over < 0:
         return timedelta(0)
-    return min(FIRST_WAIT * 2 ** min(over, _DOUBLINGS_MOST), LONGEST_WAIT)
+    return min(FIRST_WAIT * (1 << min(over, _DOUBLINGS_MOST)), LONGEST_WAIT)
 
 
 def seconds_to_wait(limits: Sequence[Limit], counts: Sequence[Count], now: datetime) -> int:
