@@ -15,6 +15,7 @@ from web.keys import SECURE_COOKIES
 
 Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
+LOOPBACK: Networks = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 TRUSTED_PROXIES: web.AppKey[Networks] = web.AppKey("trusted_proxies")
 """Where proxies of our own stand; whoever else sends their headers is not believed."""
