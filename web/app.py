@@ -30,7 +30,7 @@ from web.known_devices import DEVICES, KnownDevices
 from web.known_keys import KnownKeys
 from web.live.stream import add_live_hub
 from web.mail import MAILER, MailConfig, Mailer
-from web.middleware import add_headers, crowds_as_pages, errors_as_pages, refuse_foreign_posts
+from web.middleware import add_headers, errors_as_pages, refusals_as_pages, refuse_foreign_posts
 from web.pages import TEMPLATES, make_templates
 from web.prompts.uploads import SOUNDS_AT_WORK, TAKE_SOUND, TakeSound, take_no_sound
 from web.proxies import TRUSTED_PROXIES, Networks
@@ -106,7 +106,7 @@ def make_app(
     Without a `data_secret`, second factors are sealed under one that is gone with the application.
     """
     app = web.Application(
-        middlewares=[errors_as_pages, crowds_as_pages, refuse_foreign_posts],
+        middlewares=[errors_as_pages, refusals_as_pages, refuse_foreign_posts],
         client_max_size=REQUEST_BYTES_MAXIMUM,
     )
     app[ENGINE] = engine

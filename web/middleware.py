@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from web import auth
 from web.keys import ENGINE, MICROPHONE, USER, Role, User
 from web.pages import render
-from web.passwords import RETRY_AFTER_SECONDS, PasswordsBusy
+from web.plain_refusal import PlainRefusal
 from web.proxies import client_address, is_secure
 
 log = logging.getLogger(__name__)
@@ -54,10 +54,6 @@ EXPLANATIONS = {
         "Calls go on without it and are stored when it is back. Try again in a moment.",
     ),
 }
-BUSY = (
-    "Too many people are signing in",
-    f"Nothing was tried and nothing is counted. Try again in {RETRY_AFTER_SECONDS} seconds.",
-)
 UNEXPLAINED = ("That did not work", "The request could not be understood.")
 
 LEFT = 499
@@ -117,13 +113,14 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
 
 
 @web.middleware
-async def crowds_as_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Say that it is the crowd, when so many sign in that this one is not looked at."""
+async def refusals_as_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Say what a handler refuses in plain words, as a page or as the API says it."""
     try:
         return await handler(request)
-    except PasswordsBusy:
-        answer = _error_page(request, 503, said=BUSY)
-        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    except PlainRefusal as refused:
+        answer = _error_page(request, refused.status, said=(refused.title, refused.sentence))
+        if refused.retry_after_seconds is not None:
+            answer.headers["Retry-After"] = str(refused.retry_after_seconds)
         return answer
 
 

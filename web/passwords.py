@@ -12,6 +12,8 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from web.plain_refusal import PlainRefusal
+
 T = TypeVar("T")
 
 PASSWORD_LENGTH_MINIMUM = 10
@@ -20,8 +22,16 @@ PASSWORD_LENGTH_MAXIMUM = 1024
 RETRY_AFTER_SECONDS = 5
 
 
-class PasswordsBusy(Exception):
-    """So many passwords wait to be looked at that this one is not: try again in RETRY_AFTER_SECONDS."""
+class PasswordsBusy(PlainRefusal):
+    """So many passwords wait to be looked at that this one is not."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503,
+            "Too many people are signing in",
+            f"Nothing was tried and nothing is counted. Try again in {RETRY_AFTER_SECONDS} seconds.",
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        )
 
 
 class Line:
