@@ -15,7 +15,8 @@ from billing.payment_provider import PaymentProvider
 from router.auction_house import PUBLIC_ONLY
 from router.snapshot import CurrentSnapshot
 from store.session import open_engine
-from web.calls.download import AT_ONCE, EXPORTS
+from web.at_once import AtOnce
+from web.calls.download import EXPORTS, EXPORTS_EACH, EXPORTS_TOGETHER
 from web.keys import (
     ENGINE,
     HOUSE_NAME,
@@ -39,14 +40,14 @@ from web.routing import add_market
 from web.rtb.forward import add_pings
 from web.sale_keys.queries import digests_in_force
 from web.second_factor.vault import VAULT, Vault
-from web.serving import SHUTDOWN_SECONDS, serve_app
+from web.serving import SHUTDOWN_SECONDS, bodies_in_time, serve_app
 from web.softphone.line import SoftphoneLine
 from web.softphone.setup import add_softphone
 from web.visitors import WEB_URL
 
 # The largest form of ours is a sign-in.
 REQUEST_BYTES_MAXIMUM = 64 * 1024
-POOL_SIZE = 12
+POOL_SIZE = 16
 """Pages want a connection for some milliseconds each; publishers' pings have a process and a pool of their own."""
 
 
@@ -106,7 +107,7 @@ def make_app(
     Without a `data_secret`, second factors are sealed under one that is gone with the application.
     """
     app = web.Application(
-        middlewares=[errors_as_pages, refusals_as_pages, refuse_foreign_posts],
+        middlewares=[errors_as_pages, refusals_as_pages, bodies_in_time, refuse_foreign_posts],
         client_max_size=REQUEST_BYTES_MAXIMUM,
     )
     app[ENGINE] = engine
@@ -125,7 +126,7 @@ def make_app(
     app[WEB_URL] = web_url
     app[TRUSTED_PROXIES] = trusted_proxies
     _add_mailer(app, mail)
-    app[EXPORTS] = asyncio.Semaphore(AT_ONCE)
+    app[EXPORTS] = AtOnce("exports", each=EXPORTS_EACH, together=EXPORTS_TOGETHER)
     add_live_hub(app)
     add_softphone(app, softphone)
     add_market(app, CurrentSnapshot(engine, snapshot_file), house)

@@ -81,5 +81,11 @@ def _address(text: str) -> Address | None:
     return found
 
 
+def is_within(address: str, networks: Networks) -> bool:
+    """Tell whether this is an address of these networks."""
+    found = _address(address)
+    return found is not None and _is_within(found, networks)
+
+
 def _is_within(address: Address, networks: Networks) -> bool:
     return any(address in network for network in networks)

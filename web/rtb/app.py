@@ -27,14 +27,14 @@ from web.keys import (
     SECURE_COOKIES,
 )
 from web.known_keys import KnownKeys
-from web.middleware import add_headers, errors_as_pages
+from web.middleware import add_headers, errors_as_pages, refusals_as_pages
 from web.proxies import LOOPBACK, TRUSTED_PROXIES, Networks
 from web.routing import add_market
 from web.rtb import views
 from web.rtb.body import BODY_BYTES_MAXIMUM
 from web.rtb.queries import digests_in_force
 from web.rtb.views import PINGS_AT_WORK_MOST, PINGS_ENTERING_MOST
-from web.serving import serve_app
+from web.serving import bodies_in_time, serve_app
 
 POOL_SIZE = PINGS_AT_WORK_MOST + PINGS_ENTERING_MOST + 4
 """A ping has one connection at a time; the market, bidders and their records are read beside them."""
@@ -59,7 +59,9 @@ def make_pings_app(
     engine: AsyncEngine, *, snapshot_file: Path, house: str = "tollbridge", trusted_proxies: Networks = ()
 ) -> web.Application:
     """Return the application over `engine`, which the caller opens and disposes of."""
-    app = web.Application(middlewares=[errors_as_pages], client_max_size=BODY_BYTES_MAXIMUM)
+    app = web.Application(
+        middlewares=[errors_as_pages, refusals_as_pages, bodies_in_time], client_max_size=BODY_BYTES_MAXIMUM
+    )
     app[ENGINE] = engine
     app[SECURE_COOKIES] = False
     app[TRUSTED_PROXIES] = (*trusted_proxies, *LOOPBACK)
