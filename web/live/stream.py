@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from web.at_once import AtOnce
-from web.keys import ENGINE, USER
+from web.keys import ENGINE
 from web.live.drawing import RETRY_MS, renderers
 from web.live.hub import HUB, VIEWERS_MAXIMUM, LiveHub, TooManyViewers, Viewer
 from web.pages import TEMPLATES
@@ -34,10 +34,10 @@ def add_live_hub(app: web.Application) -> None:
     app.on_shutdown.append(close)
 
 
-async def stream(request: web.Request, kind: str) -> web.StreamResponse:
+async def stream(request: web.Request, kind: str, user_id: int) -> web.StreamResponse:
     """Send the board and every move of it until the viewer leaves, is too slow, or their time is over."""
     try:
-        with request.app[VIEWERS].one_more(request[USER].user_id):
+        with request.app[VIEWERS].one_more(user_id):
             return await _watch(request, kind)
     except TooManyViewers as error:
         raise web.HTTPServiceUnavailable from error
