@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, cast, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import blocked_callers, buyer_suppressions, buyers, campaigns
@@ -53,9 +53,11 @@ async def blocked(connection: AsyncConnection) -> list[dict[str, Any]]:
 
 async def suppress(connection: AsyncConnection, buyer_id: int, callers: Sequence[str], reason: str) -> int:
     """Put callers (E.164) on a buyer's list; return how many were not on it."""
-    rows = [{"buyer_id": buyer_id, "caller": caller, "reason": reason} for caller in callers]
     added = 0
-    for start in range(0, len(rows), 5_000):
-        new = insert(buyer_suppressions).values(rows[start : start + 5_000]).on_conflict_do_nothing()
-        added += (await connection.execute(new)).rowcount
+    for start in range(0, len(callers), 5_000):
+        # One array: a statement with a value for each row takes the process longer than PostgreSQL.
+        some = cast(list(callers[start : start + 5_000]), ARRAY(Text))
+        rows = select(literal(buyer_id), func.unnest(some), literal(reason))
+        new = insert(buyer_suppressions).from_select(["buyer_id", "caller", "reason"], rows)
+        added += (await connection.execute(new.on_conflict_do_nothing())).rowcount
     return added

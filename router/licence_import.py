@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -36,6 +36,13 @@ class Refused:
     problems: tuple[RowProblem, ...]
 
 
+ReadsFile = Callable[[str, Mapping[str, int]], Awaitable[LicenceFile]]
+
+
+async def _read_here(text: str, buyer_ids: Mapping[str, int]) -> LicenceFile:
+    return read_licence_file(text, buyer_ids)
+
+
 async def import_licences(engine: AsyncEngine, data: bytes, *, write: bool = True) -> Imported | Refused:
     """Bring in a CSV file (router.domain.licence_file). With `write` false nothing is changed, all is checked.
 
@@ -47,15 +54,15 @@ async def import_licences(engine: AsyncEngine, data: bytes, *, write: bool = Tru
 
 
 async def import_licences_within(
-    connection: AsyncConnection, data: bytes, *, write: bool
+    connection: AsyncConnection, data: bytes, *, write: bool, reads: ReadsFile = _read_here
 ) -> Imported | Refused:
-    """The same in a transaction of the caller's, who notes it there."""
+    """The same in a transaction of the caller's, who notes it there, and who may have the file read elsewhere."""
     text = _decode(data)
     if isinstance(text, Refused):
         return text
+    read = await reads(text, await queries.buyer_ids(connection))
     if write:
         await queries.lock_licences(connection)
-    read: LicenceFile = read_licence_file(text, await queries.buyer_ids(connection))
     if read.problems:
         return Refused(problems=read.problems)
     stored = await queries.stored_licences(connection, {row.buyer_id for row in read.rows})

@@ -17,7 +17,7 @@ from tollbridge.settings import Settings
 
 # ruff: noqa: PLC0415  a command imports what it needs: `tollbridge --help` and small processes stay quick
 
-PROCESSES = ("asterisk", "agi", "speech", "web", "worker")
+PROCESSES = ("asterisk", "agi", "speech", "pings", "web", "worker")
 
 
 @cli.command()

@@ -46,8 +46,13 @@ class Layout:
 
     @property
     def web_snapshot_file(self) -> Path:
-        """The market as the web process last saw it: publishers' pings are answered by it."""
+        """The market as the web process last saw it: plans are tried on it."""
         return self.data_dir / "web-snapshot.json"
+
+    @property
+    def pings_snapshot_file(self) -> Path:
+        """The market as the pings process last saw it."""
+        return self.data_dir / "pings-snapshot.json"
 
     @property
     def prompts_dir(self) -> Path:

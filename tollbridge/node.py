@@ -206,13 +206,14 @@ def _specs(settings: Settings, layout: Layout, database_url: str, secret: str) -
         ),
         spec("agi", health.agi_ping(settings.agi_port)),
         spec("worker", health.heartbeat_ping(heartbeat)),
+        spec("pings", health.web_ping(settings.pings_address, settings.pings_port)),
         spec("web", health.web_ping(settings.web_address, settings.web_port)),
     ]
 
 
 async def _run(node: Node, progress: Progress, stop: asyncio.Event) -> None:
     """Run everything until `stop`. Raises CannotRun when the node does not come up."""
-    progress("asterisk, speech, agi, worker, web")
+    progress("asterisk, speech, agi, worker, pings, web")
     keeping = [asyncio.create_task(child.keep()) for child in node.services]
     keeping.append(asyncio.create_task(node.keeper.run()))
     stopping = asyncio.create_task(stop.wait())

@@ -86,6 +86,12 @@ def softphone_url(settings: Settings) -> str:
     return f"{scheme}://{settings.softphone_address}:{settings.softphone_port}/ws"
 
 
+def pings_url(settings: Settings) -> str:
+    """Return where the web process passes publishers' pings on to."""
+    host = "127.0.0.1" if settings.pings_address == "0.0.0.0" else settings.pings_address  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.pings_port}"
+
+
 def _absolute(path: Path | None) -> str:
     return "" if path is None else str(path.expanduser().resolve())
 

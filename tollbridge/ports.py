@@ -59,6 +59,12 @@ def ports_of(settings: Settings) -> Iterator[Port]:
         yield Port(what="speech", address=local, port=control, variable=PREFIX + "SPEECH_PORT")
         yield Port(what="AudioSocket", address=local, port=audio, variable=PREFIX + "AUDIOSOCKET_PORT")
     yield Port(what="web", address=settings.web_address, port=settings.web_port, variable=PREFIX + "WEB_PORT")
+    yield Port(
+        what="pings",
+        address=settings.pings_address,
+        port=settings.pings_port,
+        variable=PREFIX + "PINGS_PORT",
+    )
 
 
 def why_not(port: Port) -> str | None:

@@ -11,7 +11,7 @@ import contextlib
 import os
 from pathlib import Path
 
-NICE = {"agi": -5, "speech": 0, "worker": 5, "web": 5}
+NICE = {"agi": -5, "speech": 0, "worker": 5, "pings": 5, "web": 5}
 """A caller hears what agi is late with; a burst of the worker must delay nobody. -20 goes first, 19 last."""
 REALTIME_PRIORITY = 1
 """The lowest there is: enough to go before everything that is not realtime."""

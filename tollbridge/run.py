@@ -1,4 +1,4 @@
-"""Runs one process of a node in the foreground: `tollbridge run agi|speech|web|worker|asterisk`.
+"""Runs one process of a node in the foreground: `tollbridge run agi|speech|pings|web|worker|asterisk`.
 
 Each room is imported only by the process that needs it: a process carries no more than its own.
 """
@@ -20,7 +20,7 @@ from store.roles import application_url
 from tollbridge.faults import CannotRun
 from tollbridge.layout import Layout
 from tollbridge.log_files import FewOfEach, TrimmedHandler
-from tollbridge.node_config import layout_of, softphone_url
+from tollbridge.node_config import layout_of, pings_url, softphone_url
 from tollbridge.ports import speech_ports
 from tollbridge.priority import set_priority_of
 from tollbridge.secret import node_secret
@@ -179,7 +179,7 @@ def data_secret_of(settings: Settings, secret: str) -> str:
 
 
 def run_web(settings: Settings, layout: Layout, secret: str) -> None:
-    """Serve the pages, and publishers' pings."""
+    """Serve the pages."""
     from tollbridge.sounds import take_sound
     from web.app import WebConfig, serve
 
@@ -190,6 +190,7 @@ def run_web(settings: Settings, layout: Layout, secret: str) -> None:
         snapshot_file=layout.web_snapshot_file,
         prompts_dir=layout.prompts_dir,
         house=settings.house,
+        pings_url=pings_url(settings),
         recordings_dir=layout.recordings_dir,
         payments=payments_of(settings),
         softphone=softphone_line(settings, secret),
@@ -204,6 +205,21 @@ def run_web(settings: Settings, layout: Layout, secret: str) -> None:
         logging.getLogger(__name__).warning(
             "passwords and keys cross %s in clear: put TLS before the pages", settings.plain_http_networks
         )
+    run_until_signal(serve(config), many_messages=True)
+
+
+def run_pings(settings: Settings, layout: Layout) -> None:
+    """Answer publishers' pings."""
+    from web.rtb.app import PingsConfig, serve
+
+    config = PingsConfig(
+        address=settings.pings_address,
+        port=settings.pings_port,
+        database_url=database_url_of(settings),
+        snapshot_file=layout.pings_snapshot_file,
+        house=settings.house,
+        trusted_proxies=networks_of(settings.trusted_proxies),
+    )
     run_until_signal(serve(config), many_messages=True)
 
 
@@ -290,6 +306,7 @@ def run_process(name: str, settings: Settings, index: int = 0) -> None:
     runners = {
         "agi": lambda: run_agi(settings, layout, secret()),
         "speech": lambda: run_speech(settings, secret(), index),
+        "pings": lambda: run_pings(settings, layout),
         "web": lambda: run_web(settings, layout, secret()),
         "worker": lambda: run_worker(settings, layout),
         "asterisk": lambda: run_asterisk(settings, secret()),

@@ -117,6 +117,10 @@ class Settings(BaseSettings):
 
     web_address: str = Field("127.0.0.1", description="address of the web pages")
     web_port: int = Field(8080, ge=1, le=65535)
+    pings_address: str = Field("127.0.0.1", description="address at which publishers' pings are answered")
+    pings_port: int = Field(
+        8081, ge=1, le=65535, description="the pages pass /rtb/ on to it; so may a reverse proxy"
+    )
     web_url: str = Field(
         "",
         description="how people reach the pages, https://switch.example; with https cookies never go without it",

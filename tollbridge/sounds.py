@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-# ruff: noqa: PLC0415  numbers and decoders: what a web process needs only once somebody brings in a sound
+from web.limited_process import Bounds, NotRead, run_limited
 from web.prompts.uploads import SoundRefused, SoundTaken
+
+BOUNDS = Bounds(memory_bytes=1536 * 1024 * 1024, processor_seconds=30, seconds=60.0)
+"""Five minutes of 48 kHz take some 500 MB while they are levelled."""
 
 
 def take_sound(prompts_dir: Path, file: Path, name: str) -> SoundTaken | SoundRefused:
-    """Keep `file` as `upload:NAME`, or say why not (web.prompts.uploads.TakeSound)."""
-    from agi.speech.prompts import PromptError
-    from agi.speech.uploads import add_upload
-
+    """Keep `file` as `upload:NAME`, or say why not (web.prompts.uploads.TakeSound), in a process of its own."""
+    argument = {"prompts_dir": str(prompts_dir.absolute()), "file": str(file), "name": name}
     try:
-        added = add_upload(prompts_dir, file, name)
-    except PromptError as error:
-        return SoundRefused(field="file", reason=str(error))
-    return SoundTaken(name=added.name, seconds=added.seconds, digest=added.digest)
+        told: dict[str, Any] = run_limited("agi.speech.uploads:try_upload", argument, BOUNDS)
+    except NotRead as problem:
+        return SoundRefused(field="file", reason=f"{file.name}: {problem.sentence}")
+    if "refused" in told:
+        return SoundRefused(field="file", reason=told["refused"])
+    return SoundTaken(**told)

@@ -3,55 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from billing.expected_yield import expected_yield
 from billing.payment_provider import PaymentProvider
-from router.auction_house import PUBLIC_ONLY, open_auctions
-from router.inbound_bids import InboundBids
-from router.route_call import Router
+from router.auction_house import PUBLIC_ONLY
 from router.snapshot import CurrentSnapshot
 from store.session import open_engine
-from web.calls.download import AT_ONCE, EXPORTS
+from web.at_once import AtOnce
+from web.calls.download import EXPORTS, EXPORTS_EACH, EXPORTS_TOGETHER
 from web.etags import ETAGS, Etags
 from web.keys import (
     ENGINE,
     HOUSE_NAME,
-    INBOUND_BIDS,
-    MARKET,
     PAYMENTS,
     PING_RULES,
-    PINGS_AT_WORK,
     PROMPTS_DIR,
     RECORDINGS_DIR,
-    ROUTER,
+    SALE_KEYS,
     SECURE_COOKIES,
 )
+from web.known_devices import DEVICES, KnownDevices
+from web.known_keys import KnownKeys
 from web.live.stream import add_live_hub
 from web.mail import MAILER, MailConfig, Mailer
-from web.middleware import add_headers, errors_as_pages, refuse_foreign_posts, refuse_plain_http
+from web.middleware import (
+    add_headers,
+    errors_as_pages,
+    refusals_as_pages,
+    refuse_foreign_posts,
+    refuse_plain_http,
+)
 from web.pages import TEMPLATES, make_templates
 from web.prompts.uploads import SOUNDS_AT_WORK, TAKE_SOUND, TakeSound, take_no_sound
 from web.proxies import PLAIN_HTTP_NETWORKS, TRUSTED_PROXIES, Networks
 from web.routes import add_routes
-from web.rtb.views import PINGS_AT_WORK_MOST
+from web.routing import add_market
+from web.rtb.forward import add_pings
+from web.sale_keys.queries import digests_in_force
 from web.second_factor.vault import VAULT, Vault
+from web.serving import SHUTDOWN_SECONDS, bodies_in_time, serve_app
 from web.softphone.line import SoftphoneLine
 from web.softphone.setup import add_softphone
 from web.visitors import WEB_URL
 
 # The largest form of ours is a sign-in.
 REQUEST_BYTES_MAXIMUM = 64 * 1024
-SHUTDOWN_SECONDS = 2.0
-PING_DATABASE_SECONDS = 1.5
-"""No caller is listening yet."""
-POOL_SIZE = 20
-"""Pings want a connection each while they are decided; pages are few."""
+POOL_SIZE = 16
+"""Pages want a connection for some milliseconds each; publishers' pings have a process and a pool of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,8 @@ class WebConfig:
     prompts_dir: Path
     # Our name in the list of houses a call has come through.
     house: str = "tollbridge"
+    # Where the process that answers publishers' pings is; empty: nobody answers them.
+    pings_url: str = ""
     secure_cookies: bool = False
     # Where this node's Asterisk takes softphones; None: nobody can call from the pages.
     softphone: SoftphoneLine | None = None
@@ -93,6 +98,7 @@ def make_app(
     snapshot_file: Path,
     prompts_dir: Path,
     house: str = "tollbridge",
+    pings_url: str = "",
     softphone: SoftphoneLine | None = None,
     web_url: str = "",
     trusted_proxies: Networks = (),
@@ -104,7 +110,13 @@ def make_app(
 ) -> web.Application:
     """Return the application over `engine`, which the caller opens and disposes of."""
     app = web.Application(
-        middlewares=[errors_as_pages, refuse_plain_http, refuse_foreign_posts],
+        middlewares=[
+            errors_as_pages,
+            refusals_as_pages,
+            refuse_plain_http,
+            bodies_in_time,
+            refuse_foreign_posts,
+        ],
         client_max_size=REQUEST_BYTES_MAXIMUM,
     )
     app[ENGINE] = engine
@@ -114,6 +126,7 @@ def make_app(
     app[SOUNDS_AT_WORK] = asyncio.Semaphore(1)
     app[VAULT] = Vault()
     app[ETAGS] = Etags()
+    app[DEVICES] = KnownDevices()
     app[HOUSE_NAME] = house
     app[PING_RULES] = PUBLIC_ONLY
     app[RECORDINGS_DIR] = recordings_dir
@@ -123,10 +136,12 @@ def make_app(
     app[TRUSTED_PROXIES] = trusted_proxies
     app[PLAIN_HTTP_NETWORKS] = plain_http_networks
     _add_mailer(app, mail)
-    app[EXPORTS] = asyncio.Semaphore(AT_ONCE)
+    app[EXPORTS] = AtOnce("exports", each=EXPORTS_EACH, together=EXPORTS_TOGETHER)
     add_live_hub(app)
     add_softphone(app, softphone)
-    _add_bids(app, CurrentSnapshot(engine, snapshot_file), house)
+    add_market(app, CurrentSnapshot(engine, snapshot_file), house)
+    add_pings(app, pings_url)
+    app[SALE_KEYS] = KnownKeys(partial(digests_in_force, engine))
     app.on_response_prepare.append(add_headers)
     add_routes(app)
     return app
@@ -143,58 +158,26 @@ def _add_mailer(app: web.Application, mail: MailConfig | None) -> None:
     app.on_shutdown.append(finish)
 
 
-def _add_bids(app: web.Application, snapshot: CurrentSnapshot, house: str) -> None:
-    """Let publishers ask for bids on the market of `snapshot`, which is kept fresh while the application runs."""
-    engine = app[ENGINE]
-    app[MARKET] = snapshot
-    app[PINGS_AT_WORK] = asyncio.Semaphore(PINGS_AT_WORK_MOST)
-
-    async def answer_pings(app: web.Application) -> AsyncIterator[None]:
-        stop = asyncio.Event()
-        keeping = asyncio.create_task(snapshot.keep_fresh(stop))
-        async with open_auctions(engine, own_hop=house) as auction:
-            # The winner is told when the call comes, by the process that routes it.
-            router = Router(
-                engine, snapshot, auction, hands_over=False, database_seconds=PING_DATABASE_SECONDS
-            )
-            app[ROUTER] = router
-            app[INBOUND_BIDS] = InboundBids(
-                engine, snapshot, router, network_name=house, yields=expected_yield
-            )
-            yield
-        stop.set()
-        await asyncio.wait({keeping}, timeout=SHUTDOWN_SECONDS)
-        keeping.cancel()
-
-    app.cleanup_ctx.append(answer_pings)
-
-
 async def serve(config: WebConfig) -> None:
     """Serve the pages until cancelled. Raises OSError when the port is taken; needs no database to start."""
     engine = open_engine(config.database_url, application_name="tollbridge-web", pool_size=POOL_SIZE)
-    runner = web.AppRunner(
-        make_app(
-            engine,
-            secure_cookies=config.secure_cookies,
-            snapshot_file=config.snapshot_file,
-            prompts_dir=config.prompts_dir,
-            house=config.house,
-            softphone=config.softphone,
-            web_url=config.web_url,
-            trusted_proxies=config.trusted_proxies,
-            plain_http_networks=config.plain_http_networks,
-            mail=config.mail,
-            recordings_dir=config.recordings_dir,
-            payments=config.payments,
-            take_sound=config.take_sound,
-        ),
-        access_log=None,
-        shutdown_timeout=SHUTDOWN_SECONDS,
+    app = make_app(
+        engine,
+        secure_cookies=config.secure_cookies,
+        snapshot_file=config.snapshot_file,
+        prompts_dir=config.prompts_dir,
+        house=config.house,
+        pings_url=config.pings_url,
+        softphone=config.softphone,
+        web_url=config.web_url,
+        trusted_proxies=config.trusted_proxies,
+        plain_http_networks=config.plain_http_networks,
+        mail=config.mail,
+        recordings_dir=config.recordings_dir,
+        payments=config.payments,
+        take_sound=config.take_sound,
     )
-    await runner.setup()
     try:
-        await web.TCPSite(runner, config.address, config.port).start()
-        await asyncio.Event().wait()
+        await serve_app(app, config.address, config.port)
     finally:
-        await runner.cleanup()
         await engine.dispose()

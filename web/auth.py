@@ -1,4 +1,4 @@
-"""Who may come in: passwords, sessions, lock-out.
+"""Who may come in: passwords, sessions, what slows whoever guesses.
 
 A session is a random token in the visitor's cookie; the database keeps only its sha256, so a stolen table opens
 nothing. Whoever has a second factor is asked for it after the password (web/second_factor).
@@ -19,8 +19,9 @@ from web import passwords, queries
 from web.audit import Actor, Via, write_audit
 from web.challenge_queries import Purpose, delete_challenges_of, insert_challenge
 from web.keys import Role, User
+from web.known_devices import KnownDevice
 from web.passwords import PASSWORD_LENGTH_MAXIMUM, PASSWORD_LENGTH_MINIMUM, is_password
-from web.sign_in_limits import WINDOW, Limit, limits_for
+from web.sign_in_limits import LONGEST_WAIT, Limit, device_limits, limits_for
 
 SESSION_LIFETIME = timedelta(hours=12)
 SESSIONS_PER_USER = 20
@@ -31,7 +32,7 @@ SEEN_EVERY = timedelta(minutes=1)
 EMAIL_LENGTH_MAXIMUM = 254
 NAME_LENGTH_MAXIMUM = 100
 USER_AGENT_LENGTH_MAXIMUM = 300
-LOCK_OUT_MINUTES = int(WINDOW.total_seconds() // 60)
+LONGEST_WAIT_MINUTES = int(LONGEST_WAIT.total_seconds() // 60)
 
 
 class SignInRefusal(StrEnum):
@@ -43,10 +44,12 @@ class SignInRefusal(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """From where somebody comes: an address, for the lock-out too, and their browser in its own words."""
+    """From where somebody comes: an address, for the limits too, and their browser in its own words."""
 
     address: str
     user_agent: str = ""
+    # Who signed in with this browser before, if somebody did.
+    device: KnownDevice | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,17 +189,20 @@ async def sign_in(
 ) -> SignedIn | SecondFactorAsked | SignInRefusal:
     """Let somebody in by password.
 
-    Attempts are counted before the password is looked at: many at once gain nothing.
+    Attempts are counted before the password is looked at: many at once gain nothing. Raises PasswordsBusy.
     """
     email = clean_email(email)
-    limits = limits_for(email=email, address=visitor.address)
+    async with engine.begin() as connection:
+        known = await queries.user_by_email(connection, email) if is_email(email) else None
+    limits, line = _way_of(known, email, visitor)
+    # Whoever is sent away for the crowd has tried nothing.
+    line.ensure_room()
     async with engine.begin() as connection:
         await queries.delete_forgotten_attempts(connection, now)
         locked_out = await too_many(connection, limits, now)
-        known = await queries.user_by_email(connection, email) if is_email(email) else None
     if locked_out:
         return SignInRefusal.LOCKED_OUT
-    right = await passwords.is_right(known.password_hash if known else None, password)
+    right = await passwords.is_right(known.password_hash if known else None, password, line=line)
     if known is None or not right:
         if known is not None:
             await _note_refused(engine, known.user, visitor)
@@ -208,20 +214,30 @@ async def sign_in(
         return await open_session(connection, known.user, visitor, now, how="password")
 
 
+def _way_of(
+    known: queries.KnownUser | None, email: str, visitor: Visitor
+) -> tuple[tuple[Limit, ...], passwords.Line]:
+    """Return what counts this attempt and where it waits: a device its owner knows is not behind strangers."""
+    device = visitor.device
+    if device is not None and known is not None and device.is_of(known.user.user_id, known.password_hash):
+        return device_limits(device), passwords.KNOWN
+    return limits_for(email=email, address=visitor.address), passwords.STRANGERS
+
+
 async def confirm_password(
     engine: AsyncEngine, user: User, password: str, visitor: Visitor, now: datetime
 ) -> SignInRefusal | None:
     """Ask somebody who is inside for their password again: a computer left alone changes no door.
 
-    Wrong ones count as at the door. None: it was right.
+    Wrong ones count as at the door. None: it was right. Raises PasswordsBusy.
     """
-    limits = limits_for(email=user.email, address=visitor.address)
     async with engine.begin() as connection:
-        locked_out = await too_many(connection, limits, now)
         known = await queries.user_by_id(connection, user.user_id)
+        limits, _ = _way_of(known, user.email, visitor)
+        locked_out = await too_many(connection, limits, now)
     if locked_out:
         return SignInRefusal.LOCKED_OUT
-    if known is None or not await passwords.is_right(known.password_hash, password):
+    if known is None or not await passwords.is_right(known.password_hash, password, line=passwords.KNOWN):
         return SignInRefusal.WRONG
     async with engine.begin() as connection:
         await forgive(connection, limits)
@@ -274,16 +290,16 @@ async def sign_out(engine: AsyncEngine, token: str) -> None:
 
 
 async def too_many(connection: AsyncConnection, limits: Sequence[Limit], now: datetime) -> bool:
-    """Count an attempt under each limit and tell whether one of them has been passed."""
-    counts = [await queries.count_attempt(connection, limit, now) for limit in limits]
-    return any(count > limit.maximum for count, limit in zip(counts, limits, strict=True))
+    """Count an attempt under each limit, or tell that it has to wait and is not counted."""
+    return await queries.take_attempt(connection, limits, now) > 0
 
 
-async def forgive(connection: AsyncConnection, limits: tuple[Limit, Limit, Limit]) -> None:
-    """Forget a person's wrong passwords after the right one. An address keeps those of other people."""
-    both, account, place = limits
-    await queries.forgive(connection, [both.counter, account.counter])
-    await queries.take_back_attempt(connection, place.counter)
+async def forgive(connection: AsyncConnection, limits: Sequence[Limit]) -> None:
+    """Forget a person's wrong passwords after the right one. A place keeps those of other people."""
+    await queries.forgive(connection, [limit.counter for limit in limits if not limit.counts_others])
+    for limit in limits:
+        if limit.counts_others:
+            await queries.take_back_attempt(connection, limit.counter)
 
 
 def clean_user_agent(text: str) -> str:
@@ -310,7 +326,7 @@ async def _ask_second_factor(connection: AsyncConnection, user: User, now: datet
 
 
 async def _note_refused(engine: AsyncEngine, user: User, visitor: Visitor) -> None:
-    """The lock-out bounds how many of these a stranger can write."""
+    """The limits bound how many of these a stranger can write."""
     async with engine.begin() as connection:
         await write_audit(
             connection,

@@ -15,6 +15,7 @@ from router.buyers.addresses import AddressRules
 from router.inbound_bids import InboundBids
 from router.route_call import Router
 from router.snapshot import CurrentSnapshot
+from web.known_keys import KnownKeys
 
 
 class Role(StrEnum):
@@ -63,6 +64,9 @@ INBOUND_BIDS: web.AppKey[InboundBids] = web.AppKey("inbound_bids", InboundBids)
 ROUTER: web.AppKey[Router] = web.AppKey("router", Router)
 """Decides as the agi process does; here for pings and for trying a plan."""
 PINGS_AT_WORK: web.AppKey[asyncio.Semaphore] = web.AppKey("pings_at_work", asyncio.Semaphore)
+PINGS_ENTERING: web.AppKey[asyncio.Semaphore] = web.AppKey("pings_entering", asyncio.Semaphore)
+RTB_KEYS: web.AppKey[KnownKeys] = web.AppKey("rtb_keys", KnownKeys)
+SALE_KEYS: web.AppKey[KnownKeys] = web.AppKey("sale_keys", KnownKeys)
 
 PING_RULES: web.AppKey[AddressRules] = web.AppKey("ping_rules", AddressRules)
 """Where test pings may go."""

@@ -17,6 +17,7 @@ from web import auth
 from web.cookies import read_cookie
 from web.keys import ENGINE, MICROPHONE, USER, Role, User
 from web.pages import render
+from web.plain_refusal import PlainRefusal
 from web.proxies import client_address, is_in_clear, is_secure
 from web.security_log import report
 
@@ -140,6 +141,18 @@ async def refuse_plain_http(request: web.Request, handler: Handler) -> web.Strea
 
 
 @web.middleware
+async def refusals_as_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Say what a handler refuses in plain words, as a page or as the API says it."""
+    try:
+        return await handler(request)
+    except PlainRefusal as refused:
+        answer = _error_page(request, refused.status, said=(refused.title, refused.sentence))
+        if refused.retry_after_seconds is not None:
+            answer.headers["Retry-After"] = str(refused.retry_after_seconds)
+        return answer
+
+
+@web.middleware
 async def refuse_foreign_posts(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse a changing request that another site made (CSRF)."""
     if request.path.startswith((MACHINES, HOOKS, POSTBACKS, API)):
@@ -226,8 +239,8 @@ def _path_without_key(request: web.Request) -> str:
     return f"{secret}…" if secret else request.path
 
 
-def _error_page(request: web.Request, status: int) -> web.Response:
-    title, explanation = EXPLANATIONS.get(status, UNEXPLAINED)
+def _error_page(request: web.Request, status: int, said: tuple[str, str] | None = None) -> web.Response:
+    title, explanation = said or EXPLANATIONS.get(status, UNEXPLAINED)
     if request.path.startswith((MACHINES, HOOKS, POSTBACKS)):
         return web.json_response({"error": title}, status=status)
     if request.path.startswith(API):

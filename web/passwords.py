@@ -12,13 +12,61 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from web.plain_refusal import PlainRefusal
+
 T = TypeVar("T")
 
 PASSWORD_LENGTH_MINIMUM = 10
 PASSWORD_LENGTH_MAXIMUM = 1024
 
-# 64 MiB a hash (argon2-cffi's default): two at a time bound what a crowd at the door can cost.
-_hashing = ThreadPoolExecutor(max_workers=2, thread_name_prefix="password")
+RETRY_AFTER_SECONDS = 5
+
+
+class PasswordsBusy(PlainRefusal):
+    """So many passwords wait to be looked at that this one is not."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503,
+            "Too many people are signing in",
+            f"Nothing was tried and nothing is counted. Try again in {RETRY_AFTER_SECONDS} seconds.",
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        )
+
+
+class Line:
+    """So many hashes at once, and so many waiting: a crowd at the door costs no more memory and no more time."""
+
+    def __init__(self, *, at_once: int, waiting: int) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="password")
+        self._most = at_once + waiting
+        self._inside = 0
+
+    def ensure_room(self) -> None:
+        """Raise PasswordsBusy when nobody more may wait."""
+        if self._inside >= self._most:
+            raise PasswordsBusy
+
+    async def run(self, function: Callable[..., T], *arguments: object) -> T:
+        """Raises PasswordsBusy."""
+        self.ensure_room()
+        self._inside += 1
+        work = asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+        # A hash that nobody waits for any more is made all the same, and takes its place until then.
+        work.add_done_callback(self._leave)
+        return await asyncio.shield(work)
+
+    def _leave(self, work: asyncio.Future[T]) -> None:
+        self._inside -= 1
+        if not work.cancelled():
+            work.exception()
+
+
+# 64 MiB a hash (argon2-cffi's default), about 0.1 s each.
+STRANGERS = Line(at_once=2, waiting=16)
+"""Whoever stands before the door."""
+KNOWN = Line(at_once=1, waiting=8)
+"""Who is inside, or comes with a device they have signed in with before: a crowd of strangers is not in their way."""
 _hasher = PasswordHasher()
 
 
@@ -31,12 +79,16 @@ def is_password(text: str) -> bool:
 
 
 async def hash_of(password: str) -> str:
-    return await _in_thread(_hasher.hash, password)
+    """Raises PasswordsBusy."""
+    return await KNOWN.run(_hasher.hash, password)
 
 
-async def is_right(password_hash: str | None, password: str) -> bool:
-    """Tell whether this is the password of the hash. Of nobody's hash (None, or an empty one) none is, as slowly."""
-    return await _in_thread(_is_right, password_hash, password)
+async def is_right(password_hash: str | None, password: str, *, line: Line = STRANGERS) -> bool:
+    """Tell whether this is the password of the hash. Of nobody's hash (None, or an empty one) none is, as slowly.
+
+    Raises PasswordsBusy.
+    """
+    return await line.run(_is_right, password_hash, password)
 
 
 @cache
@@ -52,7 +104,3 @@ def _is_right(password_hash: str | None, password: str) -> bool:
         return _hasher.verify(password_hash or _nobodys_hash(), password)
     except (VerificationError, InvalidHashError, UnicodeError):
         return False
-
-
-async def _in_thread(function: Callable[..., T], *arguments: object) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_hashing, function, *arguments)

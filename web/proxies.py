@@ -15,6 +15,7 @@ from web.keys import SECURE_COOKIES
 
 Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
+LOOPBACK: Networks = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 TRUSTED_PROXIES: web.AppKey[Networks] = web.AppKey("trusted_proxies")
 """Where proxies of our own stand; whoever else sends their headers is not believed."""
@@ -99,6 +100,12 @@ def _address(text: str) -> Address | None:
     if isinstance(found, IPv6Address):
         return None if found.scope_id else found.ipv4_mapped or found
     return found
+
+
+def is_within(address: str, networks: Networks) -> bool:
+    """Tell whether this is an address of these networks."""
+    found = _address(address)
+    return found is not None and _is_within(found, networks)
 
 
 def _is_within(address: Address, networks: Networks) -> bool:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Executable, case, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import counters, users, web_sessions
 from web.keys import Role, User
-from web.sign_in_limits import COUNTER_PREFIX, WINDOW, Limit
+from web.sign_in_limits import COUNTER_PREFIX, FORGOTTEN_AFTER, Count, Limit, seconds_to_wait
 
 COUNTER_NODE = "web"
 """Wrong passwords count for all nodes together."""
@@ -187,22 +187,39 @@ async def delete_spent_sessions(
     await connection.execute(delete(web_sessions).where((web_sessions.c.expires_at <= now) | crowded_out))
 
 
-async def count_attempt(connection: AsyncConnection, limit: Limit, now: datetime) -> int:
-    """Count one attempt and return how many there were within the window, at most one above the limit.
+async def take_attempt(connection: AsyncConnection, limits: Sequence[Limit], now: datetime) -> int:
+    """Count one attempt under each limit and return 0, or count none and return how many seconds it has to wait.
 
-    An attempt beyond the limit does not move the clock: a lock-out ends although somebody keeps knocking.
+    An attempt that has to wait does not move the clock: knocking makes no wait longer. The rows stay locked until the
+    transaction ends: of many attempts at once each is counted.
     """
-    forgotten = counters.c.last_at <= now - WINDOW
-    locked = counters.c.value > limit.maximum
-    statement = insert(counters).values(node=COUNTER_NODE, name=limit.counter, value=1, last_at=now)
+    counts: list[Count] = []
+    for limit in limits:
+        counts.append(await _count_of(connection, limit, now))
+        wait = seconds_to_wait(limits, counts, now)
+        if wait:
+            return wait
+    await connection.execute(
+        update(counters)
+        .where(counters.c.node == COUNTER_NODE, counters.c.name.in_([limit.counter for limit in limits]))
+        .values(value=counters.c.value + 1, last_at=now)
+    )
+    return 0
+
+
+async def _count_of(connection: AsyncConnection, limit: Limit, now: datetime) -> Count:
+    """Return what is counted under a limit, its row locked; a new row says since when somebody waits."""
+    forgotten = counters.c.last_at <= now - FORGOTTEN_AFTER
+    statement = insert(counters).values(node=COUNTER_NODE, name=limit.counter, value=0, last_at=now)
     upsert = statement.on_conflict_do_update(
         index_elements=[counters.c.node, counters.c.name],
         set_={
-            "value": case((forgotten, 1), else_=func.least(counters.c.value + 1, limit.maximum + 1)),
-            "last_at": case((forgotten, now), (locked, counters.c.last_at), else_=now),
+            "value": case((forgotten, 0), else_=counters.c.value),
+            "last_at": case((forgotten, now), else_=counters.c.last_at),
         },
-    ).returning(counters.c.value)
-    return int((await connection.execute(upsert)).scalar_one())
+    ).returning(counters.c.value, counters.c.last_at)
+    row = (await connection.execute(upsert)).one()
+    return Count(value=row.value, last_at=row.last_at)
 
 
 async def forgive(connection: AsyncConnection, names: Sequence[str]) -> None:
@@ -222,10 +239,16 @@ async def take_back_attempt(connection: AsyncConnection, name: str) -> None:
 
 
 async def delete_forgotten_attempts(connection: AsyncConnection, now: datetime) -> None:
-    await connection.execute(
-        delete(counters).where(
+    """Delete counters that count no more, but for those that somebody counts at this moment."""
+    old = (
+        select(counters.c.name)
+        .where(
             counters.c.node == COUNTER_NODE,
             counters.c.name.startswith(COUNTER_PREFIX),
-            counters.c.last_at <= now - WINDOW,
+            counters.c.last_at <= now - FORGOTTEN_AFTER,
         )
+        .with_for_update(skip_locked=True)
+    )
+    await connection.execute(
+        delete(counters).where(counters.c.node == COUNTER_NODE, counters.c.name.in_(old))
     )

@@ -25,7 +25,7 @@ from web.publisher.routes import routes as publisher_routes
 from web.publisher_keys import views as publisher_keys
 from web.reports.routes import routes as reports_routes
 from web.resources import views as resources
-from web.rtb import views as rtb
+from web.rtb import forward
 from web.sale_keys import views as sale_keys
 from web.softphone import views as softphone
 from web.softphone.proxy import pass_on
@@ -53,9 +53,9 @@ def add_routes(app: web.Application) -> None:
             web.get("/flows/draft-call/{id}/events", _editors(softphone.events), allow_head=False),
             # Machines of publishers: outside sign-in and the CSRF check, behind keys of their own (web/rtb).
             web.post(hooks.ADDRESS, hooks.payment_event),
-            web.get("/rtb/{key}", rtb.ping, allow_head=False),
-            web.post("/rtb/{key}", rtb.ping),
-            web.put("/rtb/{key}/{reservation}", rtb.confirm),
+            web.get("/rtb/{key}", forward.pass_on, allow_head=False),
+            web.post("/rtb/{key}", forward.pass_on),
+            web.put("/rtb/{key}/{reservation}", forward.pass_on),
         ]
     )
     app.add_routes(access_routes())

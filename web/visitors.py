@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from web import auth
+from web import auth, queries
 from web.auth import SESSION_LIFETIME, Visitor
 from web.cookies import read_cookie, set_cookie
 from web.keys import ENGINE
+from web.known_devices import DEVICE_COOKIE, DEVICE_LIFETIME, DEVICES, KnownDevice
 from web.middleware import SESSION_COOKIE
 from web.proxies import client_address, scheme_of
 
@@ -18,7 +20,15 @@ WEB_URL: web.AppKey[str] = web.AppKey("web_url", str)
 
 
 def visitor_of(request: web.Request) -> Visitor:
-    return Visitor(address=client_address(request), user_agent=request.headers.get("User-Agent", ""))
+    return Visitor(
+        address=client_address(request),
+        user_agent=request.headers.get("User-Agent", ""),
+        device=_device_of(request),
+    )
+
+
+def _device_of(request: web.Request) -> KnownDevice | None:
+    return request.app[DEVICES].read(read_cookie(request, DEVICE_COOKIE) or "", datetime.now(UTC))
 
 
 def origin_of(request: web.Request) -> str:
@@ -34,12 +44,29 @@ def host_of(request: web.Request) -> str:
 
 
 async def let_in(request: web.Request, response: web.StreamResponse, token: str) -> None:
-    """Give a visitor their session; the one they had before ends."""
+    """Give a visitor their session, and let their browser be known from now on; the session before ends."""
     old = read_cookie(request, SESSION_COOKIE)
     if old:
         await auth.sign_out(request.app[ENGINE], old)
     lifetime = int(SESSION_LIFETIME.total_seconds())
     set_cookie(request, response, SESSION_COOKIE, token, lifetime_seconds=lifetime)
+    async with request.app[ENGINE].connect() as connection:
+        found = await queries.user_by_session(connection, auth.digest_of(token), datetime.now(UTC))
+    if found is not None:
+        await remember_device(request, response, found.user.user_id)
+
+
+async def remember_device(request: web.Request, response: web.StreamResponse, user_id: int) -> None:
+    """Let this browser be known to somebody who has just shown who they are (web/known_devices.py)."""
+    async with request.app[ENGINE].connect() as connection:
+        known = await queries.user_by_id(connection, user_id)
+    if known is None:
+        return
+    device = request.app[DEVICES].write(
+        user_id, known.password_hash, datetime.now(UTC), before=_device_of(request)
+    )
+    lifetime = int(DEVICE_LIFETIME.total_seconds())
+    set_cookie(request, response, DEVICE_COOKIE, device, lifetime_seconds=lifetime)
 
 
 def session_digest(request: web.Request) -> bytes:

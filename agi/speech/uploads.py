@@ -6,7 +6,8 @@ Read by miniaudio (MIT): WAV, MP3, FLAC and Ogg Vorbis.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import miniaudio
@@ -56,6 +57,15 @@ def add_upload(prompts_dir: Path, file: Path, name: str) -> Upload:
         reason = error.strerror or error
         raise PromptError(f"The sound cannot be written to {folder} ({reason}): free some space.") from error
     return Upload(name=name, seconds=len(samples) / rate, digest=prompt_digest(path))
+
+
+def try_upload(asked: Mapping[str, str]) -> dict[str, str | float]:
+    """The same for a process that reads strangers' files and speaks JSON: what Upload holds, or `refused` and why."""
+    try:
+        added = add_upload(Path(asked["prompts_dir"]), Path(asked["file"]), asked["name"])
+    except PromptError as error:
+        return {"refused": str(error)}
+    return asdict(added)
 
 
 def uploads(prompts_dir: Path) -> tuple[Upload, ...]:

@@ -64,6 +64,7 @@ def settings_on_free_ports(data_dir: Path, *, rtp_ports: int = RTP_PORTS) -> Set
         softphone_port=tcp + 4,
         speech_processes=1,
         web_port=ports.free_tcp_port(),
+        pings_port=ports.free_tcp_port(),
         web_hook_networks="127.0.0.1/32",
         desk_phone_networks="127.0.0.8",
     )

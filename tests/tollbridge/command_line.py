@@ -40,7 +40,7 @@ class CommandLine:
 
 def command_line_in(folder: Path) -> CommandLine:
     """Return a command line whose node lives in `folder`, on free loopback ports."""
-    tcp = ports.free_block(6, kinds=(socket.SOCK_STREAM,))
+    tcp = ports.free_block(7, kinds=(socket.SOCK_STREAM,))
     settings = {
         "NODE_NAME": "t",
         "DATA_DIR": str(folder / "data"),
@@ -51,6 +51,7 @@ def command_line_in(folder: Path) -> CommandLine:
         "AUDIOSOCKET_PORT": str(tcp + 3),
         "WEB_PORT": str(tcp + 4),
         "SOFTPHONE_PORT": str(tcp + 5),
+        "PINGS_PORT": str(tcp + 6),
         "SPEECH_PROCESSES": "1",
     }
     first = ports.free_block(100)

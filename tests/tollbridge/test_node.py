@@ -60,7 +60,7 @@ def node(command_line: CommandLine, tmp_path: Path) -> Iterator[CommandLine]:
 
 def test_a_node_comes_up_mends_itself_and_goes_without_a_trace(node: CommandLine, tmp_path: Path) -> None:
     processes = node.status()["processes"]
-    assert set(processes) == {"asterisk", "speech-0", "agi", "worker", "web"}
+    assert set(processes) == {"asterisk", "speech-0", "agi", "worker", "pings", "web"}
     doctor = json.loads(node.run("doctor", "--json").stdout)
     assert [finding for finding in doctor["findings"] if finding["verdict"] == "broken"] == []
 

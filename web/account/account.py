@@ -12,7 +12,7 @@ from web import queries as door
 from web.account import queries
 from web.audit import Actor, write_audit
 from web.auth import (
-    LOCK_OUT_MINUTES,
+    LONGEST_WAIT_MINUTES,
     NAME_LENGTH_MAXIMUM,
     SignInRefusal,
     Visitor,
@@ -30,7 +30,10 @@ class AccountRefusal(StrEnum):
 
     NAME = f"A name has at most {NAME_LENGTH_MAXIMUM} characters."
     WRONG = "That is not your password."
-    LOCKED_OUT = f"Too many wrong passwords. None is taken for {LOCK_OUT_MINUTES} minutes."
+    LOCKED_OUT = (
+        "Too many wrong passwords. Wait a little and try again: each wrong one makes the wait longer, "
+        f"{LONGEST_WAIT_MINUTES} minutes at most."
+    )
     PASSWORD = f"A password has {PASSWORD_LENGTH_MINIMUM} to {PASSWORD_LENGTH_MAXIMUM} characters."
     NOT_THE_SAME = "The two are not the same: type the new password once more."
 

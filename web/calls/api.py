@@ -138,7 +138,7 @@ def _shown(line: CallLine, money: Money, viewer: Viewer) -> CallShown:
 async def export_calls(asked: Asked) -> Answered | Problem | web.StreamResponse:
     query: CallsQuery = asked.query
     zone = zone_named(query.zone) or UTC
-    return await send_csv(asked.request, query.filter(asked.user), viewer_of(asked.user), zone)
+    return await send_csv(asked.request, query.filter(asked.user), asked.user, zone)
 
 
 async def show_call(asked: Asked) -> Answered | Problem | web.StreamResponse:

@@ -12,22 +12,23 @@ from aiohttp import web
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from web.at_once import AtOnce
 from web.calls import queries
 from web.calls.export import csv_rows, head_row
 from web.calls.listing import Filter, span_of
-from web.keys import ENGINE
-from web.visibility import Viewer
+from web.keys import ENGINE, User
+from web.visibility import Viewer, viewer_of
 
 ROWS_MAXIMUM = 1_000_000
 SECONDS_MAXIMUM = 300
-AT_ONCE = 4
-"""Each takes two connections: the pages and the pings want theirs."""
-EXPORTS: web.AppKey[asyncio.Semaphore] = web.AppKey("exports", asyncio.Semaphore)
+EXPORTS_EACH, EXPORTS_TOGETHER = 2, 4
+"""Each takes two connections: the pages want theirs."""
+READ_WITHIN_SECONDS = 30.0
+"""Whoever takes nothing for so long is cut: a reader that sleeps would keep the connections."""
+EXPORTS: web.AppKey[AtOnce] = web.AppKey("exports", AtOnce)
 
 
-async def send_csv(
-    request: web.Request, wanted: Filter, viewer: Viewer, zone: ZoneInfo
-) -> web.StreamResponse:
+async def send_csv(request: web.Request, wanted: Filter, user: User, zone: ZoneInfo) -> web.StreamResponse:
     """Answer with the calls of a filter as a file."""
     now = datetime.now(UTC)
     name = f"calls-{now.astimezone(zone):%Y-%m-%d-%H%M}.csv"
@@ -37,18 +38,27 @@ async def send_csv(
             "Content-Disposition": f'attachment; filename="{name}"',
         }
     )
-    rows = _rows(request.app[ENGINE], wanted, viewer, zone)
+    rows = _rows(request.app[ENGINE], wanted, viewer_of(user), zone)
     # Read before the answer begins: a database that is away is still told as such.
-    if request.app[EXPORTS].locked():
-        raise web.HTTPServiceUnavailable
-    async with request.app[EXPORTS], aclosing(rows):
-        first = await anext(rows)
-        await response.prepare(request)
-        await response.write(first.encode())
-        async for text_of_rows in rows:
-            await response.write(text_of_rows.encode())
-        await response.write_eof()
+    with request.app[EXPORTS].one_more(user.user_id):
+        async with aclosing(rows):
+            first = await anext(rows)
+            await response.prepare(request)
+            try:
+                await _write(response, first)
+                async for text_of_rows in rows:
+                    await _write(response, text_of_rows)
+                await response.write_eof()
+            except TimeoutError:
+                # Ending it politely would wait for who does not read.
+                if request.transport is not None:
+                    request.transport.abort()
     return response
+
+
+async def _write(response: web.StreamResponse, rows: str) -> None:
+    async with asyncio.timeout(READ_WITHIN_SECONDS):
+        await response.write(rows.encode())
 
 
 async def _rows(

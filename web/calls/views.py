@@ -48,7 +48,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 async def export(request: web.Request) -> web.StreamResponse:
     """The calls of the filter as a file, sent as they are read."""
     wanted = allowed_filter(request.query, request[USER])
-    return await send_csv(request, wanted, viewer_of(request[USER]), zone_of(request))
+    return await send_csv(request, wanted, request[USER], zone_of(request))
 
 
 async def keep_view(request: web.Request) -> web.StreamResponse:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from rules.log_lines import SecurityEvent
-from web.auth import LOCK_OUT_MINUTES
+from web.auth import LONGEST_WAIT_MINUTES
 from web.keys import ENGINE
 from web.links.links import LinkRefusal, ask_for_link, read_link, set_password_by_link
 from web.mail import MAILER
 from web.pages import render
 from web.security_log import report
-from web.visitors import visitor_of
+from web.visitors import remember_device, visitor_of
 
 STATUSES = {LinkRefusal.OVER: 410, LinkRefusal.LOCKED_OUT: 429}
 
@@ -44,10 +44,13 @@ async def submit(request: web.Request) -> web.StreamResponse:
         return render(request, "links/password.html", status=422, link=link, token=token, problem=problem)
     if isinstance(result, LinkRefusal):
         report(request, SecurityEvent.LINK_GUESSED)
-        too_many = f"Too many links that open nothing. Try again in {LOCK_OUT_MINUTES} minutes."
+        too_many = f"Too many links that open nothing. Try again in at most {LONGEST_WAIT_MINUTES} minutes."
         refusal = too_many if result is LinkRefusal.LOCKED_OUT else None
         return render(request, "links/over.html", status=STATUSES.get(result, 410), refusal=refusal)
-    raise web.HTTPSeeOther("/sign-in?set")
+    response = web.HTTPSeeOther("/sign-in?set")
+    # Their mail, or an admin, has shown whose browser this is.
+    await remember_device(request, response, result.user_id)
+    raise response
 
 
 async def show_forgotten(request: web.Request) -> web.StreamResponse:
@@ -71,7 +74,7 @@ async def submit_forgotten(request: web.Request) -> web.StreamResponse:
     )
     refusal = None
     if not heard:
-        refusal = f"Too many questions from here. Try again in {LOCK_OUT_MINUTES} minutes."
+        refusal = f"Too many questions from here. Try again in at most {LONGEST_WAIT_MINUTES} minutes."
     return render(
         request,
         "links/forgotten.html",

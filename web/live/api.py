@@ -47,7 +47,7 @@ class OrderMade(Body):
 
 
 async def calls_events(asked: Asked) -> web.StreamResponse:
-    return await stream(asked.request, api_kind(audience_of(asked.user.role)))
+    return await stream(asked.request, api_kind(audience_of(asked.user.role)), asked.user.user_id)
 
 
 async def hang_up(asked: Asked) -> Answered | Problem | web.StreamResponse:

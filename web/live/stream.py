@@ -8,19 +8,24 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from web.at_once import AtOnce
 from web.keys import ENGINE
 from web.live.drawing import RETRY_MS, renderers
-from web.live.hub import HUB, LiveHub, TooManyViewers, Viewer
+from web.live.hub import HUB, VIEWERS_MAXIMUM, LiveHub, TooManyViewers, Viewer
 from web.pages import TEMPLATES
 
 STREAM_SECONDS = 600.0
 """Then the viewer comes again by itself, and is looked at anew: a session that was ended sees no more."""
 WRITE_SECONDS = 10.0
+BOARDS_EACH = 20
+"""A tab is one."""
+VIEWERS: web.AppKey[AtOnce] = web.AppKey("live_viewers", AtOnce)
 HEADERS = {"X-Accel-Buffering": "no"}
 
 
 def add_live_hub(app: web.Application) -> None:
     """Give the application its board; it listens only while somebody watches."""
+    app[VIEWERS] = AtOnce("live boards", each=BOARDS_EACH, together=VIEWERS_MAXIMUM)
     app[HUB] = LiveHub(app[ENGINE], renderers(app[TEMPLATES]))
 
     async def close(app: web.Application) -> None:
@@ -29,23 +34,26 @@ def add_live_hub(app: web.Application) -> None:
     app.on_shutdown.append(close)
 
 
-async def stream(request: web.Request, kind: str) -> web.StreamResponse:
+async def stream(request: web.Request, kind: str, user_id: int) -> web.StreamResponse:
     """Send the board and every move of it until the viewer leaves, is too slow, or their time is over."""
     try:
-        async with request.app[HUB].watching(kind) as viewer:
-            response = web.StreamResponse(
-                headers={**HEADERS, "Content-Type": "text/event-stream; charset=utf-8"}
-            )
-            await response.prepare(request)
-            try:
-                await _send(response, viewer)
-            except (TimeoutError, ConnectionError):
-                # Ending it politely would wait for who does not read.
-                if request.transport is not None:
-                    request.transport.abort()
-            return response
+        with request.app[VIEWERS].one_more(user_id):
+            return await _watch(request, kind)
     except TooManyViewers as error:
         raise web.HTTPServiceUnavailable from error
+
+
+async def _watch(request: web.Request, kind: str) -> web.StreamResponse:
+    async with request.app[HUB].watching(kind) as viewer:
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream; charset=utf-8"})
+        await response.prepare(request)
+        try:
+            await _send(response, viewer)
+        except (TimeoutError, ConnectionError):
+            # Ending it politely would wait for who does not read.
+            if request.transport is not None:
+                request.transport.abort()
+        return response
 
 
 async def _send(response: web.StreamResponse, viewer: Viewer) -> None:

@@ -37,7 +37,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def events(request: web.Request) -> web.StreamResponse:
-    return await stream(request, page_kind(audience_of(request[USER].role)))
+    return await stream(request, page_kind(audience_of(request[USER].role)), request[USER].user_id)
 
 
 async def ask_listen(request: web.Request) -> web.Response:

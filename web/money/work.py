@@ -34,6 +34,7 @@ from billing.record_payment import PaymentRefused, record_payment
 from billing.terms_document import Party
 from web.audit import Actor, write_audit
 from web.money.queries import party_exists
+from web.upload_limits import count_file
 
 AMOUNT_MAXIMUM_MICROS = 10**15
 KEY_CHARACTERS_MAXIMUM = 100
@@ -108,7 +109,12 @@ async def adjust(
 async def import_file(
     engine: AsyncEngine, actor: Actor, data: bytes, kind: FileKind, *, write: bool
 ) -> Imported | ImportRefused:
-    """Post every row of a CSV file, or nothing when one is wrong; without `write`, only say what would be done."""
+    """Post every row of a CSV file, or nothing when one is wrong; without `write`, only say what would be done.
+
+    Raises TooManyFiles.
+    """
+    if actor.user is not None:
+        await count_file(engine, actor.user.user_id, len(data))
     done = await import_money(engine, data, kind, write=write)
     if isinstance(done, Imported) and done.written and done.new:
         said = {

@@ -55,7 +55,7 @@ class PasskeyRefusal(StrEnum):
     WRONG = "This passkey is not known here, or did not know its owner."
     MANY = f"You have {PASSKEYS_PER_USER_MAXIMUM} passkeys: remove one first."
     NAME = f"A name has 1 to {NAME_LENGTH_MAXIMUM} characters."
-    LOCKED_OUT = "Too many tries from here: wait a quarter of an hour."
+    LOCKED_OUT = "Too many tries from here: wait a little, a quarter of an hour at most."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +156,7 @@ async def ask_to_sign_in(
 ) -> Question | PasskeyRefusal:
     """Begin to sign somebody in: whoever it is, the passkey will say."""
     async with engine.begin() as connection:
-        if await too_many(connection, [passkey_limit(visitor.address)], now):
+        if await too_many(connection, [passkey_limit(visitor.address, visitor.device)], now):
             return PasskeyRefusal.LOCKED_OUT
         options = generate_authentication_options(
             rp_id=site.host,
@@ -188,7 +188,8 @@ async def sign_in_with(
         if sign_count is None:
             return PasskeyRefusal.WRONG
         await queries.note_use(connection, passkey.credential_id, sign_count=sign_count, now=now)
-        await people.take_back_attempt(connection, passkey_limit(visitor.address).counter)
+        limit = passkey_limit(visitor.address, visitor.device)
+        await people.take_back_attempt(connection, limit.counter)
         return await open_session(connection, known.user, visitor, now, how=f"passkey {passkey.name}")
 
 

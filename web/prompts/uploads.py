@@ -5,6 +5,7 @@ audit log.
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ from aiohttp import web
 from rules.prompt_names import UPLOAD_BYTES_MAXIMUM, UPLOADS_FOLDER, is_upload_name
 from web.audit import Actor, write_audit
 from web.keys import ENGINE, PROMPTS_DIR
+from web.upload_limits import count_file
 
 REQUEST_BYTES_MAXIMUM = UPLOAD_BYTES_MAXIMUM + 64 * 1024
 
@@ -70,6 +72,9 @@ async def bring_in(
     if is_there and not replace:
         reason = f"There is a sound {name} already: take another name, or say that this one takes its place."
         return SoundRefused(field="replace", reason=reason)
+    if actor.user is not None:
+        await count_file(app[ENGINE], actor.user.user_id, sound.seek(0, io.SEEK_END))
+        sound.seek(0)
     async with app[SOUNDS_AT_WORK]:
         taken = await asyncio.to_thread(_keep, app[TAKE_SOUND], folder, sound, file_name, name)
     if isinstance(taken, SoundTaken):

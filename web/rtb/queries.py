@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from router.domain.inbound_bid import RESERVATION_SECONDS, PublisherKey
 from router.domain.ping_limits import PingLimits, PingRecord
@@ -38,6 +38,13 @@ async def key_of_digest(connection: AsyncConnection, digest: bytes) -> Publisher
         limits=PingLimits.of_settings(row.settings),
         record=PingRecord(won=row.pings_won, called=row.pings_called, warned_at=row.warned_at),
     )
+
+
+async def digests_in_force(engine: AsyncEngine) -> frozenset[bytes]:
+    """Return the digests of all keys that are not revoked. Raises what the database raises."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(select(rtb_keys.c.key_digest).where(rtb_keys.c.enabled))
+        return frozenset(rows.scalars())
 
 
 async def count_ping(connection: AsyncConnection, key: PublisherKey, now: datetime) -> int:

@@ -17,7 +17,8 @@ from router.domain.inbound_bid import BidRefusal, InboundBid, NoBid, PublisherKe
 from router.errors import NoSnapshot
 from router.snapshot import DATABASE_FAULTS
 from rules.log_lines import SecurityEvent
-from web.keys import ENGINE, INBOUND_BIDS, PINGS_AT_WORK
+from web.keys import ENGINE, INBOUND_BIDS, PINGS_AT_WORK, PINGS_ENTERING, RTB_KEYS
+from web.proxies import client_address
 from web.rtb import queries
 from web.rtb.body import TOO_LARGE, TOO_SLOW, read_bytes, read_fields
 from web.rtb.dialects import DIALECTS
@@ -30,7 +31,9 @@ Outcome = TypeVar("Outcome")
 log = logging.getLogger(__name__)
 
 PINGS_AT_WORK_MOST = 14
-"""Pings that are decided at once by one process: fewer than it has connections, so that pages still open."""
+"""Pings that are decided at once by one process: fewer than it has connections."""
+PINGS_ENTERING_MOST = 4
+"""Pings whose keys are looked up at once."""
 WAIT_FOR_TURN_SECONDS = 1.5
 """More pings wait this long for their turn; then they are told to come again."""
 
@@ -56,7 +59,7 @@ async def ping(request: web.Request) -> web.Response:
     if isinstance(asker, web.Response):
         return asker
     if request.method not in asker.dialect.methods:
-        return _write(NOT_ALLOWED)
+        return write_answer(NOT_ALLOWED)
     fields = await _read(request, asker, now)
     if isinstance(fields, PingProblem):
         return _refuse(asker, fields)
@@ -81,37 +84,59 @@ async def confirm(request: web.Request) -> web.Response:
     if isinstance(asker, web.Response):
         return asker
     if asker.dialect.write_confirmation is None:
-        return _write(NOT_ALLOWED)
+        return write_answer(NOT_ALLOWED)
     fields = await _read(request, asker, now)
     if isinstance(fields, PingProblem):
         return _refuse(asker, fields)
     try:
         reservation_id = UUID(request.match_info["reservation"].removesuffix(".json")[:64])
     except ValueError:
-        return _write(NO_SUCH_RESERVATION)
+        return write_answer(NO_SUCH_RESERVATION)
     return await _confirm(request, asker, Handover(reservation_id=reservation_id, caller=""), fields, now)
 
 
 async def _enter(request: web.Request, now: datetime) -> _Asker | web.Response:
-    """Find the key and count the ping. Whoever has no key learns nothing, and costs one look-up at most."""
+    """Find the key and count the ping. Whoever has no key learns nothing and costs no look-up."""
     text = request.match_info["key"].removesuffix(".json")
     if not is_key(text):
         report(request, SecurityEvent.PUBLISHER_KEY_GUESSED)
-        return _write(UNKNOWN_KEY)
+        return write_answer(UNKNOWN_KEY)
     try:
-        async with request.app[ENGINE].begin() as connection:
-            key = await queries.key_of_digest(connection, digest_of(text))
-            count = 0 if key is None else await queries.count_ping(connection, key, now)
+        refusal = await request.app[RTB_KEYS].refusal(digest_of(text), client_address(request))
+        if refusal is not None:
+            report(request, SecurityEvent.PUBLISHER_KEY_GUESSED)
+            return write_answer(UNKNOWN_KEY if not refusal.wait_seconds else _slow_down(refusal.wait_seconds))
+        async with asyncio.timeout(WAIT_FOR_TURN_SECONDS):
+            await request.app[PINGS_ENTERING].acquire()
+        try:
+            key, count = await _count(request, digest_of(text), now)
+        finally:
+            request.app[PINGS_ENTERING].release()
     except DATABASE_FAULTS as error:
-        log.warning("a ping is not answered: the database does not answer: %s", error)
-        return _write(NO_DATABASE)
+        log.warning("a ping is not answered: %s", str(error) or "too many pings at once")
+        return write_answer(NO_DATABASE)
     if key is None:
         report(request, SecurityEvent.PUBLISHER_KEY_GUESSED)
-        return _write(UNKNOWN_KEY)
+        return write_answer(UNKNOWN_KEY)
     asker = _Asker(text=text, key=key, dialect=DIALECTS[key.dialect])
     if count > key.rate_per_minute:
         return _refuse(asker, PingProblem(reason=BidRefusal.RATE_LIMITED, detail=""))
     return asker
+
+
+async def _count(request: web.Request, digest: bytes, now: datetime) -> tuple[PublisherKey | None, int]:
+    """Return the key in force and how many pings it made in this minute."""
+    async with request.app[ENGINE].begin() as connection:
+        key = await queries.key_of_digest(connection, digest)
+        return key, 0 if key is None else await queries.count_ping(connection, key, now)
+
+
+def _slow_down(wait_seconds: int) -> Answer:
+    return Answer(
+        status=429,
+        body={"error": "too many unknown keys from your address"},
+        headers={"Retry-After": str(wait_seconds)},
+    )
 
 
 async def _read(request: web.Request, asker: _Asker, now: datetime) -> Fields | PingProblem:
@@ -179,7 +204,7 @@ def _seal(asker: _Asker, fields: Fields, answer: Answer) -> web.Response:
     return _response(answer.status, body, {**answer.headers, **signed})
 
 
-def _write(answer: Answer) -> web.Response:
+def write_answer(answer: Answer) -> web.Response:
     return _response(answer.status, _spell(answer.body), answer.headers)
 
 

@@ -19,8 +19,9 @@ from billing.sales import SaleRefused
 from rules.log_lines import SecurityEvent
 from rules.money import MoneyError, format_dollars, parse_dollars
 from web.audit import Actor, Via
-from web.keys import ENGINE
+from web.keys import ENGINE, SALE_KEYS
 from web.money.sales import record_sale
+from web.proxies import client_address
 from web.rate_queries import count_in_minute
 from web.rtb.body import TOO_LARGE, TOO_SLOW, read_bytes, read_fields
 from web.rtb.shapes import PingProblem, read_caller
@@ -70,6 +71,12 @@ async def take(request: web.Request) -> web.Response:
 
 
 async def _key_in_force(request: web.Request, key: str, now: datetime) -> SaleKey | web.Response | None:
+    unknown = await request.app[SALE_KEYS].refusal(digest_of(key), client_address(request))
+    if unknown is not None and unknown.wait_seconds:
+        wait = {"Retry-After": str(unknown.wait_seconds)}
+        return _refuse(429, "too many unknown keys from your address", wait)
+    if unknown is not None:
+        return None
     async with request.app[ENGINE].begin() as connection:
         found = await queries.key_of_digest(connection, digest_of(key))
         if found is None:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, insert, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store.tables import buyers, calls, campaigns, sale_keys, sales
 
@@ -31,6 +31,13 @@ async def key_of_digest(connection: AsyncConnection, digest: bytes) -> SaleKey |
     statement = select(*columns).where(sale_keys.c.key_digest == digest, sale_keys.c.enabled)
     row = (await connection.execute(statement)).one_or_none()
     return None if row is None else SaleKey(**row._mapping)
+
+
+async def digests_in_force(engine: AsyncEngine) -> frozenset[bytes]:
+    """Return the digests of all keys that are not revoked. Raises what the database raises."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(select(sale_keys.c.key_digest).where(sale_keys.c.enabled))
+        return frozenset(rows.scalars())
 
 
 def _may_name(key: SaleKey) -> ColumnElement[bool]:

@@ -17,14 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from web import queries as people
 from web.audit import Actor, write_audit
-from web.auth import LOCK_OUT_MINUTES, SignedIn, Visitor, digest_of, open_session, too_many
+from web.auth import LONGEST_WAIT_MINUTES, SignedIn, Visitor, digest_of, forgive, open_session, too_many
 from web.challenge_queries import Purpose, insert_challenge, read_challenge, take_challenge
 from web.keys import User
 from web.second_factor import queries
 from web.second_factor.codes import clean_recovery_code, new_recovery_codes, new_secret, step_of_code
 from web.second_factor.queries import Factor
 from web.second_factor.vault import Vault
-from web.sign_in_limits import second_factor_limit
+from web.sign_in_limits import Limit, recovery_code_limits, second_factor_limits
 
 SETUP_LIFETIME = timedelta(minutes=15)
 
@@ -38,7 +38,10 @@ class CodeRefusal(StrEnum):
     )
     OVER = "That took too long: sign in again."
     WRONG = "That code is not right, or was used already. A new one comes every 30 seconds."
-    LOCKED_OUT = f"Too many wrong codes. No code is taken for {LOCK_OUT_MINUTES} minutes."
+    LOCKED_OUT = (
+        "Too many wrong codes. Wait a little and try again: each wrong one makes the wait longer, "
+        f"{LONGEST_WAIT_MINUTES} minutes at most. A recovery code or a passkey opens meanwhile."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,22 +71,31 @@ async def answer_code(
         if open_one is None or open_one.user_id is None:
             return CodeRefusal.OVER
         user_id = open_one.user_id
-        limit = second_factor_limit(user_id)
-        locked_out = await too_many(connection, [limit], now)
-    if locked_out:
-        return CodeRefusal.LOCKED_OUT
-    async with engine.begin() as connection:
         known = await people.user_by_id(connection, user_id)
         if known is None:
             return CodeRefusal.OVER
+        limits = _limits_of(known, code, visitor)
+        locked_out = await too_many(connection, limits, now)
+    if locked_out:
+        return CodeRefusal.LOCKED_OUT
+    async with engine.begin() as connection:
         how = await _use_code(connection, vault, user_id, code, now)
         if isinstance(how, CodeRefusal):
             await _note_refused(connection, known.user, visitor, how)
             return how
         if await take_challenge(connection, digest, Purpose.TOTP, now) is None:
             return CodeRefusal.OVER
-        await people.forgive(connection, [limit.counter])
+        await forgive(connection, limits)
         return await open_session(connection, known.user, visitor, now, how=f"password and {how}")
+
+
+def _limits_of(known: people.KnownUser, code: str, visitor: Visitor) -> tuple[Limit, ...]:
+    """Return what counts this code: somebody who has the password must not keep its owner out."""
+    user_id, device = known.user.user_id, visitor.device
+    if clean_recovery_code(code) is not None:
+        return recovery_code_limits(user_id, visitor.address)
+    own = device is not None and device.is_of(user_id, known.password_hash)
+    return second_factor_limits(user_id, device if own else None)
 
 
 async def begin_setup(engine: AsyncEngine, vault: Vault, user: User, now: datetime) -> str:

@@ -10,7 +10,7 @@ from aiohttp import web
 from rules.log_lines import SecurityEvent
 from web import auth, zones
 from web.addresses import own_path
-from web.auth import LOCK_OUT_MINUTES, SECOND_FACTOR_LIFETIME, SecondFactorAsked, SignedIn, SignInRefusal
+from web.auth import LONGEST_WAIT_MINUTES, SECOND_FACTOR_LIFETIME, SecondFactorAsked, SignedIn, SignInRefusal
 from web.cookies import drop_cookie, read_cookie, set_cookie
 from web.keys import ENGINE
 from web.middleware import SESSION_COOKIE
@@ -25,7 +25,9 @@ REFUSALS = {
     SignInRefusal.WRONG: (403, "E-mail address and password do not match."),
     SignInRefusal.LOCKED_OUT: (
         429,
-        f"Too many wrong passwords. Nobody gets in this way for {LOCK_OUT_MINUTES} minutes.",
+        "Too many wrong passwords. Wait a little and try again: each wrong one makes the wait longer, "
+        f"{LONGEST_WAIT_MINUTES} minutes at most. A passkey or a link for a new password opens without a wait, "
+        "and a browser you have signed in with before does not wait for what others do.",
     ),
 }
 EVENTS = {

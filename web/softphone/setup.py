@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from web.at_once import AtOnce
+from web.keys import ENGINE
 from web.softphone import proxy, story
 from web.softphone.line import LINE, SoftphoneLine
 
@@ -18,7 +19,8 @@ def add_softphone(app: web.Application, line: SoftphoneLine | None) -> None:
         app[LINE] = line
     app[proxy.OPEN] = Counter()
     app[proxy.SOCKETS] = set()
-    app[story.STREAMS] = asyncio.Semaphore(story.STREAMS_MAXIMUM)
+    app[story.STREAMS] = AtOnce("calls to drafts", each=story.STREAMS_EACH, together=story.STREAMS_TOGETHER)
+    app[story.NEWS] = story.DraftNews(app[ENGINE])
     app.cleanup_ctx.append(_keep_session)
     app.on_shutdown.append(proxy.close_all)
 

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.session import connect_plainly
 from store.web_tables import DRAFT_CALLS
-from web.keys import ENGINE
+from web.at_once import AtOnce
+from web.keys import ENGINE, USER
 from web.softphone.queries import CallEvent, events_after
 
-STREAMS_MAXIMUM = 20
+STREAMS_EACH, STREAMS_TOGETHER = 8, 100
 STREAM_SECONDS = 3600.0
 QUIET_SECONDS = 10.0
 """After so long without a word something is sent: a connection that is gone is noticed."""
 ENDED = "ended"
 
-STREAMS: web.AppKey[asyncio.Semaphore] = web.AppKey("draft_streams", asyncio.Semaphore)
+STREAMS: web.AppKey[AtOnce] = web.AppKey("draft_streams", AtOnce)
 
 
 async def stream(request: web.Request, code_id: UUID, after: int) -> web.StreamResponse:
     """Send the events of a call to a draft after number `after`, until it has ended or an hour is over."""
-    if request.app[STREAMS].locked():
-        raise web.HTTPServiceUnavailable
-    async with request.app[STREAMS], _woken(request.app[ENGINE], code_id) as news:
+    with request.app[STREAMS].one_more(request[USER].user_id):
+        return await _follow(request, code_id, after)
+
+
+async def _follow(request: web.Request, code_id: UUID, after: int) -> web.StreamResponse:
+    async with request.app[NEWS].of(code_id) as news:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         response.headers["X-Accel-Buffering"] = "no"
         await response.prepare(request)
@@ -79,18 +85,45 @@ def shown(event: CallEvent) -> dict[str, Any]:
     }
 
 
-@asynccontextmanager
-async def _woken(engine: AsyncEngine, code_id: UUID) -> AsyncIterator[asyncio.Event]:
-    """Yield what is set whenever the call of this code came further."""
-    news = asyncio.Event()
-    connection = await connect_plainly(engine)
+class DraftNews:
+    """What PostgreSQL says of calls to drafts, heard by one connection for all who watch; by none while nobody does."""
 
-    def told(_connection: object, _pid: int, _channel: str, payload: object) -> None:
-        if payload == str(code_id):
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._watched: dict[str, list[asyncio.Event]] = defaultdict(list)
+        self._connection: asyncpg.Connection | None = None
+        self._connecting = asyncio.Lock()
+
+    @asynccontextmanager
+    async def of(self, code_id: UUID) -> AsyncIterator[asyncio.Event]:
+        """Yield what is set whenever the call of this code came further. Raises what the driver raises."""
+        news, key = asyncio.Event(), str(code_id)
+        self._watched[key].append(news)
+        try:
+            await self._listen()
+            yield news
+        finally:
+            self._watched[key].remove(news)
+            if not self._watched[key]:
+                del self._watched[key]
+            if not self._watched:
+                await self.close()
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _listen(self) -> None:
+        """Whoever comes after a lost connection makes another; the others look by themselves each QUIET_SECONDS."""
+        async with self._connecting:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await connect_plainly(self._engine)
+                await self._connection.add_listener(DRAFT_CALLS, self._told)
+
+    def _told(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        for news in self._watched.get(str(payload), ()):
             news.set()
 
-    try:
-        await connection.add_listener(DRAFT_CALLS, told)
-        yield news
-    finally:
-        await connection.close()
+
+NEWS: web.AppKey[DraftNews] = web.AppKey("draft_news", DraftNews)

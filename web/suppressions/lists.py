@@ -9,10 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from router.caller_list_queries import suppress
 from router.caller_lists import ListRefused, Suppressed, read_numbers
 from web.audit import Actor, write_audit
+from web.limited_process import read_limited
 from web.suppressions import queries
+from web.upload_limits import count_file
 
 KIND = "suppressions"
 LIST_BYTES_MAXIMUM = 4 * 1024 * 1024
+READ_HERE_CHARACTERS = 64 * 1024
+"""Some thousand numbers take 10 ms; the largest list takes seconds, in which no page would open."""
 REASON_CHARACTERS_MAXIMUM = 200
 
 
@@ -23,8 +27,11 @@ class NoBuyer:
 async def add_numbers(
     engine: AsyncEngine, actor: Actor, buyer_id: int, lines: Sequence[str], reason: str
 ) -> Suppressed | ListRefused | NoBuyer:
-    """Put the numbers of a list, one a line, into a buyer's book: all of them or none."""
-    read = read_numbers(lines)
+    """Put the numbers of a list, one a line, into a buyer's book: all of them or none.
+
+    Raises TooManyFiles and NotRead for a long one.
+    """
+    read = await _read(engine, actor, lines)
     if isinstance(read, ListRefused):
         return read
     numbers = list(dict.fromkeys(read))
@@ -37,6 +44,25 @@ async def add_numbers(
             after["caller"] = numbers[0]
         await write_audit(connection, actor, action="suppress", kind=KIND, ref=buyer_id, after=after)
     return Suppressed(added=added, known=len(read) - added)
+
+
+async def _read(engine: AsyncEngine, actor: Actor, lines: Sequence[str]) -> Sequence[str] | ListRefused:
+    """Read a list here when it is short, else where it holds nobody up. Raises TooManyFiles and NotRead."""
+    size = sum(len(line) for line in lines)
+    if size <= READ_HERE_CHARACTERS:
+        return read_numbers(lines)
+    if actor.user is not None:
+        await count_file(engine, actor.user.user_id, size)
+    told = await read_limited("web.suppressions.lists:read_list", list(lines))
+    return ListRefused(problems=tuple(told["problems"])) if told["problems"] else told["numbers"]
+
+
+def read_list(lines: Sequence[str]) -> dict[str, Sequence[str]]:
+    """The child's part of it."""
+    read = read_numbers(lines)
+    if isinstance(read, ListRefused):
+        return {"problems": read.problems, "numbers": ()}
+    return {"problems": (), "numbers": read}
 
 
 async def remove_number(engine: AsyncEngine, actor: Actor, buyer_id: int, caller: str) -> bool:

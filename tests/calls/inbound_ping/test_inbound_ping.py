@@ -21,8 +21,8 @@ from tests.calls.conftest import MakeScenario
 from tests.calls.long_tags import TAGS_500, with_tags
 from tests.calls.market import Scenario, Wanted
 from tollbridge.phone.caller import Caller
-from web.app import make_app
 from web.keys import MARKET
+from web.rtb.app import make_pings_app
 from web.rtb.publisher_keys import KeyMade, KeyWanted, add_key
 
 SHARE_PERCENT = 80.0
@@ -122,7 +122,7 @@ async def _rooms(market: Scenario, target_id: int) -> int:
 
 @asynccontextmanager
 async def _publisher(market: Scenario, folder: Path) -> AsyncIterator[Any]:
-    """The web in front of the node's database, and a publisher with a key: `await ping(question)`."""
+    """The pings process in front of the node's database, and a publisher with a key: `await ping(question)`."""
     async with market.engine.connect() as connection:
         publisher = await connection.scalar(
             text("SELECT name FROM publishers WHERE id = :id"), {"id": market.seeded.publisher_id}
@@ -141,9 +141,7 @@ async def _publisher(market: Scenario, folder: Path) -> AsyncIterator[Any]:
         ),
     )
     assert isinstance(made, KeyMade), made
-    app = make_app(
-        market.engine, secure_cookies=False, snapshot_file=folder / "web-market.json", prompts_dir=folder
-    )
+    app = make_pings_app(market.engine, snapshot_file=folder / "pings-market.json")
     async with TestServer(app) as server, ClientSession() as session:
         await app[MARKET].refresh()
 

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest_asyncio
+from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store import tables
+from store.session import open_engine
 from tests.web.conftest import Client
 from tests.web.market import Market, add
 from tests.web.plans.house import api
+from web.rtb.app import make_pings_app
+
+
+@pytest_asyncio.fixture
+async def pings(database_url: str, tmp_path: Path) -> AsyncIterator[Client]:
+    """The process that publishers' machines ask."""
+    engine = open_engine(database_url, application_name="pings", pool_size=5)
+    async with TestClient(
+        TestServer(make_pings_app(engine, snapshot_file=tmp_path / "pings.json"))
+    ) as client:
+        yield client
+    await engine.dispose()
 
 
 async def test_a_key_is_made_shown_once_used_and_revoked(
-    admin: Client, stranger: Client, engine: AsyncEngine, market: Market
+    admin: Client, stranger: Client, pings: Client, engine: AsyncEngine, market: Market
 ) -> None:
     path = f"/publishers/{market.publisher_id}/keys"
     form = {
@@ -32,7 +49,7 @@ async def test_a_key_is_made_shown_once_used_and_revoked(
     async with admin.get(path) as answer:
         again = await answer.text()
     assert key not in again and "80 % of the revenue" in again and "/rtb/KEY" in again
-    async with stranger.get(f"/rtb/{key}?CID=%2B16145550123") as answer:
+    async with pings.get(f"/rtb/{key}?CID=%2B16145550123") as answer:
         assert answer.status == 200 and "bidAmount" in await answer.text()
     async with engine.connect() as connection:
         key_id = await connection.scalar(select(tables.rtb_keys.c.id))
@@ -44,7 +61,7 @@ async def test_a_key_is_made_shown_once_used_and_revoked(
         assert answer.status == 404
     async with admin.post(f"{path}/{key_id}/revoke") as answer:
         assert answer.status == 200 and "Revoked" in await answer.text()
-    async with stranger.get(f"/rtb/{key}?CID=%2B16145550123") as answer:
+    async with pings.get(f"/rtb/{key}?CID=%2B16145550123") as answer:
         assert answer.status == 404
     async with stranger.get(path, allow_redirects=False) as answer:
         assert answer.status == 303

@@ -1,4 +1,4 @@
-"""A market that buys refinance calls from Ohio, and the web in front of it."""
+"""A market that buys refinance calls from Ohio, and the pings process in front of it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from router.domain.ping_limits import PingLimits
 from store.session import open_engine
 from tollbridge.sample_market.market import SampleBuyer, SampleMarket, SampleTarget, SeededMarket
 from tollbridge.sample_market.queries import seed_market
-from web.app import make_app
 from web.keys import MARKET
+from web.rtb.app import POOL_SIZE, make_pings_app
 from web.rtb.publisher_keys import KeyMade, KeyWanted, add_key
 
 NUMBER = "+18005550100"
@@ -154,22 +154,19 @@ MakePublisher = Callable[..., Awaitable[Publisher]]
 @pytest.fixture(autouse=True)
 def patient_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests are about answers: on a machine that calls keep busy PostgreSQL may take its time."""
-    monkeypatch.setattr("web.app.PING_DATABASE_SECONDS", 5.0)
+    monkeypatch.setattr("web.routing.PING_DATABASE_SECONDS", 5.0)
 
 
 @pytest_asyncio.fixture
 async def publisher_of(database_url: str, tmp_path: Path) -> AsyncIterator[MakePublisher]:
     """`await publisher_of(cap=10)`: a publisher before a market of that kind."""
-    engine = open_engine(database_url, application_name="web", pool_size=20)
+    engine = open_engine(database_url, application_name="pings", pool_size=POOL_SIZE)
     servers: list[TestServer] = []
     async with ClientSession() as session:
 
         async def make(**changes: Any) -> Publisher:
             seeded = await seed_market(engine, a_market(**changes))
-            app = make_app(
-                engine, secure_cookies=False, snapshot_file=tmp_path / "market.json", prompts_dir=tmp_path
-            )
-            server = TestServer(app)
+            server = TestServer(make_pings_app(engine, snapshot_file=tmp_path / "market.json"))
             await server.start_server()
             servers.append(server)
             await market_is_live(engine, server)

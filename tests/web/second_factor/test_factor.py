@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pyotp
@@ -19,6 +20,7 @@ from web import auth
 from web.audit import Actor
 from web.auth import SecondFactorAsked, SignedIn, Visitor
 from web.keys import Role, User
+from web.known_devices import KnownDevices
 from web.second_factor import queries
 from web.second_factor.codes import new_recovery_codes
 from web.second_factor.factor import (
@@ -93,7 +95,9 @@ async def test_of_those_who_type_one_code_at_once_one_comes_in(engine: AsyncEngi
     assert len(sessions) == 2 and len(left) == 9
 
 
-async def test_five_wrong_codes_lock_out_even_the_right_one(engine: AsyncEngine, site: TestServer) -> None:
+async def test_after_five_wrong_codes_even_the_right_one_has_to_wait(
+    engine: AsyncEngine, site: TestServer
+) -> None:
     owner = await owner_of(engine)
     token = await owner.ask(NOW)
     wrong = f"{(int(owner.totp.at(NOW)) + 1) % 10**6:06d}"
@@ -102,10 +106,44 @@ async def test_five_wrong_codes_lock_out_even_the_right_one(engine: AsyncEngine,
     assert await owner.answer(token, owner.totp.at(NOW), NOW) is CodeRefusal.LOCKED_OUT
     # The password, right as it is, forgives no wrong code.
     again = await owner.ask(NOW)
-    assert await owner.answer(again, owner.codes[0], NOW) is CodeRefusal.LOCKED_OUT
-    later = NOW + timedelta(minutes=16)
+    assert await owner.answer(again, owner.totp.at(NOW), NOW) is CodeRefusal.LOCKED_OUT
+    later = NOW + timedelta(seconds=31)
     token = await owner.ask(later)
     assert isinstance(await owner.answer(token, owner.totp.at(later), later), SignedIn)
+
+
+async def test_somebody_who_has_the_password_does_not_keep_its_owner_out(
+    engine: AsyncEngine, site: TestServer
+) -> None:
+    owner = await owner_of(engine)
+    async with engine.connect() as connection:
+        user_id, password_hash = (await connection.execute(select(users.c.id, users.c.password_hash))).one()
+    devices = KnownDevices()
+    device = devices.read(devices.write(user_id, password_hash, NOW, before=None), NOW)
+    token = await owner.ask(NOW)
+    for _ in range(6):
+        await owner.answer(token, "000000x", NOW)
+    # The owner's own device, and a recovery code from anywhere, open meanwhile.
+    here = replace(HERE, device=device)
+    code = owner.totp.at(NOW)
+    opened = await answer_code(engine, VAULT, token=token, code=code, visitor=here, now=NOW)
+    assert isinstance(opened, SignedIn)
+    token = await owner.ask(NOW)
+    assert isinstance(await owner.answer(token, owner.codes[0], NOW), SignedIn)
+
+
+async def test_a_device_somebody_else_is_known_by_opens_no_second_way(
+    engine: AsyncEngine, site: TestServer
+) -> None:
+    owner = await owner_of(engine)
+    devices = KnownDevices()
+    device = devices.read(devices.write(999, "another hash", NOW, before=None), NOW)
+    token, here = await owner.ask(NOW), replace(HERE, device=device)
+    for _ in range(5):
+        await owner.answer(token, "000000x", NOW)
+    code = owner.totp.at(NOW)
+    refused = await answer_code(engine, VAULT, token=token, code=code, visitor=here, now=NOW)
+    assert refused is CodeRefusal.LOCKED_OUT
 
 
 async def test_the_right_password_is_remembered_for_five_minutes(
