@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,12 +20,21 @@ from web.audit import Actor, Via, write_audit
 from web.challenge_queries import Purpose, delete_challenges_of, insert_challenge
 from web.keys import Role, User
 from web.passwords import PASSWORD_LENGTH_MAXIMUM, PASSWORD_LENGTH_MINIMUM, is_password
+from web.queries import SessionUser
 from web.sign_in_limits import WINDOW, Limit, limits_for
 
 SESSION_LIFETIME = timedelta(hours=12)
 SESSIONS_PER_USER = 20
 SECOND_FACTOR_LIFETIME = timedelta(minutes=5)
 """How long the right password is remembered while the code is looked up."""
+IDLE_MINUTES: Mapping[Role, int] = {
+    Role.ADMIN: 30,
+    Role.MANAGER: 60,
+    Role.ANALYST: 240,
+    Role.BUYER: 240,
+    Role.PUBLISHER: 240,
+}
+"""How long a session may stay unused, unless the house has set it otherwise."""
 SEEN_EVERY = timedelta(minutes=1)
 """How often "last seen" is written: not with every request."""
 EMAIL_LENGTH_MAXIMUM = 254
@@ -229,9 +238,18 @@ async def confirm_password(
 
 
 async def open_session(
-    connection: AsyncConnection, user: User, visitor: Visitor, now: datetime, *, how: str
+    connection: AsyncConnection,
+    user: User,
+    visitor: Visitor,
+    now: datetime,
+    *,
+    how: str,
+    with_factor: bool = False,
 ) -> SignedIn:
-    """Open a session for somebody who has shown who they are; `how` goes to the audit log."""
+    """Open a session for somebody who has shown who they are; `how` goes to the audit log.
+
+    `with_factor`: they have shown a second factor too, or a passkey.
+    """
     token = secrets.token_urlsafe(32)
     await queries.insert_session(
         connection,
@@ -239,7 +257,9 @@ async def open_session(
         user_id=user.user_id,
         address=visitor.address,
         user_agent=clean_user_agent(visitor.user_agent),
+        with_factor=with_factor,
         now=now,
+        idle_until=now + timedelta(minutes=IDLE_MINUTES[user.role]),
         expires_at=now + SESSION_LIFETIME,
     )
     await queries.delete_spent_sessions(connection, user_id=user.user_id, now=now, keep=SESSIONS_PER_USER)
@@ -254,17 +274,25 @@ async def open_session(
     return SignedIn(token=token)
 
 
-async def user_of(engine: AsyncEngine, token: str, now: datetime, *, address: str = "") -> User | None:
-    """Return who holds this session token, or None when it is unknown or has expired."""
+async def session_of(
+    engine: AsyncEngine,
+    token: str,
+    now: datetime,
+    *,
+    address: str = "",
+    idle_minutes: Mapping[Role, int] = IDLE_MINUTES,
+) -> SessionUser | None:
+    """Return whose session this token names, or None when it is unknown, over, or was not used for too long."""
     digest = digest_of(token)
     async with engine.connect() as connection:
         found = await queries.user_by_session(connection, digest, now)
     if found is None:
         return None
     if now - found.last_seen_at >= SEEN_EVERY:
+        idle_until = now + timedelta(minutes=idle_minutes[found.user.role])
         async with engine.begin() as connection:
-            await queries.note_seen(connection, digest, address=address, now=now)
-    return found.user
+            await queries.note_seen(connection, digest, address=address, now=now, idle_until=idle_until)
+    return found
 
 
 async def sign_out(engine: AsyncEngine, token: str) -> None:

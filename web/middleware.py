@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from web import auth
-from web.keys import ENGINE, MICROPHONE, USER, Role, User
+from web.keys import ENGINE, MICROPHONE, SESSION, USER, Role, User
 from web.pages import render
 from web.proxies import client_address, is_secure
 
@@ -159,10 +159,17 @@ def only(*roles: Role) -> Callable[[Handler], Handler]:
 
 
 async def signed_in_user(request: web.Request) -> User | None:
+    """Return whose session a request came with, and note the session as SESSION."""
     token = request.cookies.get(SESSION_COOKIE)
     if not token or len(token) > TOKEN_LENGTH_MAXIMUM:
         return None
-    return await auth.user_of(request.app[ENGINE], token, datetime.now(UTC), address=client_address(request))
+    found = await auth.session_of(
+        request.app[ENGINE], token, datetime.now(UTC), address=client_address(request)
+    )
+    if found is None:
+        return None
+    request[SESSION] = found.session
+    return found.user
 
 
 def _ask_to_sign_in(request: web.Request) -> web.StreamResponse:

@@ -189,7 +189,8 @@ async def sign_in_with(
             return PasskeyRefusal.WRONG
         await queries.note_use(connection, passkey.credential_id, sign_count=sign_count, now=now)
         await people.take_back_attempt(connection, passkey_limit(visitor.address).counter)
-        return await open_session(connection, known.user, visitor, now, how=f"passkey {passkey.name}")
+        how = f"passkey {passkey.name}"
+        return await open_session(connection, known.user, visitor, now, how=how, with_factor=True)
 
 
 async def rename_passkey(

@@ -83,7 +83,9 @@ async def answer_code(
         if await take_challenge(connection, digest, Purpose.TOTP, now) is None:
             return CodeRefusal.OVER
         await people.forgive(connection, [limit.counter])
-        return await open_session(connection, known.user, visitor, now, how=f"password and {how}")
+        return await open_session(
+            connection, known.user, visitor, now, how=f"password and {how}", with_factor=True
+        )
 
 
 async def begin_setup(engine: AsyncEngine, vault: Vault, user: User, now: datetime) -> str:
