@@ -139,7 +139,12 @@ def is_own_request(request: web.Request) -> bool:
 
 
 def only(*roles: Role) -> Callable[[Handler], Handler]:
-    """Return a decorator: the handler runs for these roles only; strangers are asked to sign in."""
+    """Return a decorator: the handler runs for these roles only; strangers are asked to sign in.
+
+    Raises ValueError when no role is named.
+    """
+    if not roles:
+        raise ValueError("name the roles that may ask")
 
     def guard(handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:

@@ -234,6 +234,7 @@ OPERATIONS = (
         make_token,
         body=NewToken,
         answer=TokenSecret,
+        shown_once="delete the token that nobody knows (GET /account/tokens lists them), then make another",
         status=201,
     ),
     _operation(

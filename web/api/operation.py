@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from web.audit import Actor, Via
-from web.keys import ENGINE, HOUSE, Role, User
+from web.keys import ENGINE, Role, User
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -129,7 +129,8 @@ class Operation:
     `path` is below /api/v1 with {names} whose types stand in `path_types` (int: a positive id, by default). `body` and
     `query` are pydantic models (Body, Query), `answer` anything pydantic can describe. `media` is what it answers with;
     other than JSON, the handler returns a response of its own. `takes_etag`: an If-Match header is demanded.
-    `problems` are the statuses it may refuse with beside those that any operation may.
+    `problems` are the statuses it may refuse with beside those that any operation may. `shown_once`: its answer shows a
+    secret, which is kept nowhere; this says how to go on when that answer was lost.
     """
 
     method: str
@@ -138,7 +139,7 @@ class Operation:
     summary: str
     tag: str
     handler: Handler
-    roles: frozenset[Role] = HOUSE
+    roles: frozenset[Role]
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     answer: Any = None
@@ -147,8 +148,13 @@ class Operation:
     path_types: Mapping[str, type[int] | type[UUID] | type[str]] = field(default_factory=dict)
     takes_etag: bool = False
     problems: frozenset[int] = frozenset()
+    shown_once: str = ""
     description: str = ""
     body_bytes_maximum: int = 64 * 1024
+
+    def __post_init__(self) -> None:
+        if not self.roles:
+            raise ValueError(f"{self.name} names no roles that may ask for it")
 
     @property
     def scope(self) -> str:

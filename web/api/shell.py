@@ -73,7 +73,10 @@ async def _once(request: web.Request, operation: Operation, asked: Asked) -> Res
     if key is None:
         return await _do(operation, asked)
     engine, user_id = request.app[ENGINE], asked.user.user_id
-    found = await begin_post(engine, user_id, key, request.path, await request.read(), asked.now)
+    once = operation.shown_once
+    found = await begin_post(
+        engine, user_id, key, request.path, await request.read(), asked.now, shown_once=once
+    )
     if isinstance(found, Problem):
         return write_problem(found)
     if isinstance(found, Remembered):
@@ -88,7 +91,7 @@ async def _once(request: web.Request, operation: Operation, asked: Asked) -> Res
     if not isinstance(response, web.Response) or response.status >= 500:
         await forget_post(engine, user_id, key)
     else:
-        await finish_post(engine, user_id, key, response)
+        await finish_post(engine, user_id, key, response, keep=response.status >= 400 or not once)
     return response
 
 

@@ -224,7 +224,7 @@ async def _handed_on(asked: Asked, user_id: int, made: LinkMade) -> LinkItem:
     )
 
 
-def _act(path: str, name: str, summary: str, handler: Any, answer: Any) -> Operation:
+def _act(path: str, name: str, summary: str, handler: Any, answer: Any, *, shown_once: str = "") -> Operation:
     return Operation(
         method="POST",
         path=f"/users/{{id}}/{path}",
@@ -234,6 +234,7 @@ def _act(path: str, name: str, summary: str, handler: Any, answer: Any) -> Opera
         roles=_ADMIN,
         handler=handler,
         answer=answer,
+        shown_once=shown_once,
     )
 
 
@@ -260,6 +261,7 @@ OPERATIONS: tuple[Operation, ...] = (
         handler=invite_user,
         body=Invitation,
         answer=LinkItem,
+        shown_once="the person is there (GET /users?q=…): make their link with POST /users/{id}/link",
         status=201,
     ),
     Operation(
@@ -285,7 +287,14 @@ OPERATIONS: tuple[Operation, ...] = (
         takes_etag=True,
         problems=frozenset({409}),
     ),
-    _act("link", "link_user", "Make a link to set a password, in this answer alone", link_user, LinkItem),
+    _act(
+        "link",
+        "link_user",
+        "Make a link to set a password, in this answer alone",
+        link_user,
+        LinkItem,
+        shown_once="ask again with a new key: a newer link closes the one that nobody knows",
+    ),
     _act(
         "disable", "disable_user", "Bar a person: sessions end, tokens open nothing", disable_user, UserItem
     ),
