@@ -16,6 +16,7 @@ from tollbridge.settings import Settings
 
 if TYPE_CHECKING:
     from web.audit import Actor
+    from web.authority import NotAllowed
     from web.users.people import Belonging, Invited, LinkMade, PersonRefusal
     from web.users.queries import Person
 
@@ -153,7 +154,7 @@ def user_link(settings: Settings, email: str, as_json: bool) -> None:
     """Make a link by which a user sets a new password, or takes their invitation."""
     from web.users.people import LinkMade, make_person_link
 
-    async def work(engine: AsyncEngine, person: Person) -> LinkMade | PersonRefusal:
+    async def work(engine: AsyncEngine, person: Person) -> LinkMade | PersonRefusal | NotAllowed:
         return await make_person_link(engine, _actor("user link"), person.user.user_id, datetime.now(UTC))
 
     made = _about(settings, email, work)
@@ -169,7 +170,7 @@ def user_disable(settings: Settings, email: str) -> None:
     """Bar a user: sessions end, tokens open nothing, everything is kept."""
     from web.users.people import disable
 
-    async def work(engine: AsyncEngine, person: Person) -> PersonRefusal | None:
+    async def work(engine: AsyncEngine, person: Person) -> PersonRefusal | NotAllowed | None:
         return await disable(engine, _actor("user disable"), person.user.user_id, datetime.now(UTC))
 
     _say_done(_about(settings, email, work), "disabled")
@@ -182,7 +183,7 @@ def user_enable(settings: Settings, email: str) -> None:
     """Let a user in again."""
     from web.users.people import enable
 
-    async def work(engine: AsyncEngine, person: Person) -> PersonRefusal | None:
+    async def work(engine: AsyncEngine, person: Person) -> PersonRefusal | NotAllowed | None:
         return await enable(engine, _actor("user enable"), person.user.user_id)
 
     _say_done(_about(settings, email, work), "enabled")
@@ -302,7 +303,7 @@ def _about(settings: Settings, email: str, work: Callable[[AsyncEngine, Person],
     return with_engine(settings, find_and_work)
 
 
-def _say_done(refusal: PersonRefusal | None, done: str) -> None:
+def _say_done(refusal: PersonRefusal | NotAllowed | None, done: str) -> None:
     if refusal is not None:
         raise click.ClickException(refusal.value)
     say(done)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from web import passwords, queries
 from web.audit import Actor, Via, write_audit
-from web.challenge_queries import Purpose, delete_challenges_of, insert_challenge
+from web.challenge_queries import Purpose, insert_challenge
+from web.ends import end_everything
 from web.keys import Role, User
 from web.passwords import PASSWORD_LENGTH_MAXIMUM, PASSWORD_LENGTH_MINIMUM, is_password
 from web.queries import SessionUser
@@ -166,7 +167,7 @@ async def create_user(
 
 
 async def set_password(engine: AsyncEngine, email: str, password: str, *, actor: Actor | None = None) -> bool:
-    """Give a user a new password and end all their sessions.
+    """Give a user a new password and end all they had open: sessions, tokens, passkeys, links.
 
     False when there is nobody of that address, or the password is too short or too long.
     """
@@ -178,14 +179,14 @@ async def set_password(engine: AsyncEngine, email: str, password: str, *, actor:
             connection, email=clean_email(email), password_hash=password_hash
         )
         if user_id is not None:
-            await queries.delete_sessions_of(connection, user_id)
-            await delete_challenges_of(connection, user_id)
+            ended = await end_everything(connection, user_id, datetime.now(UTC))
             await write_audit(
                 connection,
                 actor or Actor(user=None, via=Via.COMMAND, name="tollbridge"),
                 action="set_password",
                 kind="users",
                 ref=user_id,
+                after=asdict(ended),
             )
     return user_id is not None
 

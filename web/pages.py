@@ -44,6 +44,7 @@ TEMPLATE_DIRS = {
     "reports": WEB_DIR / "reports" / "templates",
     "money": WEB_DIR / "money" / "templates",
     "account": WEB_DIR / "account" / "templates",
+    "confirm": WEB_DIR / "confirm" / "templates",
     "second_factor": WEB_DIR / "second_factor" / "templates",
     "links": WEB_DIR / "links" / "templates",
     "tokens": WEB_DIR / "tokens" / "templates",

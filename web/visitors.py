@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from web import auth
+from web.audit import Actor
 from web.auth import SESSION_LIFETIME, Visitor
-from web.keys import ENGINE
+from web.authority import Credential, credential_of_session
+from web.keys import ENGINE, SESSION, USER
 from web.middleware import SESSION_COOKIE
 from web.proxies import client_address, is_secure, scheme_of
 
@@ -45,6 +48,28 @@ async def let_in(request: web.Request, response: web.StreamResponse, token: str)
         samesite="Lax",
         secure=is_secure(request),
     )
+
+
+def credential_of(request: web.Request, now: datetime) -> Credential:
+    """Return by what this request asks: without a session it was a token."""
+    session = request.get(SESSION)
+    if session is None:
+        return Credential.TOKEN
+    return credential_of_session(verified_at=session.verified_at, factor_at=session.factor_at, now=now)
+
+
+def actor_of(request: web.Request) -> Actor:
+    """Return who asks by a page."""
+    return Actor(user=request[USER], credential=credential_of(request, datetime.now(UTC)))
+
+
+def left(request: web.Request) -> web.HTTPSeeOther:
+    """Return what leads out: the cookie goes, and what this browser has kept of us, drafts of flows too."""
+    response = web.HTTPSeeOther("/sign-in")
+    response.del_cookie(SESSION_COOKIE)
+    # Not "cookies": those of other services of the same domain would go too.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
 
 
 def session_digest(request: web.Request) -> bytes:

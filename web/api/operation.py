@@ -18,7 +18,9 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from web.audit import Actor, Via
+from web.authority import NotAllowed
 from web.keys import ENGINE, Role, User
+from web.visitors import credential_of
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -80,6 +82,14 @@ def conflict(detail: str) -> Problem:
     return Problem(status=409, title="Conflict", detail=detail)
 
 
+def forbidden(why: NotAllowed) -> Problem:
+    """Somebody known asks for what they may not do, or not by what they ask with."""
+    return Problem(status=403, title="Not allowed", detail=f"{why.value}{_WAYS.get(why, '')}")
+
+
+_WAYS = {NotAllowed.CONFIRM: " (on the page /confirm)", NotAllowed.FACTOR: " (on the page /confirm)"}
+
+
 def changed_meanwhile(what: str) -> Problem:
     return Problem(
         status=412,
@@ -116,7 +126,7 @@ class Asked:
 
     @property
     def actor(self) -> Actor:
-        return Actor(user=self.user, via=Via.API)
+        return Actor(user=self.user, via=Via.API, credential=credential_of(self.request, self.now))
 
 
 Handler: TypeAlias = Callable[[Asked], Awaitable[Answered | Problem | web.StreamResponse]]

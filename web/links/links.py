@@ -7,6 +7,7 @@ does a newer link of an admin's.
 from __future__ import annotations
 
 import secrets
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -16,7 +17,7 @@ from web import passwords
 from web import queries as people
 from web.audit import Actor, write_audit
 from web.auth import Visitor, clean_email, digest_of, is_email, too_many
-from web.challenge_queries import delete_challenges_of
+from web.ends import end_everything
 from web.keys import User
 from web.links import queries
 from web.links.queries import OpenLink
@@ -84,7 +85,7 @@ async def read_link(engine: AsyncEngine, token: str, now: datetime) -> OpenLink 
 async def set_password_by_link(
     engine: AsyncEngine, *, token: str, password: str, visitor: Visitor, now: datetime
 ) -> User | LinkRefusal:
-    """Give the person of a link a password, and end their sessions. The link is used up."""
+    """Give the person of a link a password, and end all they had open. The link is used up."""
     if await read_link(engine, token, now) is None:
         async with engine.begin() as connection:
             locked_out = await too_many(connection, [link_limit(visitor.address)], now)
@@ -98,9 +99,7 @@ async def set_password_by_link(
             return LinkRefusal.OVER
         user = link.user
         await queries.set_password_hash(connection, user.user_id, password_hash)
-        await queries.close_links_of(connection, user.user_id, now)
-        await people.delete_sessions_of(connection, user.user_id)
-        await delete_challenges_of(connection, user.user_id)
+        ended = await end_everything(connection, user.user_id, now)
         action = "accept_invitation" if link.kind == LinkKind.INVITATION else "reset_password"
         await write_audit(
             connection,
@@ -108,7 +107,7 @@ async def set_password_by_link(
             action=action,
             kind="users",
             ref=user.user_id,
-            after={"address": visitor.address},
+            after={"address": visitor.address, **asdict(ended)},
         )
     return user
 

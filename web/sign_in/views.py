@@ -16,7 +16,7 @@ from web.pages import render
 from web.proxies import is_secure
 from web.second_factor.factor import CodeRefusal, answer_code
 from web.second_factor.vault import VAULT
-from web.visitors import let_in, visitor_of
+from web.visitors import left, let_in, visitor_of
 
 SECOND_FACTOR_COOKIE = "tollbridge_second_factor"
 REFUSALS = {
@@ -90,9 +90,7 @@ async def submit_code(request: web.Request) -> web.StreamResponse:
 
 async def leave(request: web.Request) -> web.StreamResponse:
     await auth.sign_out(request.app[ENGINE], request.cookies[SESSION_COOKIE])
-    response = web.HTTPSeeOther("/sign-in")
-    response.del_cookie(SESSION_COOKIE)
-    raise response
+    raise left(request)
 
 
 def _page(

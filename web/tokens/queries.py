@@ -102,6 +102,16 @@ async def revoke_token(
     return name
 
 
+async def revoke_tokens_of(connection: AsyncConnection, user_id: int, now: datetime) -> int:
+    """Revoke all tokens of a person; return how many there were."""
+    statement = (
+        update(api_tokens)
+        .where(api_tokens.c.user_id == user_id, api_tokens.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+    return (await connection.execute(statement)).rowcount
+
+
 async def is_token(connection: AsyncConnection, token_id: int, token_digest: bytes) -> bool:
     statement = select(api_tokens.c.id).where(
         api_tokens.c.id == token_id, api_tokens.c.token_digest == token_digest
