@@ -12,7 +12,7 @@ from web.confirm import views as confirm
 from web.confirm.views import confirming
 from web.keys import EDITORS, Role
 from web.links import views as links
-from web.middleware import only
+from web.middleware import FACTOR_NEEDED, only
 from web.passkeys import views as passkeys
 from web.second_factor import views as second_factor
 from web.sign_in import views as sign_in
@@ -25,6 +25,8 @@ _admin_confirms = confirming(_admin)
 _editor = only(*EDITORS)
 _anybody = only(*Role)
 _anybody_confirms = confirming(_anybody)
+# For who has yet to show the second factor that their role wants.
+_on_the_way = only(*Role, before_factor=True)
 
 _USER = "/users/{id:[0-9]{1,18}}"
 _NUMBER = "{token_id:[0-9]{1,18}}"
@@ -45,25 +47,26 @@ def routes() -> Sequence[web.RouteDef]:
         web.get("/link/{token}", links.show),
         web.post("/link/{token}", links.submit),
         # For everybody who is.
-        web.post("/sign-out", _anybody(sign_in.leave)),
+        web.post("/sign-out", _on_the_way(sign_in.leave)),
         web.get("/account", _anybody(account.show)),
         web.post("/account/name", _anybody(account.submit_name)),
         web.post("/account/password", _anybody(account.submit_password)),
         web.post("/account/sessions/end-others", _anybody(account.end_others)),
         web.post("/account/sessions/{id}/end", _anybody(account.end_one)),
-        web.get("/confirm", _anybody(confirm.show)),
-        web.post("/confirm", _anybody(confirm.submit)),
-        web.post("/confirm/passkey/question", _anybody(confirm.ask_passkey)),
-        web.post("/confirm/passkey", _anybody(confirm.submit_passkey)),
-        web.post("/account/sign-out-everywhere", _anybody(account.sign_out_everywhere)),
-        web.post(_FACTOR, _anybody_confirms(second_factor.begin)),
+        web.get("/confirm", _on_the_way(confirm.show)),
+        web.post("/confirm", _on_the_way(confirm.submit)),
+        web.post("/confirm/passkey/question", _on_the_way(confirm.ask_passkey)),
+        web.post("/confirm/passkey", _on_the_way(confirm.submit_passkey)),
+        web.post("/account/sign-out-everywhere", _on_the_way(account.sign_out_everywhere)),
+        web.get(FACTOR_NEEDED, _on_the_way(second_factor.show_needed)),
+        web.post(_FACTOR, confirming(_on_the_way)(second_factor.begin)),
         web.post(f"{_FACTOR}/renew", _anybody_confirms(second_factor.renew)),
         web.post(f"{_FACTOR}/remove", _anybody_confirms(second_factor.remove)),
-        web.get(f"{_FACTOR}/{{token}}", _anybody(second_factor.show_setup)),
-        web.post(f"{_FACTOR}/{{token}}", _anybody(second_factor.finish)),
-        web.get(f"{_FACTOR}/{{token}}/qr.svg", _anybody(second_factor.picture)),
-        web.post("/account/passkeys/question", _anybody(passkeys.begin_adding)),
-        web.post("/account/passkeys", _anybody(passkeys.finish_adding)),
+        web.get(f"{_FACTOR}/{{token}}", _on_the_way(second_factor.show_setup)),
+        web.post(f"{_FACTOR}/{{token}}", _on_the_way(second_factor.finish)),
+        web.get(f"{_FACTOR}/{{token}}/qr.svg", _on_the_way(second_factor.picture)),
+        web.post("/account/passkeys/question", _on_the_way(passkeys.begin_adding)),
+        web.post("/account/passkeys", _on_the_way(passkeys.finish_adding)),
         web.post("/account/passkeys/{id}/name", _anybody(passkeys.rename)),
         web.post("/account/passkeys/{id}/remove", _anybody_confirms(passkeys.remove)),
         web.get("/account/tokens", _anybody(tokens.show)),

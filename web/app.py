@@ -41,6 +41,7 @@ from web.proxies import TRUSTED_PROXIES, Networks
 from web.routes import add_routes
 from web.rtb.views import PINGS_AT_WORK_MOST
 from web.second_factor.vault import VAULT, Vault
+from web.session_rules import SESSION_RULES, SessionRules
 from web.softphone.line import SoftphoneLine
 from web.softphone.setup import add_softphone
 from web.visitors import WEB_URL
@@ -84,6 +85,8 @@ class WebConfig:
     payments: PaymentProvider | None = None
     # Who checks and keeps the sounds that admins bring in.
     take_sound: TakeSound = take_no_sound
+    # How long sessions live unused, and how soon a second factor is needed.
+    session_rules: SessionRules = field(default_factory=SessionRules)
 
 
 def make_app(
@@ -101,6 +104,7 @@ def make_app(
     recordings_dir: Path | None = None,
     payments: PaymentProvider | None = None,
     take_sound: TakeSound = take_no_sound,
+    session_rules: SessionRules | None = None,
 ) -> web.Application:
     """Return the application over `engine`, which the caller opens and disposes of.
 
@@ -122,6 +126,7 @@ def make_app(
     app[PAYMENTS] = payments
     app[TEMPLATES] = make_templates()
     app[WEB_URL] = web_url
+    app[SESSION_RULES] = session_rules or SessionRules()
     app[TRUSTED_PROXIES] = trusted_proxies
     _add_mailer(app, mail)
     app[EXPORTS] = asyncio.Semaphore(AT_ONCE)
@@ -188,6 +193,7 @@ async def serve(config: WebConfig) -> None:
             recordings_dir=config.recordings_dir,
             payments=config.payments,
             take_sound=config.take_sound,
+            session_rules=config.session_rules,
         ),
         access_log=None,
         shutdown_timeout=SHUTDOWN_SECONDS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -20,22 +20,15 @@ from web.audit import Actor, Via, write_audit
 from web.challenge_queries import Purpose, insert_challenge
 from web.ends import end_everything
 from web.keys import Role, User
-from web.passwords import PASSWORD_LENGTH_MAXIMUM, PASSWORD_LENGTH_MINIMUM, is_password
+from web.password_rules import PasswordRefusal, refusal_of_password
 from web.queries import SessionUser
+from web.session_rules import SessionRules
 from web.sign_in_limits import WINDOW, Limit, limits_for
 
 SESSION_LIFETIME = timedelta(hours=12)
 SESSIONS_PER_USER = 20
 SECOND_FACTOR_LIFETIME = timedelta(minutes=5)
 """How long the right password is remembered while the code is looked up."""
-IDLE_MINUTES: Mapping[Role, int] = {
-    Role.ADMIN: 30,
-    Role.MANAGER: 60,
-    Role.ANALYST: 240,
-    Role.BUYER: 240,
-    Role.PUBLISHER: 240,
-}
-"""How long a session may stay unused, unless the house has set it otherwise."""
 SEEN_EVERY = timedelta(minutes=1)
 """How often "last seen" is written: not with every request."""
 EMAIL_LENGTH_MAXIMUM = 254
@@ -83,7 +76,7 @@ class UserRefusal(StrEnum):
 
     EMAIL = "that is not an e-mail address"
     EMAIL_TAKEN = "somebody with this e-mail address exists already"
-    PASSWORD_LENGTH = f"a password has {PASSWORD_LENGTH_MINIMUM} to {PASSWORD_LENGTH_MAXIMUM} characters"
+    NOBODY = "there is nobody of this e-mail address"
     ROLE = f"a role is one of {', '.join(Role)}"
     NAME = f"a name has at most {NAME_LENGTH_MAXIMUM} characters"
     BUYER = "a buyer belongs to a buyer's person, and to nobody else"
@@ -133,12 +126,12 @@ async def create_user(
     buyer_id: int | None = None,
     publisher_id: int | None = None,
     actor: Actor | None = None,
-) -> UserCreated | UserRefusal:
+) -> UserCreated | UserRefusal | PasswordRefusal:
     """Make a user who may sign in at once. Raises SQLAlchemyError when the database is away."""
     address = clean_email(email)
-    refusal = refusal_of_person(address, role, name=name, buyer_id=buyer_id, publisher_id=publisher_id)
-    if refusal is None and not is_password(password):
-        refusal = UserRefusal.PASSWORD_LENGTH
+    refusal = refusal_of_person(
+        address, role, name=name, buyer_id=buyer_id, publisher_id=publisher_id
+    ) or refusal_of_password(password, about=(address, name))
     if refusal:
         return refusal
     password_hash = await passwords.hash_of(password)
@@ -166,29 +159,33 @@ async def create_user(
     return UserCreated(user_id=user_id)
 
 
-async def set_password(engine: AsyncEngine, email: str, password: str, *, actor: Actor | None = None) -> bool:
+async def set_password(
+    engine: AsyncEngine, email: str, password: str, *, actor: Actor | None = None
+) -> UserRefusal | PasswordRefusal | None:
     """Give a user a new password and end all they had open: sessions, tokens, passkeys, links.
 
-    False when there is nobody of that address, or the password is too short or too long.
+    None: it is set.
     """
-    if not is_password(password) or not is_email(clean_email(email)):
-        return False
+    email = clean_email(email)
+    if not is_email(email):
+        return UserRefusal.NOBODY
+    if refusal := refusal_of_password(password, about=(email,)):
+        return refusal
     password_hash = await passwords.hash_of(password)
     async with engine.begin() as connection:
-        user_id = await queries.change_password_hash(
-            connection, email=clean_email(email), password_hash=password_hash
+        user_id = await queries.change_password_hash(connection, email=email, password_hash=password_hash)
+        if user_id is None:
+            return UserRefusal.NOBODY
+        ended = await end_everything(connection, user_id, datetime.now(UTC))
+        await write_audit(
+            connection,
+            actor or Actor(user=None, via=Via.COMMAND, name="tollbridge"),
+            action="set_password",
+            kind="users",
+            ref=user_id,
+            after=asdict(ended),
         )
-        if user_id is not None:
-            ended = await end_everything(connection, user_id, datetime.now(UTC))
-            await write_audit(
-                connection,
-                actor or Actor(user=None, via=Via.COMMAND, name="tollbridge"),
-                action="set_password",
-                kind="users",
-                ref=user_id,
-                after=asdict(ended),
-            )
-    return user_id is not None
+    return None
 
 
 async def sign_in(
@@ -260,7 +257,7 @@ async def open_session(
         user_agent=clean_user_agent(visitor.user_agent),
         with_factor=with_factor,
         now=now,
-        idle_until=now + timedelta(minutes=IDLE_MINUTES[user.role]),
+        idle_until=SessionRules().idle_until(user.role, now),
         expires_at=now + SESSION_LIFETIME,
     )
     await queries.delete_spent_sessions(connection, user_id=user.user_id, now=now, keep=SESSIONS_PER_USER)
@@ -281,7 +278,7 @@ async def session_of(
     now: datetime,
     *,
     address: str = "",
-    idle_minutes: Mapping[Role, int] = IDLE_MINUTES,
+    rules: SessionRules,
 ) -> SessionUser | None:
     """Return whose session this token names, or None when it is unknown, over, or was not used for too long."""
     digest = digest_of(token)
@@ -290,10 +287,20 @@ async def session_of(
     if found is None:
         return None
     if now - found.last_seen_at >= SEEN_EVERY:
-        idle_until = now + timedelta(minutes=idle_minutes[found.user.role])
+        idle_until = rules.idle_until(found.user.role, now)
         async with engine.begin() as connection:
             await queries.note_seen(connection, digest, address=address, now=now, idle_until=idle_until)
     return found
+
+
+async def apply_rules(engine: AsyncEngine, token: str, rules: SessionRules, now: datetime) -> None:
+    """Let what the house has set count for a new session from its beginning."""
+    digest = digest_of(token)
+    async with engine.begin() as connection:
+        found = await queries.user_by_session(connection, digest, now)
+        if found is not None:
+            idle_until = rules.idle_until(found.user.role, now)
+            await queries.note_seen(connection, digest, address="", now=now, idle_until=idle_until)
 
 
 async def sign_out(engine: AsyncEngine, token: str) -> None:

@@ -95,5 +95,7 @@ HOUSE_NAME: web.AppKey[str] = web.AppKey("house_name", str)
 USER: web.RequestKey[User] = web.RequestKey("user", User)
 SESSION: web.RequestKey[Session] = web.RequestKey("session", Session)
 """Set beside USER when a session asks, and not when a token does."""
+FACTOR_DUE: web.RequestKey[datetime | None] = web.RequestKey("factor_due")
+"""Until when whoever asks has to set up a second factor; None: they have one, or need none."""
 MICROPHONE: web.RequestKey[bool] = web.RequestKey("microphone", bool)
 """Set where the page that answers may ask for the microphone (web/softphone/line.py)."""

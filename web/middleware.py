@@ -13,9 +13,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from web import auth
-from web.keys import ENGINE, MICROPHONE, SESSION, USER, Role, User
+from web.keys import ENGINE, FACTOR_DUE, MICROPHONE, SESSION, USER, Role, User
 from web.pages import render
 from web.proxies import client_address, is_secure
+from web.session_rules import SESSION_RULES
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SESSION_COOKIE = "tollbridge_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 TOKEN_LENGTH_MAXIMUM = 100
+FACTOR_NEEDED = "/second-factor"
+"""The page that leads through setting a second factor up."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -138,10 +141,11 @@ def is_own_request(request: web.Request) -> bool:
         return False
 
 
-def only(*roles: Role) -> Callable[[Handler], Handler]:
+def only(*roles: Role, before_factor: bool = False) -> Callable[[Handler], Handler]:
     """Return a decorator: the handler runs for these roles only; strangers are asked to sign in.
 
-    Raises ValueError when no role is named.
+    `before_factor`: for who has yet to show the second factor that their role wants, too. Raises ValueError when no
+    role is named.
     """
     if not roles:
         raise ValueError("name the roles that may ask")
@@ -154,6 +158,10 @@ def only(*roles: Role) -> Callable[[Handler], Handler]:
             request[USER] = user
             if user.role not in roles:
                 raise web.HTTPForbidden
+            rules, session = request.app[SESSION_RULES], request[SESSION]
+            if not before_factor and rules.lacks_factor(session, datetime.now(UTC)):
+                return _ask_for_factor(request)
+            request[FACTOR_DUE] = rules.factor_due(session)
             return await handler(request)
 
         # Read by the test of every route for every role.
@@ -169,7 +177,11 @@ async def signed_in_user(request: web.Request) -> User | None:
     if not token or len(token) > TOKEN_LENGTH_MAXIMUM:
         return None
     found = await auth.session_of(
-        request.app[ENGINE], token, datetime.now(UTC), address=client_address(request)
+        request.app[ENGINE],
+        token,
+        datetime.now(UTC),
+        address=client_address(request),
+        rules=request.app[SESSION_RULES],
     )
     if found is None:
         return None
@@ -185,6 +197,21 @@ def _ask_to_sign_in(request: web.Request) -> web.StreamResponse:
         return web.Response(status=401, headers={"HX-Redirect": sign_in_address(wanted)})
     wanted = request.path_qs if request.method in SAFE_METHODS else "/"
     raise web.HTTPSeeOther(sign_in_address(wanted))
+
+
+def _ask_for_factor(request: web.Request) -> web.StreamResponse:
+    if request.headers.get("HX-Request") == "true":
+        return web.Response(status=403, headers={"HX-Redirect": FACTOR_NEEDED})
+    if request.method in SAFE_METHODS:
+        raise web.HTTPSeeOther(FACTOR_NEEDED)
+    return render(
+        request,
+        "web/error.html",
+        status=403,
+        title="Second factor needed",
+        explanation="Nothing was done: your role needs a second factor first.",
+        way=FACTOR_NEEDED,
+    )
 
 
 def sign_in_address(wanted: str) -> str:
@@ -219,4 +246,4 @@ def _error_page(request: web.Request, status: int) -> web.Response:
         return web.Response(
             status=status, text=json.dumps(content), content_type="application/problem+json", charset="utf-8"
         )
-    return render(request, "web/error.html", status=status, title=title, explanation=explanation)
+    return render(request, "web/error.html", status=status, title=title, explanation=explanation, way="")

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import counters, passkeys, users, web_sessions
-from web.keys import Role, Session, User
+from web.keys import EDITORS, Role, Session, User
 from web.sign_in_limits import COUNTER_PREFIX, WINDOW, Limit
 
 COUNTER_NODE = "web"
@@ -70,6 +70,7 @@ async def insert_user(
             name=name,
             buyer_id=buyer_id,
             publisher_id=publisher_id,
+            factor_asked_at=func.now() if role in EDITORS else None,
         )
         .on_conflict_do_nothing(index_elements=[users.c.email])
         .returning(users.c.id)

@@ -14,6 +14,7 @@ from web.authority import Credential, credential_of_session
 from web.keys import ENGINE, SESSION, USER
 from web.middleware import SESSION_COOKIE
 from web.proxies import client_address, is_secure, scheme_of
+from web.session_rules import SESSION_RULES
 
 WEB_URL: web.AppKey[str] = web.AppKey("web_url", str)
 """How people reach these pages, such as https://switch.example; empty: as each request says."""
@@ -40,6 +41,7 @@ async def let_in(request: web.Request, response: web.StreamResponse, token: str)
     old = request.cookies.get(SESSION_COOKIE)
     if old:
         await auth.sign_out(request.app[ENGINE], old)
+    await auth.apply_rules(request.app[ENGINE], token, request.app[SESSION_RULES], datetime.now(UTC))
     response.set_cookie(
         SESSION_COOKIE,
         token,

@@ -21,7 +21,7 @@ from web.auth import (
 )
 from web.ends import end_everything
 from web.keys import User
-from web.passwords import PASSWORD_LENGTH_MAXIMUM, PASSWORD_LENGTH_MINIMUM, is_password
+from web.password_rules import PasswordRefusal, refusal_of_password
 
 
 class AccountRefusal(StrEnum):
@@ -30,7 +30,6 @@ class AccountRefusal(StrEnum):
     NAME = f"A name has at most {NAME_LENGTH_MAXIMUM} characters."
     WRONG = "That is not your password."
     LOCKED_OUT = f"Too many wrong passwords. None is taken for {LOCK_OUT_MINUTES} minutes."
-    PASSWORD = f"A password has {PASSWORD_LENGTH_MINIMUM} to {PASSWORD_LENGTH_MAXIMUM} characters."
     NOT_THE_SAME = "The two are not the same: type the new password once more."
 
 
@@ -66,10 +65,10 @@ async def change_password(
     own_session_digest: bytes,
     visitor: Visitor,
     now: datetime,
-) -> AccountRefusal | None:
+) -> AccountRefusal | PasswordRefusal | None:
     """Change one's password. All else that was open of theirs ends: other sessions, tokens, passkeys, links."""
-    if not is_password(new):
-        return AccountRefusal.PASSWORD
+    if refusal := refusal_of_password(new, about=(user.email, user.name)):
+        return refusal
     if new != again:
         return AccountRefusal.NOT_THE_SAME
     wrong = await confirm_password(engine, user, old, visitor, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from web.account.sessions import end_other_sessions, end_session, sessions_of
 from web.keys import ENGINE, USER
 from web.pages import render
 from web.passkeys.keys import passkeys_of
+from web.password_rules import PasswordRefusal
 from web.second_factor.factor import factor_of, is_lost
 from web.second_factor.vault import VAULT
 from web.visitors import actor_of, left, session_digest, visitor_of
@@ -91,7 +93,7 @@ async def account_page(
     request: web.Request,
     *,
     said: str | None = None,
-    refusals: dict[str, AccountRefusal] | None = None,
+    refusals: Mapping[str, AccountRefusal | PasswordRefusal] | None = None,
     name: str | None = None,
 ) -> web.Response:
     """Return the page; `refusals` say what was wrong with which part of it."""

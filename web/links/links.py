@@ -22,7 +22,7 @@ from web.keys import User
 from web.links import queries
 from web.links.queries import OpenLink
 from web.mail import Mailer
-from web.passwords import PASSWORD_LENGTH_MAXIMUM, PASSWORD_LENGTH_MINIMUM, is_password
+from web.password_rules import PasswordRefusal, refusal_of_password
 from web.sign_in_limits import forgotten_limits, link_limit
 
 PATH = "/link/"
@@ -45,7 +45,6 @@ class LinkRefusal(StrEnum):
 
     OVER = "over"
     LOCKED_OUT = "locked_out"
-    PASSWORD = f"a password has {PASSWORD_LENGTH_MINIMUM} to {PASSWORD_LENGTH_MAXIMUM} characters"
 
 
 async def make_link(
@@ -84,14 +83,15 @@ async def read_link(engine: AsyncEngine, token: str, now: datetime) -> OpenLink 
 
 async def set_password_by_link(
     engine: AsyncEngine, *, token: str, password: str, visitor: Visitor, now: datetime
-) -> User | LinkRefusal:
+) -> User | LinkRefusal | PasswordRefusal:
     """Give the person of a link a password, and end all they had open. The link is used up."""
-    if await read_link(engine, token, now) is None:
+    link = await read_link(engine, token, now)
+    if link is None:
         async with engine.begin() as connection:
             locked_out = await too_many(connection, [link_limit(visitor.address)], now)
         return LinkRefusal.LOCKED_OUT if locked_out else LinkRefusal.OVER
-    if not is_password(password):
-        return LinkRefusal.PASSWORD
+    if refusal := refusal_of_password(password, about=(link.user.email, link.user.name)):
+        return refusal
     password_hash = await passwords.hash_of(password)
     async with engine.begin() as connection:
         link = await queries.use_link(connection, digest_of(token), now)

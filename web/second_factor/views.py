@@ -22,6 +22,7 @@ from web.second_factor.factor import (
     secret_of_setup,
 )
 from web.second_factor.vault import VAULT
+from web.session_rules import SESSION_RULES
 from web.visitors import actor_of
 
 
@@ -30,6 +31,21 @@ async def begin(request: web.Request) -> web.StreamResponse:
         return await confirm_page(request, why)
     token = await begin_setup(request.app[ENGINE], request.app[VAULT], request[USER], datetime.now(UTC))
     raise web.HTTPSeeOther(f"/account/second-factor/{token}")
+
+
+async def show_needed(request: web.Request) -> web.StreamResponse:
+    """The page that leads through it when one's role wants a second factor and there is none, or it was not shown."""
+    session = request[SESSION]
+    rules, now = request.app[SESSION_RULES], datetime.now(UTC)
+    if session.has_factor and not rules.lacks_factor(session, now):
+        raise web.HTTPSeeOther("/")
+    return render(
+        request,
+        "second_factor/needed.html",
+        has_factor=session.has_factor,
+        has_app=session.has_app,
+        has_passkey=session.has_passkey,
+    )
 
 
 async def show_setup(request: web.Request) -> web.StreamResponse:

@@ -19,7 +19,7 @@ from web.challenge_queries import delete_challenges_of
 from web.ends import Ended, end_everything
 from web.keys import Role
 from web.links.links import INVITATION_LIFETIME, RESET_LIFETIME, LinkKind, make_link
-from web.passkeys.queries import delete_passkey
+from web.passkeys.queries import delete_passkey, delete_passkeys_of
 from web.second_factor.queries import remove_factor
 from web.users import queries
 from web.users.queries import Person
@@ -268,6 +268,28 @@ async def take_factor(
         await write_audit(
             connection, actor, action=action, kind="users", ref=user_id, before={"factor": named}
         )
+    return None
+
+
+async def reset_factor(
+    engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
+) -> PersonRefusal | NotAllowed | None:
+    """Take all somebody signs in by beside the password, and give them the time again to set a second factor up.
+
+    The way back in for the last admin, by command. Their sessions end.
+    """
+    async with engine.begin() as connection:
+        person = await queries.lock_person(connection, user_id)
+        if person is None:
+            return PersonRefusal.NOT_FOUND
+        if forbidden := actor.may_not(Act.TAKE_FACTOR, person.user.role):
+            return forbidden
+        await remove_factor(connection, user_id)
+        await delete_passkeys_of(connection, user_id)
+        await queries.ask_for_factor_anew(connection, user_id, now)
+        await door.delete_sessions_of(connection, user_id)
+        await delete_challenges_of(connection, user_id)
+        await write_audit(connection, actor, action="reset_factor", kind="users", ref=user_id)
     return None
 
 

@@ -114,7 +114,7 @@ async def by_an_admin(engine: AsyncEngine, client: Client, person: User) -> None
 
 
 async def by_command(engine: AsyncEngine, client: Client, person: User) -> None:
-    assert await set_password(engine, person.email, NEW)
+    assert await set_password(engine, person.email, NEW) is None
 
 
 @pytest.mark.parametrize("end", [by_link, by_changing_it, by_signing_out_everywhere, by_an_admin, by_command])
