@@ -6,7 +6,6 @@ locked out by an app that was never set up.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,13 @@ from web.auth import LOCK_OUT_MINUTES, SignedIn, Visitor, digest_of, open_sessio
 from web.challenge_queries import Purpose, insert_challenge, read_challenge, take_challenge
 from web.keys import User
 from web.second_factor import queries
-from web.second_factor.codes import clean_recovery_code, new_recovery_codes, new_secret, step_of_code
+from web.second_factor.codes import (
+    clean_recovery_code,
+    digest_of_code,
+    new_recovery_codes,
+    new_secret,
+    step_of_code,
+)
 from web.second_factor.queries import Factor
 from web.second_factor.vault import Vault
 from web.sign_in_limits import second_factor_limit
@@ -190,11 +195,6 @@ async def remove_factor(engine: AsyncEngine, actor: Actor, user_id: int) -> bool
         if removed:
             await write_audit(connection, actor, action="remove_second_factor", kind="users", ref=user_id)
     return removed
-
-
-def digest_of_code(code: str) -> bytes:
-    """Return a recovery code's sha256: with 79 bits of chance in it, no slower hash is needed."""
-    return hashlib.sha256(code.encode()).digest()
 
 
 async def _use_code(

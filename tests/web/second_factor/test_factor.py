@@ -20,13 +20,12 @@ from web.audit import Actor
 from web.auth import SecondFactorAsked, SignedIn, Visitor
 from web.keys import Role, User
 from web.second_factor import queries
-from web.second_factor.codes import new_recovery_codes
+from web.second_factor.codes import digest_of_code, new_recovery_codes
 from web.second_factor.factor import (
     CodeRefusal,
     FactorSet,
     answer_code,
     begin_setup,
-    digest_of_code,
     finish_setup,
     secret_of_setup,
 )
@@ -191,7 +190,7 @@ async def test_the_pages_lead_through_it(site: TestServer, engine: AsyncEngine) 
         async with client.post(address, data={"code": "12345"}) as page:
             assert page.status == 422
         async with client.post(address, data={"code": totp.now()}) as page:
-            codes = re.findall(r"<li><code>([a-z0-9-]{19})</code>", await page.text())
+            codes = re.findall(r"<li><code>([a-z0-9-]{34})</code>", await page.text())
         assert len(codes) == 10
         async with client.post("/sign-out"):
             pass
@@ -220,6 +219,27 @@ async def test_the_pages_lead_through_it(site: TestServer, engine: AsyncEngine) 
         "renew_recovery_codes",
         "remove_second_factor",
     ]
+
+
+async def test_codes_of_before_open_and_the_page_asks_for_new_ones(
+    engine: AsyncEngine, site: TestServer
+) -> None:
+    owner, old = await owner_of(engine, datetime.now(UTC)), "k7ma-2xwp-9tde-h4rn"
+    async with engine.begin() as connection:
+        await connection.execute(update(users).values(recovery_digests=[digest_of_code(old)] * 2))
+    async with open_client(site) as client:
+        assert await sign_in(client) == 303
+        async with client.post("/sign-in/code", data={"code": old, "next": "/account"}) as page:
+            assert page.url.path == "/account"
+        async with engine.begin() as connection:
+            await connection.execute(update(users).values(recovery_digests=[digest_of_code(old)]))
+        async with client.get("/account") as page:
+            assert "older, shorter kind" in await page.text()
+        async with client.post("/account/second-factor/renew") as page:
+            assert page.status == 200
+        async with client.get("/account") as page:
+            assert "older, shorter kind" not in await page.text()
+    assert owner.codes
 
 
 async def test_a_stranger_has_no_second_step(stranger: Client) -> None:
