@@ -35,6 +35,7 @@ from web.keys import (
 from web.live.stream import add_live_hub
 from web.mail import MAILER, MailConfig, Mailer
 from web.middleware import add_headers, errors_as_pages, refuse_foreign_posts
+from web.open_streams import add_open_streams
 from web.pages import TEMPLATES, make_templates
 from web.prompts.uploads import SOUNDS_AT_WORK, TAKE_SOUND, TakeSound, take_no_sound
 from web.proxies import TRUSTED_PROXIES, Networks
@@ -130,6 +131,7 @@ def make_app(
     app[TRUSTED_PROXIES] = trusted_proxies
     _add_mailer(app, mail)
     app[EXPORTS] = asyncio.Semaphore(AT_ONCE)
+    add_open_streams(app)
     add_live_hub(app)
     add_softphone(app, softphone)
     _add_bids(app, CurrentSnapshot(engine, snapshot_file), house)

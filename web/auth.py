@@ -279,14 +279,18 @@ async def session_of(
     *,
     address: str = "",
     rules: SessionRules,
+    by_itself: bool = False,
 ) -> SessionUser | None:
-    """Return whose session this token names, or None when it is unknown, over, or was not used for too long."""
+    """Return whose session this token names, or None when it is unknown, over, or was not used for too long.
+
+    `by_itself`: a page asks, and perhaps nobody is there; that is no use of it.
+    """
     digest = digest_of(token)
     async with engine.connect() as connection:
         found = await queries.user_by_session(connection, digest, now)
     if found is None:
         return None
-    if now - found.last_seen_at >= SEEN_EVERY:
+    if not by_itself and now - found.last_seen_at >= SEEN_EVERY:
         idle_until = rules.idle_until(found.user.role, now)
         async with engine.begin() as connection:
             await queries.note_seen(connection, digest, address=address, now=now, idle_until=idle_until)

@@ -25,6 +25,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SESSION_COOKIE = "tollbridge_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 TOKEN_LENGTH_MAXIMUM = 100
+BY_ITSELF = "Tollbridge-By-Itself"
+"""Header of what a page asks because calls have moved."""
+EVENT_STREAM = "text/event-stream"
 FACTOR_NEEDED = "/second-factor"
 """The page that leads through setting a second factor up."""
 
@@ -182,6 +185,7 @@ async def signed_in_user(request: web.Request) -> User | None:
         datetime.now(UTC),
         address=client_address(request),
         rules=request.app[SESSION_RULES],
+        by_itself=BY_ITSELF in request.headers or EVENT_STREAM in request.headers.get("Accept", ""),
     )
     if found is None:
         return None

@@ -149,6 +149,33 @@ async def user_by_session(
     return SessionUser(user=user_of_row(row), session=session, last_seen_at=row.last_seen_at)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Whose session or token is still good. `is_idle`: it was not used for longer than it may."""
+
+    role: Role
+    is_idle: bool = False
+
+
+async def open_sessions(
+    connection: AsyncConnection, digests: Sequence[bytes], now: datetime
+) -> dict[bytes, Holder]:
+    """Return those of these sessions that are good, idle ones too."""
+    if not digests:
+        return {}
+    statement = (
+        select(web_sessions.c.token_digest, users.c.role, is_open_session(now).label("is_used"))
+        .join(users, users.c.id == web_sessions.c.user_id)
+        .where(
+            web_sessions.c.token_digest.in_(set(digests)),
+            web_sessions.c.expires_at > now,
+            users.c.disabled_at.is_(None),
+        )
+    )
+    rows = await connection.execute(statement)
+    return {row.token_digest: Holder(role=Role(row.role), is_idle=not row.is_used) for row in rows}
+
+
 def is_open_session(now: datetime) -> ColumnElement[bool]:
     """A session opens something until its time is over, or it was not used for as long as its owner's role may."""
     idle = web_sessions.c.idle_until

@@ -26,7 +26,7 @@ from web.api.operation import (
 )
 from web.api.rate import RATE, Rate
 from web.api.who import Asker, who_asks
-from web.keys import ENGINE
+from web.keys import ENGINE, USER
 
 NO_BODY = Problem(status=400, title="Not JSON", detail="the request's body is not a JSON object")
 IDENTIFIER_MAXIMUM = 2**63 - 1
@@ -42,6 +42,7 @@ def handler_of(operation: Operation) -> Callable[[web.Request], Awaitable[Respon
         asker = await who_asks(request, operation)
         if isinstance(asker, Problem):
             return write_problem(asker)
+        request[USER] = asker.user
         rate: Rate = request.app[RATE]
         if wait := rate.seconds_to_wait(asker.user.user_id, datetime.now(UTC).timestamp()):
             return write_problem(

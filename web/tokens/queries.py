@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,8 +10,8 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import api_tokens, users
-from web.keys import User
-from web.queries import USER_COLUMNS, user_of_row
+from web.keys import Role, User
+from web.queries import USER_COLUMNS, Holder, user_of_row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +133,26 @@ async def user_by_token(connection: AsyncConnection, token_digest: bytes, now: d
     )
     row = (await connection.execute(statement)).one_or_none()
     return row and TokenUser(user=user_of_row(row), scopes=list(row.scopes), last_used_at=row.last_used_at)
+
+
+async def open_tokens(
+    connection: AsyncConnection, digests: Sequence[bytes], now: datetime
+) -> dict[bytes, Holder]:
+    """Return those of these tokens that are good."""
+    if not digests:
+        return {}
+    statement = (
+        select(api_tokens.c.token_digest, users.c.role)
+        .join(users, users.c.id == api_tokens.c.user_id)
+        .where(
+            api_tokens.c.token_digest.in_(set(digests)),
+            api_tokens.c.revoked_at.is_(None),
+            api_tokens.c.expires_at.is_(None) | (api_tokens.c.expires_at > now),
+            users.c.disabled_at.is_(None),
+        )
+    )
+    rows = await connection.execute(statement)
+    return {row.token_digest: Holder(role=Role(row.role)) for row in rows}
 
 
 async def note_use(connection: AsyncConnection, token_digest: bytes, now: datetime) -> None:
