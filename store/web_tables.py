@@ -252,9 +252,8 @@ dial_codes = Table(
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("expires_at", Instant, nullable=False),
     Column("used_at", Instant),
-    # What made it (web_sessions.id, or api_tokens.id), and the channel that used it: it ends with them.
-    Column("session_id", Uuid),
-    Column("token_id", BigInteger),
+    # The session or API token that made it (their token_digest), and the channel that used it: it ends with them.
+    Column("holder_digest", LargeBinary),
     Column("node", Text),
     Column("channel", Text),
     Index("ix_dial_codes_at_work", "node", postgresql_where=text("channel is not null")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -31,6 +31,8 @@ class Actor:
     name: str = ""
     credential: Credential = Credential.STALE
     """By what they ask; what is not said is worth little."""
+    holder: bytes | None = field(default=None, repr=False)
+    """The digest of the session or token they ask with: what they open ends with it."""
 
     def may_not(self, act: Act, target: Role, *, is_self: bool = False) -> NotAllowed | None:
         """Return why they may not do this to somebody of the role `target`. The command line may do everything."""

@@ -17,10 +17,10 @@ from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from web.auth import digest_of
 from web.keys import ENGINE, SESSION, USER, Role
 from web.queries import open_sessions
 from web.tokens.queries import open_tokens
+from web.visitors import holder_of
 
 LOOK_SECONDS = 2.0
 
@@ -51,12 +51,10 @@ class OpenStreams:
         self, request: web.Request, end: Callable[[], object], *, outlives_idling: bool = False
     ) -> AsyncIterator[None]:
         """While it lasts, `end` is called once whoever asked may not ask any more."""
-        session = request.get(SESSION)
-        bearer = request.headers.get("Authorization", "").partition(" ")[2].strip()
         stream = OpenStream(
-            digest=digest_of(bearer) if session is None else session.token_digest,
+            digest=holder_of(request),
             role=request[USER].role,
-            is_token=session is None,
+            is_token=SESSION not in request,
             outlives_idling=outlives_idling,
             end=end,
         )

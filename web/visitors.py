@@ -62,7 +62,17 @@ def credential_of(request: web.Request, now: datetime) -> Credential:
 
 def actor_of(request: web.Request) -> Actor:
     """Return who asks by a page."""
-    return Actor(user=request[USER], credential=credential_of(request, datetime.now(UTC)))
+    return Actor(
+        user=request[USER], credential=credential_of(request, datetime.now(UTC)), holder=holder_of(request)
+    )
+
+
+def holder_of(request: web.Request) -> bytes:
+    """Return the digest of the session or the token that this request came with."""
+    session = request.get(SESSION)
+    if session is not None:
+        return session.token_digest
+    return auth.digest_of(request.headers.get("Authorization", "").partition(" ")[2].strip())
 
 
 def left(request: web.Request) -> web.HTTPSeeOther:

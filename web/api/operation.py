@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from web.audit import Actor, Via
 from web.authority import NotAllowed
 from web.keys import ENGINE, Role, User
-from web.visitors import credential_of
+from web.visitors import credential_of, holder_of
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -126,7 +126,12 @@ class Asked:
 
     @property
     def actor(self) -> Actor:
-        return Actor(user=self.user, via=Via.API, credential=credential_of(self.request, self.now))
+        return Actor(
+            user=self.user,
+            via=Via.API,
+            credential=credential_of(self.request, self.now),
+            holder=holder_of(self.request),
+        )
 
 
 Handler: TypeAlias = Callable[[Asked], Awaitable[Answered | Problem | web.StreamResponse]]

@@ -23,8 +23,7 @@ _SESSION = (
     sa.Column("idle_until", sa.DateTime(timezone=True)),
 )
 _CODE = (
-    sa.Column("session_id", sa.Uuid),
-    sa.Column("token_id", sa.BigInteger),
+    sa.Column("holder_digest", sa.LargeBinary),
     sa.Column("node", sa.Text),
     sa.Column("channel", sa.Text),
 )
