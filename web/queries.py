@@ -41,6 +41,12 @@ class KnownUser:
     user: User
     password_hash: str
     has_second_factor: bool
+    has_passkey: bool
+
+    @property
+    def opens_by_passkey_alone(self) -> bool:
+        """A link for a new password would stand in for the passkey: no code is asked after it."""
+        return self.has_passkey and not self.has_second_factor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +108,8 @@ async def user_by_id(connection: AsyncConnection, user_id: int) -> KnownUser | N
 
 
 async def _known_user(connection: AsyncConnection, condition: ColumnElement[bool]) -> KnownUser | None:
-    statement = select(users).where(condition, users.c.disabled_at.is_(None))
+    has_passkey = exists().where(passkeys.c.user_id == users.c.id).label("has_passkey")
+    statement = select(users, has_passkey).where(condition, users.c.disabled_at.is_(None))
     row = (await connection.execute(statement)).one_or_none()
     return (
         None
@@ -111,6 +118,7 @@ async def _known_user(connection: AsyncConnection, condition: ColumnElement[bool
             user=user_of_row(row),
             password_hash=row.password_hash,
             has_second_factor=row.totp_secret is not None,
+            has_passkey=row.has_passkey,
         )
     )
 

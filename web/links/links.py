@@ -138,25 +138,52 @@ async def _send_link(
         known = await people.user_by_email(connection, email)
         if known is None:
             return
-        path = await make_link(
-            connection,
-            kind=LinkKind.RESET,
-            user_id=known.user.user_id,
-            created_by=None,
-            now=now,
-            lifetime=FORGOTTEN_LIFETIME,
-            # Anybody may ask: that must not close the link an admin has handed on.
-            closes_older=False,
-        )
-        await write_audit(
-            connection,
-            Actor(user=None, name=email),
-            action="forgot_password",
-            kind="users",
-            ref=known.user.user_id,
-            after={"address": visitor.address},
-        )
-    await mailer.send(to=email, subject="A new password for Tollbridge", text=forgotten_text(mailer, path))
+        if known.opens_by_passkey_alone:
+            text = passkey_text()
+            await write_audit(
+                connection,
+                Actor(user=None, name=email),
+                action="forgot_password",
+                kind="users",
+                ref=known.user.user_id,
+                after={"address": visitor.address, "why": "no link: they have a passkey"},
+            )
+        else:
+            text = forgotten_text(mailer, await _make_forgotten_link(connection, known.user, visitor, now))
+    await mailer.send(to=email, subject="A new password for Tollbridge", text=text)
+
+
+async def _make_forgotten_link(
+    connection: AsyncConnection, user: User, visitor: Visitor, now: datetime
+) -> str:
+    path = await make_link(
+        connection,
+        kind=LinkKind.RESET,
+        user_id=user.user_id,
+        created_by=None,
+        now=now,
+        lifetime=FORGOTTEN_LIFETIME,
+        # Anybody may ask: that must not close the link an admin has handed on.
+        closes_older=False,
+    )
+    await write_audit(
+        connection,
+        Actor(user=None, name=user.email),
+        action="forgot_password",
+        kind="users",
+        ref=user.user_id,
+        after={"address": visitor.address},
+    )
+    return path
+
+
+def passkey_text() -> str:
+    """What is sent instead of a link: a mailbox that somebody else reads must not stand in for a passkey."""
+    return (
+        "Somebody, we hope you, asked for a new password for Tollbridge.\n\n"
+        'You have a passkey: choose "Sign in with a passkey". If it is lost, an admin makes you a link.\n\n'
+        "If it was not you, nothing needs to be done.\n"
+    )
 
 
 def forgotten_text(mailer: Mailer, path: str) -> str:

@@ -36,6 +36,7 @@ from web.audit import Actor, write_audit
 from web.auth import SignedIn, Visitor, digest_of, open_session, too_many
 from web.challenge_queries import Challenge, Purpose, insert_challenge, take_challenge
 from web.keys import Session, User
+from web.links.queries import close_links_of
 from web.passkeys import queries
 from web.passkeys.queries import Passkey
 from web.sign_in_limits import passkey_limit
@@ -152,6 +153,8 @@ async def add_passkey(
         )
         if not kept:
             return PasskeyRefusal.WRONG
+        # A mailbox must not stand in for it from now on (web/links).
+        await close_links_of(connection, user.user_id, now)
         await people.note_verified(connection, session.token_digest, with_factor=True, now=now)
         await write_audit(
             connection, actor, action="add_passkey", kind="users", ref=user.user_id, after={"passkey": name}

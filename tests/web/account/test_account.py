@@ -120,6 +120,15 @@ async def test_last_seen_is_kept_to_the_minute(admin: Client, engine: AsyncEngin
     assert row.last_seen_at > long_ago and row.address == "127.0.0.1"
 
 
+@pytest.mark.parametrize("path", ["/sign-out", "/account/sign-out-everywhere"])
+async def test_who_leaves_takes_everything_along(admin: Client, path: str) -> None:
+    """The browser is told to clear what it has kept of us: drafts of flows, pages."""
+    async with admin.post(path, allow_redirects=False) as answer:
+        assert answer.status == 303 and answer.headers["Location"] == "/sign-in"
+        assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+        assert "tollbridge_session" in answer.cookies and not answer.cookies["tollbridge_session"].value
+
+
 async def test_a_stranger_has_no_account(stranger: Client) -> None:
     async with stranger.get("/account", allow_redirects=False) as answer:
         assert answer.headers["Location"] == "/sign-in?next=/account"
