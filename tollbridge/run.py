@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 from collections.abc import Coroutine
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -24,12 +25,13 @@ from tollbridge.node_config import layout_of, pings_url, softphone_url
 from tollbridge.ports import speech_ports
 from tollbridge.priority import set_priority_of
 from tollbridge.secret import node_secret
-from tollbridge.settings import Settings, networks_of
+from tollbridge.settings import Settings, minutes_of_roles, networks_of
 
 if TYPE_CHECKING:
     from billing.payment_provider import PaymentProvider
     from router.buyers.addresses import AddressRules
     from web.mail import MailConfig
+    from web.session_rules import SessionRules
     from web.softphone.line import SoftphoneLine
 
 # ruff: noqa: PLC0415  see above
@@ -200,6 +202,7 @@ def run_web(settings: Settings, layout: Layout, secret: str) -> None:
         plain_http_networks=networks_of(settings.plain_http_networks),
         mail=mail_of(settings),
         take_sound=take_sound,
+        session_rules=_session_rules(settings),
     )
     if settings.plain_http_networks:
         logging.getLogger(__name__).warning(
@@ -221,6 +224,16 @@ def run_pings(settings: Settings, layout: Layout) -> None:
         trusted_proxies=networks_of(settings.trusted_proxies),
     )
     run_until_signal(serve(config), many_messages=True)
+
+
+def _session_rules(settings: Settings) -> SessionRules:
+    from web.session_rules import IDLE_MINUTES, SessionRules
+
+    set_here = minutes_of_roles(settings.session_idle_minutes)
+    return SessionRules(
+        factor_grace=timedelta(days=settings.second_factor_grace_days),
+        idle_minutes={role: set_here.get(role, minutes) for role, minutes in IDLE_MINUTES.items()},
+    )
 
 
 def mail_of(settings: Settings) -> MailConfig | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from web.middleware import (
     refuse_foreign_posts,
     refuse_plain_http,
 )
+from web.open_streams import add_open_streams
 from web.pages import TEMPLATES, make_templates
 from web.prompts.uploads import SOUNDS_AT_WORK, TAKE_SOUND, TakeSound, take_no_sound
 from web.proxies import PLAIN_HTTP_NETWORKS, TRUSTED_PROXIES, Networks
@@ -47,6 +48,7 @@ from web.rtb.forward import add_pings
 from web.sale_keys.queries import digests_in_force
 from web.second_factor.vault import VAULT, Vault
 from web.serving import SHUTDOWN_SECONDS, bodies_in_time, serve_app
+from web.session_rules import SESSION_RULES, SessionRules
 from web.softphone.line import SoftphoneLine
 from web.softphone.setup import add_softphone
 from web.visitors import WEB_URL
@@ -89,6 +91,8 @@ class WebConfig:
     payments: PaymentProvider | None = None
     # Who checks and keeps the sounds that admins bring in.
     take_sound: TakeSound = take_no_sound
+    # How long sessions live unused, and how soon a second factor is needed.
+    session_rules: SessionRules = field(default_factory=SessionRules)
 
 
 def make_app(
@@ -107,6 +111,7 @@ def make_app(
     recordings_dir: Path | None = None,
     payments: PaymentProvider | None = None,
     take_sound: TakeSound = take_no_sound,
+    session_rules: SessionRules | None = None,
 ) -> web.Application:
     """Return the application over `engine`, which the caller opens and disposes of."""
     app = web.Application(
@@ -133,10 +138,12 @@ def make_app(
     app[PAYMENTS] = payments
     app[TEMPLATES] = make_templates()
     app[WEB_URL] = web_url
+    app[SESSION_RULES] = session_rules or SessionRules()
     app[TRUSTED_PROXIES] = trusted_proxies
     app[PLAIN_HTTP_NETWORKS] = plain_http_networks
     _add_mailer(app, mail)
     app[EXPORTS] = AtOnce("exports", each=EXPORTS_EACH, together=EXPORTS_TOGETHER)
+    add_open_streams(app)
     add_live_hub(app)
     add_softphone(app, softphone)
     add_market(app, CurrentSnapshot(engine, snapshot_file), house)
@@ -176,6 +183,7 @@ async def serve(config: WebConfig) -> None:
         recordings_dir=config.recordings_dir,
         payments=config.payments,
         take_sound=config.take_sound,
+        session_rules=config.session_rules,
     )
     try:
         await serve_app(app, config.address, config.port)

@@ -8,12 +8,15 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from web import auth, queries
+from web.audit import Actor
 from web.auth import SESSION_LIFETIME, Visitor
-from web.cookies import read_cookie, set_cookie
-from web.keys import ENGINE
+from web.authority import Credential, credential_of_session
+from web.cookies import drop_cookie, read_cookie, set_cookie
+from web.keys import ENGINE, SESSION, USER, Session
 from web.known_devices import DEVICE_COOKIE, DEVICE_LIFETIME, DEVICES, KnownDevice
 from web.middleware import SESSION_COOKIE
 from web.proxies import client_address, scheme_of
+from web.session_rules import SESSION_RULES
 
 WEB_URL: web.AppKey[str] = web.AppKey("web_url", str)
 """How people reach these pages, such as https://switch.example; empty: as each request says."""
@@ -48,6 +51,7 @@ async def let_in(request: web.Request, response: web.StreamResponse, token: str)
     old = read_cookie(request, SESSION_COOKIE)
     if old:
         await auth.sign_out(request.app[ENGINE], old)
+    await auth.apply_rules(request.app[ENGINE], token, request.app[SESSION_RULES], datetime.now(UTC))
     lifetime = int(SESSION_LIFETIME.total_seconds())
     set_cookie(request, response, SESSION_COOKIE, token, lifetime_seconds=lifetime)
     async with request.app[ENGINE].connect() as connection:
@@ -67,6 +71,38 @@ async def remember_device(request: web.Request, response: web.StreamResponse, us
     )
     lifetime = int(DEVICE_LIFETIME.total_seconds())
     set_cookie(request, response, DEVICE_COOKIE, device, lifetime_seconds=lifetime)
+
+
+def credential_of(request: web.Request, now: datetime) -> Credential:
+    """Return by what this request asks: without a session it was a token."""
+    session = request.get(SESSION)
+    if session is None:
+        return Credential.TOKEN
+    return credential_of_session(verified_at=session.verified_at, factor_at=session.factor_at, now=now)
+
+
+def actor_of(request: web.Request) -> Actor:
+    """Return who asks by a page."""
+    return Actor(
+        user=request[USER], credential=credential_of(request, datetime.now(UTC)), holder=holder_of(request)
+    )
+
+
+def holder_of(request: web.Request) -> bytes:
+    """Return the digest of the session or the token that this request came with."""
+    session: Session | None = request.get(SESSION)
+    if session is not None:
+        return session.token_digest
+    return auth.digest_of(request.headers.get("Authorization", "").partition(" ")[2].strip())
+
+
+def left(request: web.Request) -> web.HTTPSeeOther:
+    """Return what leads out: the cookie goes, and what this browser has kept of us, drafts of flows too."""
+    response = web.HTTPSeeOther("/sign-in")
+    drop_cookie(request, response, SESSION_COOKIE)
+    # Not "cookies": those of other services of the same domain would go too.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
 
 
 def session_digest(request: web.Request) -> bytes:

@@ -15,7 +15,7 @@ from web.live.hub import HUB, VIEWERS_MAXIMUM, LiveHub, TooManyViewers, Viewer
 from web.pages import TEMPLATES
 
 STREAM_SECONDS = 600.0
-"""Then the viewer comes again by itself, and is looked at anew: a session that was ended sees no more."""
+"""Then the viewer comes again by itself."""
 WRITE_SECONDS = 10.0
 BOARDS_EACH = 20
 """A tab is one."""

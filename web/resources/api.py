@@ -18,6 +18,7 @@ from web.api.operation import (
     Query,
     not_found,
 )
+from web.keys import EDITORS
 from web.resources import queries
 from web.resources.catalogue import RESOURCES
 from web.resources.edit import Done, change, create, remove, undo
@@ -218,6 +219,7 @@ UNDO = Operation(
     summary="Put back what a change of the audit log changed, if nobody has changed it since",
     tag="changes",
     handler=_undo,
+    roles=EDITORS,
     path_types={"resource": str},
     status=204,
     problems=frozenset({412}),

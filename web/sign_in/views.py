@@ -18,7 +18,7 @@ from web.pages import render
 from web.second_factor.factor import CodeRefusal, answer_code
 from web.second_factor.vault import VAULT
 from web.security_log import report
-from web.visitors import let_in, visitor_of
+from web.visitors import left, let_in, visitor_of
 
 SECOND_FACTOR_COOKIE = "tollbridge_second_factor"
 REFUSALS = {
@@ -103,9 +103,7 @@ async def submit_code(request: web.Request) -> web.StreamResponse:
 
 async def leave(request: web.Request) -> web.StreamResponse:
     await auth.sign_out(request.app[ENGINE], read_cookie(request, SESSION_COOKIE) or "")
-    response = web.HTTPSeeOther("/sign-in")
-    drop_cookie(request, response, SESSION_COOKIE)
-    raise response
+    raise left(request)
 
 
 def _page(

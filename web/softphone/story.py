@@ -18,6 +18,7 @@ from store.session import connect_plainly
 from store.web_tables import DRAFT_CALLS
 from web.at_once import AtOnce
 from web.keys import ENGINE, USER
+from web.open_streams import OPEN_STREAMS
 from web.softphone.queries import CallEvent, events_after
 
 STREAMS_EACH, STREAMS_TOGETHER = 8, 100
@@ -40,11 +41,15 @@ async def _follow(request: web.Request, code_id: UUID, after: int) -> web.Stream
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         response.headers["X-Accel-Buffering"] = "no"
         await response.prepare(request)
+        sending = asyncio.create_task(_send_all(response, request.app[ENGINE], code_id, after, news))
         try:
-            async with asyncio.timeout(STREAM_SECONDS):
-                await _send_all(response, request.app[ENGINE], code_id, after, news)
-        except (ConnectionError, TimeoutError):
-            pass
+            async with request.app[OPEN_STREAMS].watched(request, sending.cancel):
+                await asyncio.wait({sending}, timeout=STREAM_SECONDS)
+        finally:
+            sending.cancel()
+        (fault,) = await asyncio.gather(sending, return_exceptions=True)
+        if isinstance(fault, Exception) and not isinstance(fault, (ConnectionError, TimeoutError)):
+            raise fault
     return response
 
 

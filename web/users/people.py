@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -12,10 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from web import queries as door
 from web.audit import Actor, write_audit
 from web.auth import NAME_LENGTH_MAXIMUM, UserRefusal, clean_email, is_name, refusal_of_person
+from web.authority import Act, NotAllowed
 from web.challenge_queries import delete_challenges_of
+from web.ends import Ended, end_everything
 from web.etags import Unchanged
 from web.keys import Role
 from web.links.links import INVITATION_LIFETIME, RESET_LIFETIME, LinkKind, make_link
+from web.passkeys.queries import delete_passkey, delete_passkeys_of
+from web.second_factor.queries import remove_factor
 from web.users import queries
 from web.users.queries import Person
 
@@ -33,6 +37,7 @@ class PersonRefusal(StrEnum):
     NAME = f"a name has at most {NAME_LENGTH_MAXIMUM} characters"
     BUYER_NEEDED = "say which buyer this person belongs to"
     PUBLISHER_NEEDED = "say which publisher this person belongs to"
+    NO_FACTOR = "they have no such second factor any more"
     CHANGED = "somebody has changed this person meanwhile: look at what is there now"
 
 
@@ -75,11 +80,13 @@ def state_of(person: Person) -> object:
 
 async def invite(
     engine: AsyncEngine, actor: Actor, *, email: str, name: str, belonging: Belonging, now: datetime
-) -> Invited | UserRefusal | PersonRefusal:
+) -> Invited | UserRefusal | PersonRefusal | NotAllowed:
     """Make a person who sets their own password by a link of seven days."""
     email, name, belonging = clean_email(email), name.strip(), belonging.clean()
     if refusal := refusal_of_person(email, belonging.role, name=name):
         return refusal
+    if forbidden := actor.may_not(Act.INVITE, belonging.role):
+        return forbidden
     async with engine.begin() as connection:
         if missing := await _missing(connection, belonging):
             return missing
@@ -115,7 +122,7 @@ async def change_person(
     name: str,
     belonging: Belonging,
     seen: Unchanged | None,
-) -> PersonRefusal | None:
+) -> PersonRefusal | NotAllowed | None:
     """Change a person's name and role. `seen` knows what was seen of them; None changes whatever is there."""
     name, belonging = name.strip(), belonging.clean()
     if not is_name(name):
@@ -125,12 +132,11 @@ async def change_person(
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
-        if seen is not None and not seen(state_of(person)):
-            return PersonRefusal.CHANGED
-        if belonging.role is not Role.ADMIN and admins == [user_id]:
-            return PersonRefusal.LAST_ADMIN
-        if missing := await _missing(connection, belonging):
-            return missing
+        refusal = await _why_unchanged(
+            connection, actor, person, belonging, seen, is_last=admins == [user_id]
+        )
+        if refusal is not None:
+            return refusal
         await queries.update_person(
             connection,
             user_id,
@@ -146,13 +152,36 @@ async def change_person(
     return None
 
 
-async def disable(engine: AsyncEngine, actor: Actor, user_id: int, now: datetime) -> PersonRefusal | None:
+async def _why_unchanged(
+    connection: AsyncConnection,
+    actor: Actor,
+    person: Person,
+    belonging: Belonging,
+    seen: Unchanged | None,
+    *,
+    is_last: bool,
+) -> PersonRefusal | NotAllowed | None:
+    for role in (person.user.role, belonging.role):
+        if forbidden := actor.may_not(Act.CHANGE, role):
+            return forbidden
+    if seen is not None and not seen(state_of(person)):
+        return PersonRefusal.CHANGED
+    if belonging.role is not Role.ADMIN and is_last:
+        return PersonRefusal.LAST_ADMIN
+    return await _missing(connection, belonging)
+
+
+async def disable(
+    engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
+) -> PersonRefusal | NotAllowed | None:
     """Bar somebody: their sessions end, their tokens open nothing. All they have is kept."""
     async with engine.begin() as connection:
         admins = await queries.lock_admins(connection)
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
+        if forbidden := actor.may_not(Act.DISABLE, person.user.role):
+            return forbidden
         if admins == [user_id]:
             return PersonRefusal.LAST_ADMIN
         if person.disabled_at is not None:
@@ -164,12 +193,14 @@ async def disable(engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
     return None
 
 
-async def enable(engine: AsyncEngine, actor: Actor, user_id: int) -> PersonRefusal | None:
+async def enable(engine: AsyncEngine, actor: Actor, user_id: int) -> PersonRefusal | NotAllowed | None:
     """Let somebody in again who was barred."""
     async with engine.begin() as connection:
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
+        if forbidden := actor.may_not(Act.ENABLE, person.user.role):
+            return forbidden
         if person.disabled_at is None:
             return None
         await queries.set_disabled(connection, user_id, None)
@@ -179,12 +210,15 @@ async def enable(engine: AsyncEngine, actor: Actor, user_id: int) -> PersonRefus
 
 async def make_person_link(
     engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
-) -> LinkMade | PersonRefusal:
+) -> LinkMade | PersonRefusal | NotAllowed:
     """Make a link by which somebody sets a password: their invitation anew while they have none, else a reset."""
     async with engine.begin() as connection:
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
+        act = Act.MAKE_RESET if person.has_password else Act.MAKE_INVITATION
+        if forbidden := actor.may_not(act, person.user.role):
+            return forbidden
         if person.disabled_at is not None:
             return PersonRefusal.DISABLED
         kind = LinkKind.RESET if person.has_password else LinkKind.INVITATION
@@ -200,16 +234,68 @@ async def make_person_link(
     return LinkMade(path=path, kind=kind, email=person.user.email)
 
 
-async def end_sessions(engine: AsyncEngine, actor: Actor, user_id: int) -> int | PersonRefusal:
-    """End all sessions of somebody; return how many there were."""
+async def sign_out_everywhere(
+    engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
+) -> Ended | PersonRefusal | NotAllowed:
+    """End all that somebody has open: sessions, tokens, passkeys, links."""
     async with engine.begin() as connection:
-        if await queries.lock_person(connection, user_id) is None:
+        person = await queries.lock_person(connection, user_id)
+        if person is None:
             return PersonRefusal.NOT_FOUND
-        ended = await door.delete_sessions_of(connection, user_id)
+        if forbidden := actor.may_not(Act.SIGN_OUT, person.user.role):
+            return forbidden
+        ended = await end_everything(connection, user_id, now)
         await write_audit(
-            connection, actor, action="end_sessions", kind="users", ref=user_id, after={"ended": ended}
+            connection, actor, action="sign_out_everywhere", kind="users", ref=user_id, after=asdict(ended)
         )
     return ended
+
+
+async def take_factor(
+    engine: AsyncEngine, actor: Actor, user_id: int, now: datetime, *, passkey: bytes | None = None
+) -> PersonRefusal | NotAllowed | None:
+    """Take somebody's second factor away who has lost it, or this passkey of theirs. Their sessions end."""
+    async with engine.begin() as connection:
+        person = await queries.lock_person(connection, user_id)
+        if person is None:
+            return PersonRefusal.NOT_FOUND
+        if forbidden := actor.may_not(Act.TAKE_FACTOR, person.user.role):
+            return forbidden
+        if passkey is None:
+            named = "second factor" if await remove_factor(connection, user_id) else None
+        else:
+            named = await delete_passkey(connection, user_id, passkey)
+        if named is None:
+            return PersonRefusal.NO_FACTOR
+        await door.delete_sessions_of(connection, user_id)
+        await delete_challenges_of(connection, user_id)
+        action = "remove_second_factor" if passkey is None else "remove_passkey"
+        await write_audit(
+            connection, actor, action=action, kind="users", ref=user_id, before={"factor": named}
+        )
+    return None
+
+
+async def reset_factor(
+    engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
+) -> PersonRefusal | NotAllowed | None:
+    """Take all somebody signs in by beside the password, and give them the time again to set a second factor up.
+
+    The way back in for the last admin, by command. Their sessions end.
+    """
+    async with engine.begin() as connection:
+        person = await queries.lock_person(connection, user_id)
+        if person is None:
+            return PersonRefusal.NOT_FOUND
+        if forbidden := actor.may_not(Act.TAKE_FACTOR, person.user.role):
+            return forbidden
+        await remove_factor(connection, user_id)
+        await delete_passkeys_of(connection, user_id)
+        await queries.ask_for_factor_anew(connection, user_id, now)
+        await door.delete_sessions_of(connection, user_id)
+        await delete_challenges_of(connection, user_id)
+        await write_audit(connection, actor, action="reset_factor", kind="users", ref=user_id)
+    return None
 
 
 async def _missing(connection: AsyncConnection, belonging: Belonging) -> PersonRefusal | None:

@@ -19,7 +19,7 @@ from store.key_ring import key_ring
 from store.migrations.beside import lock_first
 
 revision = "0039_sealed_secrets"
-down_revision = "0034_lists_of_the_owner"
+down_revision = "0035_factors"
 branch_labels = None
 depends_on = None
 
