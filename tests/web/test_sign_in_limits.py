@@ -172,7 +172,7 @@ async def test_a_device_is_known_to_its_person_until_their_password_changes(
         password_hash = str(await connection.scalar(select(users.c.password_hash)))
     assert device.is_of(device.user_id, password_hash)
     assert not device.is_of(device.user_id + 1, password_hash)
-    assert await set_password(engine, EMAIL, "another horse battery")
+    assert await set_password(engine, EMAIL, "another horse battery") is None
     await besiege(engine, datetime.now(UTC))
     assert await sign_in(stranger, password="another horse battery") == 429
 

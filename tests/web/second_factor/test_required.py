@@ -113,13 +113,13 @@ async def test_a_new_role_has_a_grace_of_its_own(engine: AsyncEngine, site: Test
     assert await asked_at() is None
     for role, is_asked in ((Role.MANAGER, True), (Role.ADMIN, True), (Role.ANALYST, False)):
         changed = await change_person(
-            engine, COMMAND, made.user_id, name="", belonging=Belonging(role=role), etag=None
+            engine, COMMAND, made.user_id, name="", belonging=Belonging(role=role), seen=None
         )
         assert changed is None
         assert (await asked_at() is not None) is is_asked
         await grace_is_over(engine)
     await change_person(
-        engine, COMMAND, made.user_id, name="", belonging=Belonging(role=Role.ADMIN), etag=None
+        engine, COMMAND, made.user_id, name="", belonging=Belonging(role=Role.ADMIN), seen=None
     )
     asked = await asked_at()
     assert asked is not None and asked > LONG_AGO + timedelta(days=1)
@@ -129,7 +129,7 @@ async def test_the_command_line_lets_in_who_lost_everything(site: TestServer, en
     """The last admin has lost telephone, codes and passkeys: factors go, sessions end, a new grace begins."""
     user_id = await admins_id(engine)
     async with engine.begin() as connection:
-        await connection.execute(update(users).values(totp_secret="v1:lost", totp_last_step=1))
+        await connection.execute(update(users).values(totp_secret=b"lost", totp_last_step=1))
     await grace_is_over(engine)
     async with open_client(site) as client:
         async with client.post("/sign-in", data={"email": EMAIL, "password": PASSWORD}) as page:

@@ -49,7 +49,7 @@ async def add_person(engine: AsyncEngine, role: Role, *, with_factor: bool = Tru
     if with_factor:
         async with engine.begin() as connection:
             await connection.execute(
-                update(users).where(users.c.id == made.user_id).values(totp_secret="v1:x", totp_last_step=1)
+                update(users).where(users.c.id == made.user_id).values(totp_secret=b"x", totp_last_step=1)
             )
     return User(user_id=made.user_id, email=email, role=role)
 
