@@ -1,4 +1,4 @@
-"""Migration 0020 keeps what people have set: filters over ZIP codes, and who is blocked for hiding the number."""
+"""Migration 0020b keeps what people have set: filters over ZIP codes, and who is blocked for hiding the number."""
 
 from __future__ import annotations
 
