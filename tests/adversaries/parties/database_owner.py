@@ -183,6 +183,9 @@ async def tries_as_the_application(house: House) -> list[str]:
         "ALTER TABLE ledger_postings DISABLE TRIGGER ALL",
         "TRUNCATE ledger_postings CASCADE",
         "DELETE FROM audit_log",
+        "DELETE FROM ledger_sealed_transactions",
+        "DELETE FROM ledger_evidence",
+        "DELETE FROM audit_seals",
     ):
         if await _may(house, statement):
             through.append(f"the application may: {statement}")
