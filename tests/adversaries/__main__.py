@@ -20,7 +20,6 @@ from tests.bench.report import at_most, finish, progress, told
 from tests.postgres import cloned_database, server_for_tests
 
 MOVES_A_PLAY = 300
-SHOWN = 5
 
 
 @dataclass(kw_only=True)
@@ -36,7 +35,7 @@ class Played:
 @click.option("--moves", default=20_000, show_default=True, type=click.IntRange(1, 10_000_000))
 @click.option("--seed", default=0, help="0: a new one.")
 def main(moves: int, seed: int) -> None:
-    """Play; exit status 1 and the first gains when somebody gained."""
+    """Play; exit status 1 when somebody gained; each gain is shown when it happens."""
     seed = seed or random.SystemRandom().randrange(1, 10**9)
     logging.disable(logging.ERROR)  # of what is refused the house warns, and the parties try it all the time
     progress(f"seed {seed}, {moves} moves, {MOVES_A_PLAY} a play")
@@ -51,8 +50,6 @@ def main(moves: int, seed: int) -> None:
             progress(
                 f"{played.moves} moves, {played.calls} calls, {len(played.gains)} gains, {left:.0f} s left"
             )
-    for gain in played.gains[:SHOWN]:
-        progress(gain)
     took = time.monotonic() - began
     sys.exit(
         finish(
@@ -70,7 +67,9 @@ def main(moves: int, seed: int) -> None:
 async def _play(url: str, folder: Path, seed: str, moves: int, played: Played) -> None:
     async with open_house(url, folder) as house:
         gains = await play(house, SeededDraw(seed), moves, ALL_MOVES)
-        played.gains += [f"play {seed}: {gain}" for gain in gains]
+        for gain in gains:
+            progress(f"play {seed}: {gain}")
+        played.gains += gains
         played.moves += moves
         played.calls += len(house.happened.calls)
 
