@@ -152,7 +152,10 @@ def _decide(
     files: Files,
 ) -> Decision:
     """Decide on what was known last, and on what was rung since."""
-    known, rung_file = read_last_known(files.snapshot_file), rung_path(files.journal_dir)
+    rung_file = rung_path(files.journal_dir)
+    # In this order: the worker forgets what was rung once it is among what is known.
+    rung = rung_for(rung_file, str(call_id_of(call.linkedid)), call.caller or None)
+    known = read_last_known(files.snapshot_file)
     campaign = snapshot.campaigns[number.campaign_id]
     request = RouteRequest(
         call_id=str(call_id_of(call.linkedid)),
@@ -165,7 +168,7 @@ def _decide(
         now=datetime.now(UTC),
         started_at=started_at_of(call.linkedid),
     )
-    known.rung = rung_for(rung_file, request.call_id, request.caller)
+    known.rung = rung
     known.rung_is_full = rung_is_full(rung_file)
     now_ms = time.time_ns() // 1_000_000
     counts = nothing_abroad(snapshot, known.counts(snapshot, request, _legs_in_use(agi, campaign), now_ms))

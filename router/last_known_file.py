@@ -153,9 +153,13 @@ def append_rung(path: Path, rung: Sequence[Rung]) -> int:
 
     The worker takes the room for it. Raises OSError when the files or the disk are full.
     """
-    data = "".join(json.dumps(one.to_json()) + "\n" for one in rung).encode()
     if rung_is_full(path):
         raise OSError(errno.EFBIG, "too many were rung without the database", str(path))
+    return append_lines(path, "".join(json.dumps(one.to_json()) + "\n" for one in rung).encode())
+
+
+def append_lines(path: Path, data: bytes) -> int:
+    """Add whole lines to a file with one write; return how many bytes. Raises OSError."""
     fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         size = os.fstat(fd).st_size
@@ -183,10 +187,30 @@ def taking_path(path: Path) -> Path:
     return path.with_name(path.name + ".taking")
 
 
+def taken_path(path: Path) -> Path:
+    """Where the worker keeps what has its room, until the agi process has read the counters that say so."""
+    return path.with_name(path.name + ".taken")
+
+
+def rung_files(path: Path) -> tuple[Path, Path, Path]:
+    """Return the files of what counts as rung, in the order to read them in: a line may move on to the next."""
+    return path, taking_path(path), taken_path(path)
+
+
+def counters_read_ms(snapshot_file: Path) -> int:
+    """Return when the older of the filed counters and wallets was read, in epoch ms; 0 when there are none."""
+    try:
+        with open(known_path(snapshot_file), "rb") as file:
+            header = json.loads(file.readline())
+        return min(header["counted_ms"] or 0, header["owed_ms"] or 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
 def rung_stamp(path: Path) -> tuple[tuple[int, int, int], ...]:
     """Return what tells whether `read_rung` would find anything else: inode, bytes and time of each file there is."""
     found = []
-    for one in (taking_path(path), path):
+    for one in rung_files(path):
         try:
             stat = one.stat()
         except OSError:
@@ -200,8 +224,9 @@ def bytes_of(stamp: tuple[tuple[int, int, int], ...]) -> int:
 
 
 def read_rung(path: Path) -> list[Rung]:
-    """Return what was rung and holds no room yet."""
-    return rung_in(taking_path(path)) + rung_in(path)
+    """Return what was rung and is not known to hold room. What is moved meanwhile is found twice rather than missed."""
+    newest, taking, taken = map(rung_in, rung_files(path))
+    return [*taken, *taking, *newest]
 
 
 def rung_in(path: Path) -> list[Rung]:

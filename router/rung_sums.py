@@ -26,7 +26,7 @@ from router.domain.last_known import (
     Rung,
     digest_of_caller,
 )
-from router.last_known_file import put_in_place, rung_of_line, sums_path, taking_path
+from router.last_known_file import put_in_place, rung_files, rung_of_line, sums_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,17 +153,17 @@ def _merged(places: Buffer, records: list[bytes]) -> bytes:
 
 
 def rung_for(path: Path, call_id: str, caller: str | None) -> list[Rung]:
-    """Return what was rung and holds no room yet, as far as a decision on this call asks: sums, and its own lines.
+    """Return what was rung and is not known to hold room, as a decision on this call needs it: sums, and its own lines.
 
     The time does not grow with the lines, if sums were made before.
     """
     found: list[Rung] = []
-    inode = -1
-    # In this order: the worker may put the first in place of the second meanwhile.
-    for one in (path, taking_path(path)):
+    inodes = set[int]()
+    for one in rung_files(path):
         with suppress(OSError), open(one, "rb") as file:
-            if os.fstat(file.fileno()).st_ino != inode:
-                inode = os.fstat(file.fileno()).st_ino
+            inode = os.fstat(file.fileno()).st_ino
+            if inode not in inodes:  # or it was put in place of the next one meanwhile
+                inodes.add(inode)
                 sums, left = _summed(one, file)
                 found = [*sums.rung(file, call_id, caller), *(rung for _, rung in left), *found]
     return found
@@ -171,7 +171,7 @@ def rung_for(path: Path, call_id: str, caller: str | None) -> list[Rung]:
 
 def sum_up(path: Path) -> None:
     """Make sums where many lines were added since. Never raises for files; a full disk leaves the older ones."""
-    for one in (path, taking_path(path)):
+    for one in rung_files(path):
         with suppress(OSError), open(one, "rb") as file:
             _summed(one, file)
 

@@ -18,7 +18,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.domain.last_known import Rung
-from router.last_known_file import rung_in, sums_path, taking_path
+from router.last_known_file import (
+    append_lines,
+    counters_read_ms,
+    rung_in,
+    sums_path,
+    taken_path,
+    taking_path,
+)
 from router.reservations import Attempt, driver_of, take_leases
 from router.wallet_holds import Hold, take_hold
 from store.faults import is_fault_of_data
@@ -27,6 +34,9 @@ log = logging.getLogger(__name__)
 
 ANY_AMOUNT = 1 << 61
 """No counter reaches it: there is always room."""
+
+CLOCK_GRAIN_MS = 20
+"""A file's time may be so much behind the clock."""
 
 
 def set_aside(path: Path) -> None:
@@ -38,11 +48,14 @@ def set_aside(path: Path) -> None:
             sums_path(path).rename(sums_path(taking))
 
 
-async def take_room(engine: AsyncEngine, path: Path) -> int:
+async def take_room(engine: AsyncEngine, path: Path, snapshot_file: Path) -> int:
     """Take room for what was set aside; return for how many. Doing it again takes no more.
 
+    The database may have answered for the worker and for nobody else. So the lines go on counting until the agi process
+    has read counters and wallets again, as the file beside its snapshot says.
     Raises what the database raises when it is away: then all of it is taken the next time.
     """
+    _forget_what_is_read(path, snapshot_file)
     taking = taking_path(path)
     if not taking.exists():
         return 0
@@ -54,9 +67,24 @@ async def take_room(engine: AsyncEngine, path: Path) -> int:
             if not is_fault_of_data(error):
                 raise
             log.exception("no room is taken for call %s, which was rung without the database", one.call_id)
-    taking.unlink(missing_ok=True)
-    sums_path(taking).unlink(missing_ok=True)
+    try:
+        append_lines(taken_path(path), taking.read_bytes())
+    except OSError as error:  # a full disk
+        log.error("calls whose room was taken just now are not counted until it is read: %s", error)
+    for one_file in (taking, sums_path(taking)):
+        one_file.unlink(missing_ok=True)
     return len(rung)
+
+
+def _forget_what_is_read(path: Path, snapshot_file: Path) -> None:
+    taken = taken_path(path)
+    try:
+        taken_ms = taken.stat().st_mtime_ns // 1_000_000
+    except OSError:
+        return
+    if counters_read_ms(snapshot_file) > taken_ms + CLOCK_GRAIN_MS:
+        taken.unlink(missing_ok=True)
+        sums_path(taken).unlink(missing_ok=True)
 
 
 async def _take(engine: AsyncEngine, rung: Rung) -> None:

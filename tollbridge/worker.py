@@ -81,6 +81,8 @@ class WorkerConfig:
     cel_file: Path
     journal_dir: Path
     recordings_dir: Path
+    snapshot_file: Path
+    """The agi process' copy of the market: beside it is what was known last."""
     # Test calls are placed with it; none: they are not this worker's.
     telephone: Telephone | None = None
     # Touched each second while the worker lives: the supervisor looks at its time.
@@ -135,6 +137,7 @@ class Worker:
         self._journal = JournalReader(engine, node=config.node, directory=config.journal_dir)
         self.recordings = Recordings(engine, node=config.node, directory=config.recordings_dir)
         self._rung_file = rung_path(config.journal_dir)
+        self._snapshot_file = config.snapshot_file
         self._next_sweep = 0.0
 
     async def read_and_settle(self) -> None:
@@ -149,7 +152,7 @@ class Worker:
         cel_read = await self._cel.read()
         journal_read = await self._journal.read()
         # Before anything is settled: what a call came to is counted by its leases.
-        await take_room(self._engine, self._rung_file)
+        await take_room(self._engine, self._rung_file, self._snapshot_file)
         if sweep:
             await self._sweep(boot_ms, files_read=cel_read and journal_read)
             self._next_sweep = time.monotonic() + SWEEP_SECONDS

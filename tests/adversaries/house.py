@@ -98,6 +98,7 @@ class House:
             cel_file=self.files.cel,
             journal_dir=self.files.journal,
             recordings_dir=folder / "recordings",
+            snapshot_file=folder / "market.json",
             alive_file=folder / "alive",
             sealer=self.sealer,
         )

@@ -138,6 +138,7 @@ async def _settle_flat_out(database_url: str, node: str, clients: int, calls: in
         cel_file=Path("/none"),
         journal_dir=Path("/none"),
         recordings_dir=Path("/none"),
+        snapshot_file=Path("/none"),
         alive_file=Path("/none"),
     )
     worker = Worker(engine, config)

@@ -21,9 +21,10 @@ from router import kept_data, last_known_file, last_known_keeper
 from router.domain.counts import Counts
 from router.domain.decision import canonical_bytes
 from router.domain.last_known import SUPPRESSED_RECORD, DigestTable, LastKnown, digest_of_caller
-from router.last_known_file import callers_path, known_path, read_last_known, rung_path
+from router.last_known_file import callers_path, known_path, read_last_known, read_rung, rung_path
 from router.replay import replay
 from router.route_call import Routed, Router
+from router.rung_sums import rung_for
 from router.rung_without_database import set_aside, take_room
 from router.snapshot import CurrentSnapshot
 from router.snapshot_file import write_snapshot
@@ -84,6 +85,15 @@ async def a_slow_database(engine: AsyncEngine) -> AsyncIterator[None]:
 
 async def call(router: Router, caller: str | None = CALLER) -> Routed:
     return await router.route_call(a_request(call_id=str(uuid4()), caller=caller, now=datetime.now(UTC)), 1)
+
+
+async def read_by(router: Router, engine: AsyncEngine, market: CurrentSnapshot, folder: Path) -> None:
+    """Let the process read its counters and the worker look, until nothing counts twice."""
+    async with asyncio.timeout(5):
+        while read_rung(rung_path(folder)):
+            await router._database.last_known.refresh(market.current, all_of_it=True)
+            await take_room(engine, rung_path(folder), folder / "snapshot.json")
+            await asyncio.sleep(0.1)
 
 
 def codes(routed: Routed) -> dict[int, str]:
@@ -205,8 +215,8 @@ async def test_what_rang_without_the_database_holds_room_and_money_once_it_answe
         assert target_of(await call(again)) == 3
     file = rung_path(tmp_path)
     set_aside(file)
-    assert await take_room(engine, file) == 4
-    assert await take_room(engine, file) == 0
+    assert await take_room(engine, file, tmp_path / "snapshot.json") == 4
+    assert await take_room(engine, file, tmp_path / "snapshot.json") == 0
     assert await scalar(engine, "SELECT held_micros FROM wallets WHERE buyer_id = 1") == 2 * PRICE
     assert await used(engine) == {1: 2, 2: 1, 3: 1}
     routed = await call(await router_of(engine, market, tmp_path), "+16145550199")
@@ -240,9 +250,51 @@ async def test_files_of_what_was_rung_are_read_again_only_when_somebody_else_wro
     set_aside(file)
     keeper._look_for_rung()
     assert reads == [file], "it was only renamed"
-    await take_room(engine, file)
+    await take_room(engine, file, tmp_path / "snapshot.json")
+    keeper._look_for_rung()
+    assert len(keeper._filed) == 5, "not counted by this process yet"
+    await read_by(router, engine, market, tmp_path)
     keeper._look_for_rung()
     assert keeper._filed == []
+
+
+async def test_room_that_the_worker_took_counts_until_this_process_has_read_it(
+    engine: AsyncEngine, market: CurrentSnapshot, tmp_path: Path
+) -> None:
+    """The database may answer just long enough for the worker, and for nobody else."""
+    router, file = await router_of(engine, market, tmp_path), rung_path(tmp_path)
+    full = (3, {1: "wallet", 2: "at_cap"})
+    for number in range(3):  # one after the other, each time with room taken in between
+        async with a_slow_database(engine):
+            await call(router, f"+1614555010{number}")
+        set_aside(file)
+        assert await take_room(engine, file, tmp_path / "snapshot.json") == 1
+    assert len(rung_for(file, "none", None)) >= 3, "the survival script counts them as well"
+    async with a_slow_database(engine):
+        routed = await call(router, "+16145550199")
+    assert (target_of(routed), codes(routed)) == full
+    set_aside(file)
+    await take_room(engine, file, tmp_path / "snapshot.json")
+    await read_by(router, engine, market, tmp_path)
+    async with a_slow_database(engine):
+        routed = await call(router, "+16145550198")
+    assert (target_of(routed), codes(routed)) == full
+
+
+def test_lines_that_the_worker_moves_are_read_twice_rather_than_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = rung_path(tmp_path)
+    file.write_text("x\n")
+
+    def read(path: Path) -> list[Path]:
+        found = [path] if path.exists() else []
+        if path != last_known_file.taken_path(file):
+            set_aside(file)  # at the worst moment: between two readings
+        return found
+
+    monkeypatch.setattr(last_known_file, "rung_in", read)
+    assert last_known_file.read_rung(file) != []
 
 
 async def test_a_line_that_cannot_be_taken_holds_nobody_up(
@@ -256,7 +308,7 @@ async def test_a_line_that_cannot_be_taken_holds_nobody_up(
     lines = ["torn", json.dumps({**line, "call_id": "no id"}), json.dumps(line)]
     file.write_text("\n".join(lines) + "\n")
     set_aside(file)
-    assert await take_room(engine, file) == 2
+    assert await take_room(engine, file, tmp_path / "snapshot.json") == 2
     assert await used(engine) == {1: 1, 2: 0, 3: 0}
 
 

@@ -183,6 +183,7 @@ class Shard:
             cel_file=self._files.cel,
             journal_dir=self._files.journal,
             recordings_dir=self._files.journal.parent / "recordings",
+            snapshot_file=self._files.journal.parent / "market.json",
             alive_file=self._alive,
             # Several nodes that seal by one key, each with a folder of roots of its own.
             sealer=sealer_at(self._alive.parent / "roots"),

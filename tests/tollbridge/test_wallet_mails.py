@@ -111,6 +111,7 @@ async def test_the_running_worker_notices_and_mails(
             cel_file=tmp_path / "Master.csv",
             journal_dir=tmp_path,
             recordings_dir=tmp_path / "recordings",
+            snapshot_file=tmp_path / "market.json",
             alive_file=tmp_path / "alive",
             mail=box.config,
         )

@@ -60,6 +60,7 @@ def config(files: NodeFiles, database_url: str, tmp_path: Path) -> WorkerConfig:
         cel_file=files.cel,
         journal_dir=files.journal,
         recordings_dir=tmp_path / "recordings",
+        snapshot_file=tmp_path / "market.json",
         alive_file=tmp_path / "worker.alive",
         sealer=sealer_at(tmp_path / "roots"),
     )
@@ -437,7 +438,8 @@ def _worker_process(config: WorkerConfig) -> subprocess.Popen[bytes]:
         "import asyncio, sys; from pathlib import Path; from tollbridge.worker import *\n"
         "node, url, cel, journal, alive = sys.argv[1:]\n"
         "asyncio.run(run_worker(WorkerConfig(node=node, database_url=url, cel_file=Path(cel),"
-        " journal_dir=Path(journal), recordings_dir=Path(alive).parent, alive_file=Path(alive))))"
+        " journal_dir=Path(journal), recordings_dir=Path(alive).parent,"
+        " snapshot_file=Path(alive).with_name('market.json'), alive_file=Path(alive))))"
     )
     arguments = [config.node, config.database_url, config.cel_file, config.journal_dir, config.alive_file]
     return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)])
