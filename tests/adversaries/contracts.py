@@ -124,6 +124,8 @@ CARRIER_INCREMENT_SECONDS = 6
 CARRIER_RATE_MICROS = 6_000
 """What the carrier takes for a minute, until it takes something else."""
 
+BIDS_WITHIN_MS = 500
+"""Bids that come later do not count."""
 HIGHEST_BID_MICROS, LONGEST_MINIMUM_MS = 1_000 * DOLLAR, 600_000
 """Bids above are refused."""
 MOST_REFUSED_PERCENT, LEAST_PAID_PERCENT = 60, 25
