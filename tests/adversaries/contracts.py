@@ -115,6 +115,8 @@ OPEN_MOST = 4
 """Reservations of South on which no call has come, at once."""
 ROOM_SHARE_PERCENT = 25
 """Of one buyer's calls at once and money, that reservations of South may hold; one is always allowed."""
+PINGS_UNJUDGED, PINGS_PER_CALL = 100, 50
+"""Above so many pings, and so many for each call, one reservation may be open a day after South was warned."""
 RING_TOGETHER = 2
 """Buyers that are not asked for bids ring so many at once."""
 

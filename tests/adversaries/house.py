@@ -29,8 +29,10 @@ from router.domain.auction import BidOutcome
 from router.domain.decision import Offer, RouteRequest
 from router.domain.hops import hops_of
 from router.domain.inbound_bid import InboundBid, NoBid, PublisherKey
+from router.domain.ping_limits import PingRecord
 from router.inbound_arrival import Claim, claim_reservation, expire_reservations
 from router.inbound_bids import InboundBids
+from router.ping_judgement import judge_pings
 from router.reservations import expire_leases
 from router.route_call import Routed, Router
 from router.snapshot import CurrentSnapshot
@@ -317,6 +319,13 @@ class House:
         await self.worker.count_bidders()
         await self.auction._parts.records.refresh()
         self.happened.judged = judged(self.happened)
+
+    async def counts_pings(self, at: datetime) -> None:
+        """Count pings and calls, as the worker does each minute, at this moment; South's next ping goes by it."""
+        async with self.engine.begin() as connection:
+            await judge_pings(connection, at)
+        ((warned_at,),) = await self.rows("SELECT warned_at FROM rtb_keys WHERE id = :id", id=self.key.id)
+        self.key = replace(self.key, record=PingRecord(warned_at=warned_at))
 
     async def hears_what_is_known(self) -> None:
         """Read what calls without the database go by, as a running process does each second."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.adversaries.contracts import DOLLAR, FARAWAY_BIDDER, GREEDY_BIDDER, HONEST_BIDDER, NORTH
 from tests.adversaries.draw import Draw
 from tests.adversaries.house import House
-from tests.adversaries.parties.publisher import calls, new_caller, some_facts
+from tests.adversaries.parties.publisher import OHIO, calls, new_caller, some_facts
 
 PLACES = (
     "+18765550123",
@@ -23,7 +23,6 @@ PLACES = (
     "sip:9005550123@198.51.100.7",
 )
 """Where a bid wants the call: who is paid for calls there gains by each of them."""
-OHIO = {"loan_type": "refinance", "state": "OH"}
 
 
 async def changes_its_bid(house: House, draw: Draw) -> None:
