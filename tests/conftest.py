@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router import data_tables, kept_data
+from store.key_ring import KeyRing, spelled, use_key_ring
 from store.session import open_engine
 from tests.postgres import cloned_database, server_for_tests
 
@@ -30,6 +31,18 @@ def kept_data_is_read_once() -> Iterator[None]:
         patch.setattr(data_tables, "READ_TIMEOUT_SECONDS", 90)
         for name in ("read_area_codes", "read_zip_codes", "holidays_of"):
             patch.setattr(kept_data, name, cache(getattr(kept_data, name)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_key_ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The keys that this process seals by, and the processes that it starts."""
+    ring, file = KeyRing.made(), tmp_path_factory.mktemp("keys") / "sealing-keys"
+    file.touch(mode=0o600)
+    file.write_text(spelled(ring))
+    use_key_ring(lambda: ring)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOLLBRIDGE_SEALING_KEYS_FILE", str(file))
         yield
 
 

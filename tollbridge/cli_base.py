@@ -15,6 +15,7 @@ from tollbridge.faults import CannotRun
 from tollbridge.lines_source import DATABASE_FAULTS
 from tollbridge.node_config import layout_of
 from tollbridge.node_state import read_state
+from tollbridge.sealing_keys import use_sealing_keys
 from tollbridge.settings import PREFIX, Settings, read_settings
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ def cli(context: click.Context) -> None:
     """
     try:
         context.obj = read_settings()
+        use_sealing_keys(context.obj)
     except ValidationError as problem:
         wrong = "; ".join(f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in problem.errors())
         raise click.ClickException(wrong) from problem

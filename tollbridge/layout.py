@@ -68,6 +68,11 @@ class Layout:
         return self.data_dir / "ledger-key.pem"
 
     @property
+    def sealing_keys_file(self) -> Path:
+        """Opens what is sealed in the database (store.key_ring)."""
+        return self.data_dir / "sealing-keys"
+
+    @property
     def roots_dir(self) -> Path:
         """The signed roots, as they are made."""
         return self.data_dir / "roots"

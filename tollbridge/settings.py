@@ -187,6 +187,11 @@ class Settings(BaseSettings):
             raise ValueError(f"must have at least {DATA_SECRET_LENGTH_MINIMUM} characters")
         return value
 
+    sealing_keys_file: Path | None = Field(
+        None,
+        description="keys that seal secrets, numbers and recordings, the same on every node; empty: one in data_dir,"
+        " made when missing",
+    )
     ledger_key_file: Path | None = Field(
         None,
         description="Ed25519 key (PEM) that signs the ledger's roots; empty: one in data_dir, made when missing",
