@@ -332,6 +332,10 @@ class House:
         await self.stalled.keep_last_known(self.folder / "market.json", self.files.journal, 24)
         await self.stalled._database.last_known.refresh(self.snapshot.current, all_of_it=True)
 
+    def looks_for_what_rang(self) -> None:
+        """Read what rang without the database from the files, as a running process does each second."""
+        self.stalled._database.last_known._look_for_rung()
+
     async def settle(self) -> None:
         """Let the worker read, settle and sweep, until there is nothing more to do."""
         self.worker._next_sweep = 0.0
