@@ -108,6 +108,7 @@ def _stands(happened: Happened, bid: BidMade) -> bool:
         and not rests
         and (bid.dial is None or (is_rung(bid.dial) and not is_listed(bid.dial)))
         and _has_room(happened, bid.buyer)
+        and bid.buyer not in happened.paying_in_advance
     )
 
 

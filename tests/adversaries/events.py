@@ -138,5 +138,7 @@ class Happened:
     """The newest amount that a buyer reported under each id and the house took, by call."""
     judged: dict[str, Judged] = field(default_factory=dict)
     """By bidder."""
+    paying_in_advance: set[str] = field(default_factory=set)
+    """Buyers whom an admin has pay in advance though their contract is by invoice: their funds bound their bids."""
     waiting: list[Promise] = field(default_factory=list)
     """The promises on which no call had come when the newest call was routed."""

@@ -175,7 +175,7 @@ def a_worse_bid_won(**changes: Any) -> CallSeen:
     return ringing(greedy.buyer, number=9, bids=bids, outbid=outbid, **changes)
 
 
-def test_a_bid_that_comes_late_or_from_who_has_no_room_is_not_compared() -> None:
+def test_a_bid_that_comes_late_or_from_who_has_no_room_or_funds_is_not_compared() -> None:
     won, late = a_worse_bid_won(), a_worse_bid_won(late=(HONEST_BIDDER.name,))
     assert list(ring_problems(happened(won), won, ()))
     assert not list(ring_problems(happened(late), late, ()))
@@ -184,6 +184,7 @@ def test_a_bid_that_comes_late_or_from_who_has_no_room_is_not_compared() -> None
     assert list(ring_problems(happened(*others[:4], won), won, ()))
     assert not list(ring_problems(happened(*others, won), won, ()))
     assert not list(ring_problems(happened(*others[:4], won, waiting=promised), won, ()))
+    assert not list(ring_problems(happened(won, paying_in_advance={HONEST_BIDDER.name}), won, ()))
 
 
 def test_four_refused_of_ten_are_a_habit_and_a_duplicate_is_none_of_the_ten() -> None:

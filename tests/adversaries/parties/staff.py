@@ -158,6 +158,7 @@ async def switches_how_it_pays(house: House, buyer: str) -> None:
         " ELSE 1000000000 END WHERE id = :id",
         id=house.ids.buyers[buyer],
     )
+    house.happened.paying_in_advance ^= {buyer}
 
 
 async def promises_more_than_is_paid(house: House, draw: Draw) -> None:
