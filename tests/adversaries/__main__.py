@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from tests.adversaries.draw import SeededDraw
+from tests.adversaries.draw import Draw
 from tests.adversaries.opening import open_house
 from tests.adversaries.play import ALL_MOVES, play
 from tests.bench.report import at_most, finish, progress, told
@@ -66,7 +66,7 @@ def main(moves: int, seed: int) -> None:
 
 async def _play(url: str, folder: Path, seed: str, moves: int, played: Played) -> None:
     async with open_house(url, folder) as house:
-        gains = await play(house, SeededDraw(seed), moves, ALL_MOVES)
+        gains = await play(house, Draw(seed), moves, ALL_MOVES)
         for gain in gains:
             progress(f"play {seed}: {gain}")
         played.gains += gains

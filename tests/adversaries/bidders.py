@@ -15,7 +15,7 @@ from tests.adversaries.contracts import (
     MOST_REFUSED_PERCENT,
     PUBLISHERS,
 )
-from tests.adversaries.dues import due_of
+from tests.adversaries.dues import CONTRACTS, due_of
 from tests.adversaries.events import BidMade, CallSeen, Happened, Judged, Question
 from tests.adversaries.places import is_listed, is_rung
 
@@ -30,7 +30,7 @@ LEAST_WORTHWHILE_MICROS = max(one.payout_micros for one in PUBLISHERS)
 
 
 def judged(happened: Happened) -> dict[str, Judged]:
-    """Return what can be known of each bidder now. Calls that nobody pays for twice are no fault of its.
+    """Return what can be known of each bidder now. Calls that nobody pays for twice are no fault of its, and no win.
 
     Nor is what another took that rang beside it: more is stated, but this is certain.
     """
@@ -44,7 +44,7 @@ def _judged(happened: Happened, name: str) -> Judged:
         for one in calls
         if one.over and (one.answered_by == name or (one.answered_by is None and name in one.bids))
     ]
-    wins = [one for one in calls if name in one.refused_by or name in one.bids][-WINS_COUNTED:]
+    wins = [one for one in calls if name in one.posted][-WINS_COUNTED:]
     unanswered = [one for one in wins if name in one.bids and one.over and one.answered_by is None]
     refused = sum(name in one.refused_by for one in wins) + len(unanswered)
     taken = [one for one in wins if name in one.bids and one.over and one.answered_by == name]
@@ -70,7 +70,7 @@ def must_rest(record: Judged) -> bool:
 
 
 def refuses_as_a_habit(record: Judged) -> bool:
-    return record.won >= WINS_HIDDEN and record.refused * 200 > record.won * MOST_REFUSED_PERCENT
+    return record.won_afresh >= WINS_HIDDEN and record.refused * 200 > record.won * MOST_REFUSED_PERCENT
 
 
 def question_problems(happened: Happened, questions: Iterable[Question]) -> Iterator[str]:
@@ -91,7 +91,7 @@ def bid_problems(happened: Happened, call: CallSeen) -> Iterator[str]:
         worth = _worth(happened, bid)
         for other in call.outbid.values():
             better = _worth(happened, other)
-            standing = _stands(happened, other) and other.buyer not in call.posted
+            standing = _stands(happened, other) and other.buyer not in {*call.posted, *call.late}
             if standing and worth is not None and better is not None and worth < better * NEARLY:
                 yield f"{name} won by {bid}, worth {worth}, from {other}, worth {better}: {call}"
 
@@ -107,7 +107,15 @@ def _stands(happened: Happened, bid: BidMade) -> bool:
         and bid.bid_micros >= LEAST_WORTHWHILE_MICROS
         and not rests
         and (bid.dial is None or (is_rung(bid.dial) and not is_listed(bid.dial)))
+        and _has_room(happened, bid.buyer)
+        and bid.buyer not in happened.paying_in_advance
     )
+
+
+def _has_room(happened: Happened, name: str) -> bool:
+    """Whether one call more fits beside those it has, and beside those that pings hold room for."""
+    busy = sum(one.keeps_busy(name) for one in happened.calls.values())
+    return busy + sum(one.buyer == name for one in happened.waiting) < CONTRACTS[name].cap
 
 
 def _worth(happened: Happened, bid: BidMade) -> float | None:

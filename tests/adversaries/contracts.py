@@ -115,6 +115,8 @@ OPEN_MOST = 4
 """Reservations of South on which no call has come, at once."""
 ROOM_SHARE_PERCENT = 25
 """Of one buyer's calls at once and money, that reservations of South may hold; one is always allowed."""
+PINGS_UNJUDGED, PINGS_PER_CALL = 100, 50
+"""Above so many pings, and so many for each call, one reservation may be open a day after South was warned."""
 RING_TOGETHER = 2
 """Buyers that are not asked for bids ring so many at once."""
 
@@ -124,6 +126,8 @@ CARRIER_INCREMENT_SECONDS = 6
 CARRIER_RATE_MICROS = 6_000
 """What the carrier takes for a minute, until it takes something else."""
 
+BIDS_WITHIN_MS = 500
+"""Bids that come later do not count."""
 HIGHEST_BID_MICROS, LONGEST_MINIMUM_MS = 1_000 * DOLLAR, 600_000
 """Bids above are refused."""
 MOST_REFUSED_PERCENT, LEAST_PAID_PERCENT = 60, 25

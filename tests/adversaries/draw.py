@@ -1,26 +1,16 @@
-"""How a move chooses: by Hypothesis, which can shrink what it finds, or by a seed, which is quick."""
+"""How a move chooses: by a seed, so that the same moves choose the same again as far as the house answers the same."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
-
-from hypothesis import strategies as st
+from typing import TypeVar
 
 T = TypeVar("T")
 
 
-class Draw(Protocol):
-    """Chooses for a move."""
-
-    def pick(self, choices: Sequence[T]) -> T: ...
-
-    def number(self, least: int, most: int) -> int: ...
-
-
-class SeededDraw:
-    """Chooses by a seed."""
+class Draw:
+    """Chooses for moves."""
 
     def __init__(self, seed: int | str) -> None:
         self._random = random.Random(seed)
@@ -30,16 +20,3 @@ class SeededDraw:
 
     def number(self, least: int, most: int) -> int:
         return self._random.randint(least, most)
-
-
-class HypothesisDraw:
-    """Chooses by a test's data."""
-
-    def __init__(self, data: st.DataObject) -> None:
-        self._data = data
-
-    def pick(self, choices: Sequence[T]) -> T:
-        return self._data.draw(st.sampled_from(list(choices)))
-
-    def number(self, least: int, most: int) -> int:
-        return self._data.draw(st.integers(least, most))

@@ -68,6 +68,8 @@ class CallSeen:
     """The bids by which buyers were rung, by buyer."""
     outbid: Mapping[str, BidMade] = field(default_factory=dict)
     """The other bids for this call."""
+    late: tuple[str, ...] = ()
+    """Bidders whose answers the house says it did not have when the time for bids was over, which it was."""
     posted: tuple[str, ...] = ()
     """Bidders that it was handed over to; who does not ring then would not take it, or not at a place that is rung."""
     refused_by: tuple[str, ...] = ()
@@ -136,3 +138,7 @@ class Happened:
     """The newest amount that a buyer reported under each id and the house took, by call."""
     judged: dict[str, Judged] = field(default_factory=dict)
     """By bidder."""
+    paying_in_advance: set[str] = field(default_factory=set)
+    """Buyers whom an admin has pay in advance though their contract is by invoice: their funds bound their bids."""
+    waiting: list[Promise] = field(default_factory=list)
+    """The promises on which no call had come when the newest call was routed."""

@@ -25,11 +25,14 @@ from agi.offered import decided_body, dial_text, ring_variables
 from billing.expected_yield import expected_yield
 from ivr_flows.nodes.node import Session
 from router.auction import Auction
+from router.domain.auction import BidOutcome
 from router.domain.decision import Offer, RouteRequest
 from router.domain.hops import hops_of
 from router.domain.inbound_bid import InboundBid, NoBid, PublisherKey
+from router.domain.ping_limits import PingRecord
 from router.inbound_arrival import Claim, claim_reservation, expire_reservations
 from router.inbound_bids import InboundBids
+from router.ping_judgement import judge_pings
 from router.reservations import expire_leases
 from router.route_call import Routed, Router
 from router.snapshot import CurrentSnapshot
@@ -39,7 +42,7 @@ from store.tables import audit_log
 from tests.adversaries.bidders import judged
 from tests.adversaries.bidding import BidderMachine, bids_in
 from tests.adversaries.cash_desk import CashDesk
-from tests.adversaries.contracts import CARRIER_RATE_MICROS, PUBLISHERS, SOUTH
+from tests.adversaries.contracts import BIDS_WITHIN_MS, CARRIER_RATE_MICROS, PUBLISHERS, SOUTH
 from tests.adversaries.events import CallSeen, Happened, Promise, Question
 from tests.adversaries.market import Ids
 from tests.adversaries.telephone import Line
@@ -166,6 +169,8 @@ class House:
             dialled=next(one.number for one in PUBLISHERS if one.name == publisher),
         )
         call_id, heard = call_id_of(line.linkedid), caller_of(line.caller)
+        if (heard or "") != caller:
+            self.problems.append(f"{line.caller!r} is {caller or 'nobody'!r}, and was read as {heard!r}")
         claim = await self._claim(call_id, publisher, heard) if claims and heard else None
         inbound = InboundCall(linkedid=line.linkedid, dialled=line.dialled, caller=heard)
         progress, _ = progress_of(Session(node="route", tags=said), claim, inbound, self.snapshot.current)
@@ -183,13 +188,16 @@ class House:
             promised_payout_micros=None if claim is None else claim.payout_micros,
         )
         self._write_start(line, publisher, progress.tags)
-        asked = len(self.machine.asked)
+        self.happened.waiting = await self.waiting_promises()
+        asked, began = len(self.machine.asked), time.monotonic()
         routed = await (router or self.router).route_call(request, attempt=1)
+        took_ms = (time.monotonic() - began) * 1000
         self.routed.append(routed)
         line.targets = tuple(offer.target_id for offer in routed.ringing)
         self._write_decided(line, routed)
         seen = self._seen(call_id, publisher, caller, routed, claim, self.machine.asked_since(asked))
         seen.facts = {**(told or {}), **said}
+        seen.late = self._late(routed) if took_ms >= BIDS_WITHIN_MS else ()
         self.happened.calls[call_id] = seen
         self.open[call_id] = OpenCall(seen=seen, line=line)
         await self.worker.read_and_settle()
@@ -234,6 +242,13 @@ class House:
             refused_by=tuple(one.buyer for one in questions if one.is_post and not one.takes),
             carrier_rate_micros=self.carrier_rate_micros,
             fell_back=bool(routed.problem),
+        )
+
+    def _late(self, routed: Routed) -> tuple[str, ...]:
+        """Return whose answers came after the auction was over, as the decision says."""
+        bids = (bid for result in routed.decision.auctions for bid in result.bids)
+        return tuple(
+            self.ids.buyer_of_target(bid.target_id) for bid in bids if bid.outcome is BidOutcome.LATE
         )
 
     def _place(self, offer: Offer) -> str:
@@ -305,10 +320,21 @@ class House:
         await self.auction._parts.records.refresh()
         self.happened.judged = judged(self.happened)
 
+    async def counts_pings(self, at: datetime) -> None:
+        """Count pings and calls, as the worker does each minute, at this moment; South's next ping goes by it."""
+        async with self.engine.begin() as connection:
+            await judge_pings(connection, at)
+        ((warned_at,),) = await self.rows("SELECT warned_at FROM rtb_keys WHERE id = :id", id=self.key.id)
+        self.key = replace(self.key, record=PingRecord(warned_at=warned_at))
+
     async def hears_what_is_known(self) -> None:
         """Read what calls without the database go by, as a running process does each second."""
         await self.stalled.keep_last_known(self.folder / "market.json", self.files.journal, 24)
         await self.stalled._database.last_known.refresh(self.snapshot.current, all_of_it=True)
+
+    def looks_for_what_rang(self) -> None:
+        """Read what rang without the database from the files, as a running process does each second."""
+        self.stalled._database.last_known._look_for_rung()
 
     async def settle(self) -> None:
         """Let the worker read, settle and sweep, until there is nothing more to do."""

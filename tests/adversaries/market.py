@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from store import tables as t
 from store.routing_tables import dial_destinations
 from tests.adversaries.contracts import (
+    BIDS_WITHIN_MS,
     BUYERS,
     CARRIER_INCREMENT_SECONDS,
     CARRIER_RATE_MICROS,
@@ -92,7 +93,14 @@ async def write_market(engine: AsyncEngine) -> Ids:
             trunk_minutes_per_day=10**6,
             trunk_micros_per_day=1_000_000 * DOLLAR,
         )
-        auction = await _make(connection, t.plan_stages, campaign_id=campaign, position=1, method="ping_post")
+        auction = await _make(
+            connection,
+            t.plan_stages,
+            campaign_id=campaign,
+            position=1,
+            method="ping_post",
+            deadline_ms=BIDS_WITHIN_MS,
+        )
         waterfall = await _make(
             connection,
             t.plan_stages,

@@ -32,7 +32,7 @@ MOVES: tuple[Move, ...] = (
     *card_company.MOVES,
     *stalls.MOVES,
 )
-ALL_MOVES: tuple[Move, ...] = (*MOVES * 4, *stalls.SLOW_MOVES)
+ALL_MOVES: tuple[Move, ...] = (*MOVES * 4, *publisher.SLOW_MOVES, *stalls.SLOW_MOVES)
 """With those that take long, now and then."""
 
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.adversaries.accountant import Books, book_problems, entitled_of
+from tests.adversaries.bidders import judged, refuses_as_a_habit
 from tests.adversaries.contracts import (
     DESK,
     DOLLAR,
@@ -163,6 +164,44 @@ def ringing(buyer: str, **changes: Any) -> CallSeen:
 )
 def test_who_may_not_be_rung(call: CallSeen, found: str) -> None:
     assert any(found in problem for problem in ring_problems(happened(call), call, ()))
+
+
+def a_worse_bid_won(**changes: Any) -> CallSeen:
+    greedy, honest = (
+        BidMade(buyer=GREEDY_BIDDER.name, bid_micros=90 * DOLLAR, minimum_ms=600_000),
+        BidMade(buyer=HONEST_BIDDER.name, bid_micros=45 * DOLLAR, minimum_ms=60_000),
+    )
+    bids, outbid = {greedy.buyer: greedy}, {honest.buyer: honest}
+    return ringing(greedy.buyer, number=9, bids=bids, outbid=outbid, **changes)
+
+
+def test_a_bid_that_comes_late_or_from_who_has_no_room_or_funds_is_not_compared() -> None:
+    won, late = a_worse_bid_won(), a_worse_bid_won(late=(HONEST_BIDDER.name,))
+    assert list(ring_problems(happened(won), won, ()))
+    assert not list(ring_problems(happened(late), late, ()))
+    others = [a_call(HONEST_BIDDER.name, number=n, caller=f"+1614555000{n}", over=False) for n in range(1, 6)]
+    promised = [a_promise(buyer=HONEST_BIDDER.name)]
+    assert list(ring_problems(happened(*others[:4], won), won, ()))
+    assert not list(ring_problems(happened(*others, won), won, ()))
+    assert not list(ring_problems(happened(*others[:4], won, waiting=promised), won, ()))
+    assert not list(ring_problems(happened(won, paying_in_advance={HONEST_BIDDER.name}), won, ()))
+
+
+def test_four_refused_of_ten_are_a_habit_and_a_duplicate_is_none_of_the_ten() -> None:
+    name = GREEDY_BIDDER.name
+    bid = {name: BidMade(buyer=name, bid_micros=40 * DOLLAR, minimum_ms=60_000)}
+    numbers = [f"+1614555000{n}" for n in range(10)]
+    refused = [
+        a_call(number=n, caller=caller, posted=(name,), refused_by=(name,))
+        for n, caller in enumerate(numbers[:4])
+    ]
+    taken = [
+        a_call(name, number=n, caller=caller, posted=(name,), bids=bid)
+        for n, caller in enumerate(numbers[4:], 4)
+    ]
+    assert refuses_as_a_habit(judged(happened(*refused, *taken))[name])
+    again = replace(taken[-1], call_id=uuid4(), caller=numbers[4])
+    assert not refuses_as_a_habit(judged(happened(*refused, *taken[:-1], again))[name])
 
 
 def test_who_may_be_rung() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.adversaries.contracts import DOLLAR, FARAWAY_BIDDER, GREEDY_BIDDER, HONEST_BIDDER, NORTH
 from tests.adversaries.draw import Draw
 from tests.adversaries.house import House
-from tests.adversaries.parties.publisher import calls, new_caller, some_facts
+from tests.adversaries.parties.publisher import OHIO, calls, new_caller, some_facts
 
 PLACES = (
     "+18765550123",
@@ -23,13 +23,12 @@ PLACES = (
     "sip:9005550123@198.51.100.7",
 )
 """Where a bid wants the call: who is paid for calls there gains by each of them."""
-OHIO = {"loan_type": "refinance", "state": "OH"}
 
 
 async def changes_its_bid(house: House, draw: Draw) -> None:
     mood = house.machine.moods[GREEDY_BIDDER.name]
-    mood.bid_micros = draw.pick((0, 0, 0, 1, 20, 44, 90, 999, 10_000)) * DOLLAR
-    mood.minimum_ms = draw.pick((1, 30, 60, 600, 3_600)) * 1000
+    mood.bid_micros = draw.pick((0, 0, 0, 1, 20, 44, 90, 999)) * DOLLAR
+    mood.minimum_ms = draw.pick((1, 30, 60, 600)) * 1000
 
 
 async def refuses_or_takes_what_it_won(house: House, draw: Draw) -> None:
@@ -48,6 +47,14 @@ async def wants_calls_elsewhere(house: House, draw: Draw) -> None:
     mood.bid_micros = 0
 
 
+async def bids_above_its_ceilings(house: House, draw: Draw) -> None:
+    mood = house.machine.moods[FARAWAY_BIDDER.name]
+    dollars, seconds = draw.pick(((10_000, 30), (10_000, 3_600), (900, 3_600), (1_000, 600)))
+    mood.bid_micros, mood.minimum_ms, mood.dial, mood.post_dial = dollars * DOLLAR, seconds * 1000, None, None
+    await calls(house, NORTH.name, new_caller(house, draw), OHIO)
+    mood.bid_micros = 0
+
+
 async def bids_honestly(house: House, draw: Draw) -> None:
     """To the cent, so that a share of it has fractions; or not at all, so that others have the call."""
     mood = house.machine.moods[HONEST_BIDDER.name]
@@ -59,8 +66,7 @@ async def bids_honestly(house: House, draw: Draw) -> None:
 async def wins_and_does_not_pay(house: House, draw: Draw) -> None:
     """Bids high with a long minimum, and wins callers who are hung up on, or whom it refuses."""
     mood = house.machine.moods[GREEDY_BIDDER.name]
-    mood.bid_micros = draw.pick((90, 999, 999, 10_000)) * DOLLAR
-    mood.minimum_ms = draw.pick((60, 60, 600, 3_600)) * 1000
+    mood.bid_micros, mood.minimum_ms = draw.pick((90, 999)) * DOLLAR, draw.pick((60, 600)) * 1000
     mood.takes_posts, mood.dial, mood.post_dial = draw.pick((True, False)), None, None
     for _ in range(8):
         seen = await calls(house, NORTH.name, new_caller(house, draw), OHIO)
@@ -81,8 +87,10 @@ MOVES = (
     changes_its_bid,
     refuses_or_takes_what_it_won,
     wants_calls_elsewhere,
+    bids_above_its_ceilings,
     bids_honestly,
     bids_honestly,
+    wins_and_does_not_pay,
     wins_and_does_not_pay,
     counts_bidders,
 )

@@ -5,18 +5,15 @@ The switch's clock is set while they talk, and sweeps come when nobody heard of 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
 from tests.adversaries.contracts import DESK, NORTH, SOUTH, VETERANS
 from tests.adversaries.draw import Draw
 from tests.adversaries.dues import CONTRACTS
 from tests.adversaries.house import House
-from tests.adversaries.parties.publisher import calls, new_caller, some_facts
+from tests.adversaries.parties.publisher import LATER, OHIO, calls, new_caller, some_facts
 from tests.adversaries.rings import ring_problems
 
-LATER = timedelta(seconds=141)
-"""A ring's room is taken for 120 s at most, and the sweep comes each second."""
 CLOCK_STEPS_MS = (0, 0, 0, 60_000, -60_000, 5_000, -1_000)
 
 
@@ -57,7 +54,7 @@ async def points_its_desk_abroad(house: House, draw: Draw) -> None:
     await house.change(
         f"UPDATE targets SET sip_uri = :uri, outbound_trunk_id = {trunk} WHERE id = :id", uri=place, id=target
     )
-    seen = await house.call(NORTH.name, new_caller(house, draw), {"loan_type": "refinance", "state": "OH"})
+    seen = await house.call(NORTH.name, new_caller(house, draw), OHIO)
     house.problems.extend(ring_problems(house.happened, seen, ()))
     await house.change(
         "UPDATE targets SET sip_uri = :uri, outbound_trunk_id = NULL WHERE id = :id", uri=DESK, id=target

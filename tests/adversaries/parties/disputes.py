@@ -6,8 +6,11 @@ import datetime as dt
 
 from billing.dispute_calls import DisputeDecided, DisputeOpened, decide_dispute, open_dispute
 from billing.disputes import DisputeState, Reason
+from tests.adversaries.contracts import NORTH
 from tests.adversaries.draw import Draw
+from tests.adversaries.dues import due_of
 from tests.adversaries.house import House
+from tests.adversaries.parties.publisher import calls
 
 
 async def disputes_a_call(house: House, draw: Draw) -> None:
@@ -45,4 +48,19 @@ async def rules_on_a_dispute(house: House, draw: Draw) -> None:
             house.cash.note_credit(call_id, ruled.credit_micros, ruled.claw_back_micros)
 
 
-MOVES = (disputes_a_call, disputes_a_call, rules_on_a_dispute)
+async def calls_again_after_a_credit(house: House, draw: Draw) -> None:
+    """A call that was given back whole counts no more: the next one of its caller is paid for. It takes long enough."""
+    credits = house.happened.credits
+    back = [one for one in house.happened.calls.values() if 0 < due_of(one) <= credits.get(one.call_id, 0)]
+    callers = sorted({one.caller for one in back if one.caller})
+    if callers:
+        seen = await calls(
+            house, NORTH.name, draw.pick(callers[-3:]), {"loan_type": "refinance", "state": "OH"}
+        )
+        if seen.rung:
+            house.answer(seen.call_id, 0)
+        house.hang_up(seen.call_id, 700_000)
+        await house.settle()
+
+
+MOVES = (disputes_a_call, disputes_a_call, rules_on_a_dispute, calls_again_after_a_credit)

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from router.domain.inbound_bid import BidRefusal, InboundBid, NoBid
-from tests.adversaries.contracts import AREA_CODES, NORTH, SOUTH, SUPPRESSED, ZIP_CODES
+from router.domain.ping_limits import NO_RECORD
+from tests.adversaries.contracts import (
+    AREA_CODES,
+    NORTH,
+    OPEN_MOST,
+    PINGS_PER_CALL,
+    PINGS_UNJUDGED,
+    SOUTH,
+    SUPPRESSED,
+    ZIP_CODES,
+)
 from tests.adversaries.draw import Draw
 from tests.adversaries.events import CallSeen
 from tests.adversaries.house import House
@@ -20,6 +32,10 @@ SPELLINGS = ("+1{}", "1{}", "{}", "+1 {}", "001{}")
 ZIP_NAMES = ("zip", "zip_code", "ZipCode", "zipcode", "caller_zip", "postal_code", "zip5")
 STATE_NAMES = ("state", "caller_state", "region")
 DIALECTS = ("tollbridge", "ringba", "retreaver")
+OHIO = {"loan_type": "refinance", "state": "OH"}
+LATER = timedelta(seconds=141)
+"""A reservation is over by then, and what a ring takes, too."""
+DAY_AND_MORE = timedelta(hours=25)
 
 
 def new_caller(house: House, draw: Draw) -> str:
@@ -141,12 +157,36 @@ async def pings_and_never_calls(house: House, draw: Draw) -> None:
         await pings(house, draw, new_caller(house, draw), {**some_facts(draw), "state": "OH"})
 
 
+async def pings_for_days_and_never_calls(house: House, draw: Draw) -> None:
+    """A hundred callers that South invented, each forgotten before the next. A day after the warning it is bounded.
+
+    Not when so many of its calls came that it is nothing to them.
+    """
+    wanted = PINGS_UNJUDGED + 2 * OPEN_MOST
+    called = sum(one.claimed is not None for one in house.happened.calls.values())
+    if wanted <= PINGS_PER_CALL * called:
+        return
+    before = len(house.happened.promises)
+    for _ in range(wanted // OPEN_MOST):
+        for _ in range(OPEN_MOST):
+            await house.ping(new_caller(house, draw), OHIO)
+        await house.sweeps(LATER)
+    made = len(house.happened.promises) - before
+    await house.counts_pings(datetime.now(UTC) - DAY_AND_MORE)
+    for _ in range(3):
+        await house.ping(new_caller(house, draw), OHIO)
+    waiting = len(await house.waiting_promises())
+    if made > max(PINGS_UNJUDGED, PINGS_PER_CALL * called) and waiting > 1:
+        house.problems.append(f"{waiting} reservations wait after {made} pings and {called} calls")
+    house.key = replace(house.key, record=NO_RECORD)  # weeks later all is forgotten
+
+
 async def fills_the_market(house: House, draw: Draw) -> None:
     """South holds what it can by pings, then North's real callers come, more than there is room for."""
     for _ in range(draw.number(1, 4)):
-        await pings(house, draw, new_caller(house, draw), {"loan_type": "refinance", "state": "OH"})
+        await pings(house, draw, new_caller(house, draw), OHIO)
     for _ in range(draw.number(4, 14)):
-        await calls(house, NORTH.name, new_caller(house, draw), {"loan_type": "refinance", "state": "OH"})
+        await calls(house, NORTH.name, new_caller(house, draw), OHIO)
 
 
 MOVES = (
@@ -163,3 +203,4 @@ MOVES = (
     pings_and_never_calls,
     fills_the_market,
 )
+SLOW_MOVES = (pings_for_days_and_never_calls,)

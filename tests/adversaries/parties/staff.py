@@ -52,6 +52,21 @@ async def pays_out(house: House, draw: Draw) -> None:
     await house.cash.records(payment, publisher)
 
 
+async def uses_one_reference_twice(house: House, draw: Draw) -> None:
+    """One wire, recorded as what it was and as something else."""
+    buyer, reference = draw.pick(PREPAYING), f"transfer {next(house.serial)}"
+    publisher = draw.pick([one.name for one in PUBLISHERS])
+    uses = {
+        buyer: (Direction.TOP_UP, house.ids.buyers[buyer]),
+        f"{buyer} back": (Direction.REFUND, house.ids.buyers[buyer]),
+        publisher: (Direction.PAY_OUT, house.ids.publishers[publisher]),
+    }
+    for name in draw.pick(((buyer, f"{buyer} back"), (buyer, publisher), (publisher, buyer), (buyer, buyer))):
+        direction, party_id = uses[name]
+        payment = Payment(direction=direction, party_id=party_id, amount_micros=DOLLAR, key=reference)
+        await house.cash.records(payment, name.removesuffix(" back"))
+
+
 async def adjusts_a_call(house: House, draw: Draw) -> None:
     """Credit a buyer by hand for a call that it may have disputed, too."""
     over = [one for one in house.happened.calls.values() if one.over and one.answered_by]
@@ -143,6 +158,7 @@ async def switches_how_it_pays(house: House, buyer: str) -> None:
         " ELSE 1000000000 END WHERE id = :id",
         id=house.ids.buyers[buyer],
     )
+    house.happened.paying_in_advance ^= {buyer}
 
 
 async def promises_more_than_is_paid(house: House, draw: Draw) -> None:
@@ -207,6 +223,7 @@ MOVES = (
     takes_a_top_up,
     refunds,
     pays_out,
+    uses_one_reference_twice,
     adjusts_a_call,
     adjusts_a_call,
     invoices,
