@@ -15,6 +15,7 @@ from router.buyers.dialect import HttpAnswer, HttpRequest, Offered, Question, Re
 from router.buyers.kept_secrets import without_secrets
 from router.buyers.ping_client import PingClient, PingFailed
 from router.buyers.question import Known, answer_text, question_for, request_text
+from router.buyers.tollbridge.signing import caller_hash
 from router.domain.auction import Bid, BidOutcome
 from router.domain.worth import NOTHING_KNOWN, Lasted, worth_of
 from router.ping_endpoints import Bidder
@@ -55,6 +56,13 @@ class Asking:
     @property
     def target_id(self) -> int:
         return self.bidder.endpoint.target_id
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """What is left out of what is stored: secrets, and what stands for the caller, by which they could be guessed."""
+        caller, secret = self.known.caller, self.bidder.endpoint.secret
+        more = (caller_hash(secret, caller),) if caller and secret else ()
+        return (*self.bidder.hidden, *more)
 
     def question(self, *, sold: bool = False) -> Question:
         """Return what this bidder is told."""
@@ -156,7 +164,7 @@ def row_of(
     asking: Asking, bid: Bid, *, call_id: str, attempt: int, stage_id: int, kind: str
 ) -> dict[str, Any]:
     """Return an exchange as a row of the table `pings`."""
-    endpoint, hidden = asking.bidder.endpoint, asking.bidder.hidden
+    endpoint, hidden = asking.bidder.endpoint, asking.hidden
     costs = kind == "ping" and asking.request is not None and bid.outcome is not BidOutcome.UNREACHABLE
     return {
         "call_id": UUID(call_id),

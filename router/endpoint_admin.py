@@ -170,8 +170,8 @@ def _tried(asking: Asking, took_ms: float) -> Tried:
     assert asking.bid is not None, "asked, or given up"
     bid = asking.bid
     return Tried(
-        request="" if asking.request is None else request_text(asking.bidder.hidden, asking.request),
-        answer="" if asking.answer is None else answer_text(asking.bidder.hidden, asking.answer),
+        request="" if asking.request is None else request_text(asking.hidden, asking.request),
+        answer="" if asking.answer is None else answer_text(asking.hidden, asking.answer),
         took_ms=round(took_ms, 1),
         outcome=bid.outcome,
         bid_micros=bid.bid_micros,

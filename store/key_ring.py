@@ -13,6 +13,7 @@ import hmac
 import logging
 import os
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,6 +30,9 @@ ID_BYTES = 4
 NONCE_BYTES = 12
 INDEX_BYTES = 16
 """Of a blind index: two of a billion values share one in 1 of 10^20."""
+
+LOOK_EVERY_SECONDS = 0.1
+"""How long a process may seal by a key after a newer one is in the file."""
 
 FORMAT = b"\x01"
 _HEAD = len(FORMAT) + ID_BYTES
@@ -114,6 +118,8 @@ class KeyRing:
                     return self._cipher(key, purpose).decrypt(nonce, body, bound_to)
                 except (InvalidTag, ValueError) as problem:
                     raise NotSealedByUs(f"a {purpose} was changed, or sealed for something else") from problem
+        if (newer := _newer_than(self)) is not None:
+            return newer.unseal(purpose, sealed, bound_to=bound_to)
         raise NotSealedByUs(f"no key of this node opens a {purpose}: {len(self._opening)} tried")
 
     def seal_text(self, purpose: str, text: str) -> bytes:
@@ -206,14 +212,21 @@ class _Source:
     version: Callable[[], object]
     ring: KeyRing | None = None
     read_as: object = None
+    looked_at: float = 0.0
+    """On the monotonic clock."""
 
     def current(self) -> KeyRing:
         if self.ring is None:
             self.read_as = self.version()
             self.ring = self.load()
-        elif (version := self.version()) != self.read_as:
-            self._follow(self.ring, version)
+        elif time.monotonic() - self.looked_at >= LOOK_EVERY_SECONDS:
+            self.look()
         return self.ring
+
+    def look(self) -> None:
+        self.looked_at = time.monotonic()
+        if self.ring is not None and (version := self.version()) != self.read_as:
+            self._follow(self.ring, version)
 
     def _follow(self, older: KeyRing, version: object) -> None:
         """Take up a changed file. One that is gone or damaged changes nothing: this process goes on as it was."""
@@ -236,9 +249,20 @@ _source: list[_Source] = []
 def use_key_ring(load: Callable[[], KeyRing], version: Callable[[], object] = lambda: None) -> None:
     """Have columns of this process sealed and opened by the ring that `load` returns, at the first that is needed.
 
-    `version` is asked each time and must be quick; another answer than before, and the ring is loaded again.
+    `version` is asked every LOOK_EVERY_SECONDS, and when something was sealed by a key that is not known. Another
+    answer than before, and the ring is loaded again.
     """
     _source[:] = [_Source(load, version)]
+
+
+def _newer_than(ring: KeyRing) -> KeyRing | None:
+    """Look at the file again: return this process' ring when it is another than `ring` by now."""
+    if not _source:
+        return None
+    _source[0].look()
+    current = _source[0].ring
+    is_newer = current is not None and current is not ring and current.fingerprint == ring.fingerprint
+    return current if is_newer else None
 
 
 def key_ring() -> KeyRing:

@@ -71,7 +71,10 @@ async def _upgrade(owner_url: str, application: URL | None, tell: Callable[[str]
         "timezone": "UTC",
     }
     engine = create_async_engine(
-        async_url(owner_url), poolclass=NullPool, connect_args={"server_settings": settings}
+        async_url(owner_url),
+        poolclass=NullPool,
+        connect_args={"server_settings": settings},
+        hide_parameters=True,
     )
     try:
         async with engine.connect() as connection:

@@ -48,6 +48,8 @@ def open_engine(
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
         connect_args=arguments | {"command_timeout": None} if patient else arguments,
         execution_options={_NAME: application_name},
+        # A fault is logged with its statement; what it was about, secrets and numbers, stays out of logs.
+        hide_parameters=True,
     )
 
 

@@ -7,6 +7,7 @@ hold it for longer: the older keys are kept for a day.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.key_ring import KeyRing
+from store.key_ring import LOOK_EVERY_SECONDS, KeyRing
 from tollbridge.faults import CannotRun
 from tollbridge.seal_anew import Count, Progress, seal_all_anew
 from tollbridge.sealed_database import NodeKeys, leave_mark, note_newest, other_nodes
@@ -24,6 +25,7 @@ from tollbridge.sealing_keys import sealing_keys_file, sealing_keys_of, write_se
 from tollbridge.settings import Settings
 from web.audit import Actor, Via, write_audit
 
+SETTLE_SECONDS = 10 * LOOK_EVERY_SECONDS
 KEPT_SECONDS = 24 * 3600.0
 """How long older keys stay beside a newer one."""
 NODE_IS_GONE_AFTER = timedelta(hours=24)
@@ -61,6 +63,8 @@ async def rotate(
             ring = ring.with_newer_key()
             write_sealing_keys(settings, ring)
             progress(f"a newer key is in {sealing_keys_file(settings)}")
+            # Until every process seals by it: what is done before could be written by the older key once more.
+            await asyncio.sleep(SETTLE_SECONDS)
         async with engine.begin() as connection:
             await note_newest(connection, ring)
             await write_audit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from asterisk_conf.write import write_atomically
@@ -65,7 +66,7 @@ def write_sealing_keys(settings: Settings, ring: KeyRing) -> None:
 
 def _version(file: Path) -> object:
     try:
-        found = file.stat()
+        found = os.stat(file)
     except OSError:
         return None
     return found.st_mtime_ns, found.st_ino, found.st_size

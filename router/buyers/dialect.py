@@ -32,8 +32,8 @@ class Endpoint:
     target_id: int
     dialect: str
     url: str
-    secret: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     expose_caller: bool = False
     """The buyer's contract lets it see the caller's number before it has bought the call."""
     budget_per_minute: int | None = None

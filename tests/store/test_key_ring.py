@@ -60,8 +60,9 @@ def test_a_prepared_key_opens_and_seals_only_once_it_is_the_newest() -> None:
 
 
 @pytest.fixture
-def own_file(tmp_path: Path) -> Iterator[Path]:
-    """A file of keys that this process follows; the tests' own ring is put back after."""
+def own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file of keys that this process follows at once; the tests' own ring is put back after."""
+    monkeypatch.setattr(key_rings, "LOOK_EVERY_SECONDS", 0)
     file = tmp_path / "keys"
     file.write_text(spelled(RING))
     kept = list(key_rings._source)
@@ -74,6 +75,22 @@ def change(file: Path, text: str) -> None:
     before = file.stat().st_mtime_ns
     file.write_text(text)
     os.utime(file, ns=(before + 1, before + 1))
+
+
+def test_what_a_newer_key_sealed_opens_at_once_however_lately_the_file_was_looked_at(
+    own_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = key_ring()
+    monkeypatch.setattr(key_rings, "LOOK_EVERY_SECONDS", 3600)
+    newer = RING.with_newer_key()
+    sealed = newer.seal_text("caller", CALLER)
+    with pytest.raises(NotSealedByUs):
+        kept.unseal_text("caller", sealed)
+    change(own_file, spelled(newer))
+    assert key_ring() is kept and kept.unseal_text("caller", sealed) == CALLER
+    assert key_ring() == newer
+    with pytest.raises(NotSealedByUs):
+        kept.unseal_text("caller", KeyRing.made().seal_text("caller", CALLER))
 
 
 def test_a_running_process_seals_by_a_newer_key_as_soon_as_the_file_has_it(own_file: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store import tables
@@ -205,3 +205,27 @@ async def test_a_trunks_password_is_typed_again_for_another_registrar(
     assert (row["registrar_uri"], row["password"]) == ("sip:sip.example.com", "canary-of-a-trunk")
     assert (await change(registrar_uri="sip:strange.example", password="another"))[0] == 200
     assert (await change(registrar_uri=None))[0] == 422, "the address is missing, not the password"
+
+
+async def test_no_column_of_any_table_holds_a_secret_in_clear(
+    machine: Machine, endpoint: dict[str, Any], market: Market, engine: AsyncEngine
+) -> None:
+    trunk = {
+        "name": "t",
+        "carrier_name": "c",
+        "registrar_uri": "sip:sip.example.com",
+        "username": "me",
+        "password": "canary-of-a-trunk",
+    }
+    await machine.make("/trunks", trunk)
+    assert (await put(machine, {**endpoint, "budget_per_minute": 9}))[0] == 200
+    await machine.ask("POST", f"/ping-endpoints/{market.chosen_id}/test", {"deadline_ms": 50})
+    canaries = (SECRET, KEY, trunk["password"])
+    spelled = [one for canary in canaries for one in (canary, canary.encode().hex())]
+    looked_at = 0
+    async with engine.connect() as connection:
+        for table in tables.metadata.sorted_tables:
+            for row in await connection.scalars(text(f'SELECT t::text FROM "{table.name}" t')):
+                looked_at += 1
+                assert not [one for one in spelled if one in row], table.name
+    assert looked_at > 20
