@@ -13,6 +13,7 @@ from web.audit import Actor, write_audit
 from web.auth import digest_of
 from web.authority import Act, NotAllowed
 from web.keys import Role, User
+from web.queries import keep_session
 from web.tokens import queries
 from web.tokens.queries import Token
 
@@ -86,6 +87,8 @@ async def make_token(
     expires_at = None if lifetime_days is None else now + timedelta(days=lifetime_days)
     scopes = sorted(set(scopes))
     async with engine.begin() as connection:
+        if actor.holder is not None and not await keep_session(connection, actor.holder):
+            return NotAllowed.CONFIRM
         if await queries.count_tokens(connection, owner.user_id) >= TOKENS_PER_USER_MAXIMUM:
             return TokenRefusal.MANY
         token_id = await queries.insert_token(

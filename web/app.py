@@ -45,7 +45,7 @@ from web.second_factor.vault import VAULT, Vault
 from web.session_rules import SESSION_RULES, SessionRules
 from web.softphone.line import SoftphoneLine
 from web.softphone.setup import add_softphone
-from web.visitors import WEB_URL
+from web.visitors import WEB_URL, hand_renewed_session
 
 # The largest form of ours is a sign-in.
 REQUEST_BYTES_MAXIMUM = 64 * 1024
@@ -112,7 +112,7 @@ def make_app(
     Without a `data_secret`, second factors are sealed under one that is gone with the application.
     """
     app = web.Application(
-        middlewares=[errors_as_pages, refuse_foreign_posts],
+        middlewares=[errors_as_pages, refuse_foreign_posts, hand_renewed_session],
         client_max_size=REQUEST_BYTES_MAXIMUM,
     )
     app[ENGINE] = engine

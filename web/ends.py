@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from web import queries
 from web.challenge_queries import delete_challenges_of
-from web.links.queries import close_links_of
+from web.links.queries import close_links_by, close_links_of
 from web.passkeys.queries import delete_passkeys_of
 from web.tokens.queries import revoke_tokens_of
 
@@ -28,6 +28,9 @@ async def end_everything(
 ) -> Ended:
     """End a person's sessions (but the one of this digest), tokens, passkeys, links and what they have begun.
 
+    Links they made for others end too where those open the house. Sessions go first: whoever makes something with one
+    keeps it until that is committed, and it is seen here then.
+
     The second factor of an app stays: it opens nothing by itself.
     """
     ended = Ended(
@@ -36,5 +39,7 @@ async def end_everything(
         passkeys=await delete_passkeys_of(connection, user_id),
     )
     await close_links_of(connection, user_id, now)
+    # A thief may have made them.
+    await close_links_by(connection, user_id, now)
     await delete_challenges_of(connection, user_id)
     return ended

@@ -9,10 +9,10 @@ from aiohttp import web
 
 from web import auth
 from web.audit import Actor
-from web.auth import SESSION_LIFETIME, Visitor
+from web.auth import SESSION_LIFETIME, SignedIn, Visitor
 from web.authority import Credential, credential_of_session
-from web.keys import ENGINE, SESSION, USER
-from web.middleware import SESSION_COOKIE
+from web.keys import ENGINE, NEW_TOKEN, SESSION, USER, Session
+from web.middleware import SESSION_COOKIE, Handler
 from web.proxies import client_address, is_secure, scheme_of
 from web.session_rules import SESSION_RULES
 
@@ -42,6 +42,35 @@ async def let_in(request: web.Request, response: web.StreamResponse, token: str)
     if old:
         await auth.sign_out(request.app[ENGINE], old)
     await auth.apply_rules(request.app[ENGINE], token, request.app[SESSION_RULES], datetime.now(UTC))
+    _set_cookie(request, response, token)
+
+
+async def look_again(request: web.Request, renewed: SignedIn) -> None:
+    """Go on with a session that was renewed, as it is now; the answer brings the browser its new token."""
+    found = await auth.session_of(
+        request.app[ENGINE], renewed.token, datetime.now(UTC), rules=request.app[SESSION_RULES]
+    )
+    if found is not None:
+        request[SESSION], request[NEW_TOKEN] = found.session, renewed.token
+
+
+@web.middleware
+async def hand_renewed_session(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Bring the browser the new token of a session that was renewed on the way."""
+    try:
+        response = await handler(request)
+    except auth.SessionEnded as ended:
+        raise web.HTTPSeeOther("/sign-in") from ended
+    except web.HTTPException as leads_on:
+        if NEW_TOKEN in request:
+            _set_cookie(request, leads_on, request[NEW_TOKEN])
+        raise
+    if NEW_TOKEN in request:
+        _set_cookie(request, response, request[NEW_TOKEN])
+    return response
+
+
+def _set_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:
     response.set_cookie(
         SESSION_COOKIE,
         token,
@@ -54,7 +83,7 @@ async def let_in(request: web.Request, response: web.StreamResponse, token: str)
 
 def credential_of(request: web.Request, now: datetime) -> Credential:
     """Return by what this request asks: without a session it was a token."""
-    session = request.get(SESSION)
+    session: Session | None = request.get(SESSION)
     if session is None:
         return Credential.TOKEN
     return credential_of_session(verified_at=session.verified_at, factor_at=session.factor_at, now=now)
@@ -69,7 +98,7 @@ def actor_of(request: web.Request) -> Actor:
 
 def holder_of(request: web.Request) -> bytes:
     """Return the digest of the session or the token that this request came with."""
-    session = request.get(SESSION)
+    session: Session | None = request.get(SESSION)
     if session is not None:
         return session.token_digest
     return auth.digest_of(request.headers.get("Authorization", "").partition(" ")[2].strip())

@@ -41,7 +41,7 @@ async def test_a_passkey_a_second_factor_and_a_token(site: TestServer) -> None:
         await page.get_by_label("Name of the passkey My laptop").fill("Blue key")
         await page.get_by_role("button", name="Rename the passkey My laptop").click()
         await expect(page.get_by_label("Name of the passkey Blue key")).to_be_visible()
-        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_role("button", name="Sign out", exact=True).click()
         await visit.go("/sign-in?next=/account")
         assert await visit.axe_violations() == []
         await page.get_by_role("button", name="Sign in with a passkey").click()
@@ -64,7 +64,7 @@ async def test_a_passkey_a_second_factor_and_a_token(site: TestServer) -> None:
         recovery = await codes.first.inner_text()
         assert await visit.axe_violations() == []
         await visit.picture("recovery-codes")
-        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_role("button", name="Sign out", exact=True).click()
         await page.get_by_label("E-mail address").fill(EMAIL)
         await page.get_by_label("Password").fill(PASSWORD)
         await page.get_by_role("button", name="Sign in", exact=True).click()
