@@ -8,6 +8,8 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from web import queries
+from web.audit import Actor
+from web.authority import Credential
 from web.challenge_queries import delete_challenges_of
 from web.links.queries import close_links_by, close_links_of
 from web.passkeys.queries import delete_passkeys_of
@@ -43,3 +45,13 @@ async def end_everything(
     await close_links_by(connection, user_id, now)
     await delete_challenges_of(connection, user_id)
     return ended
+
+
+async def is_still_in(connection: AsyncConnection, actor: Actor) -> bool:
+    """Tell whether the session somebody asks with is still open, and keep it so until this transaction ends.
+
+    Without it, what opens a way in could be made while all of its maker's ends, and outlive that.
+    """
+    if actor.holder is None or actor.credential is Credential.TOKEN:
+        return True
+    return await queries.keep_session(connection, actor.holder)
