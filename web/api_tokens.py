@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from web.audit import Actor, write_audit
 from web.auth import digest_of
 from web.authority import Act, NotAllowed
+from web.ends import is_still_in
 from web.keys import Role, User
 from web.tokens import queries
 from web.tokens.queries import Token
@@ -86,6 +87,8 @@ async def make_token(
     expires_at = None if lifetime_days is None else now + timedelta(days=lifetime_days)
     scopes = sorted(set(scopes))
     async with engine.begin() as connection:
+        if not await is_still_in(connection, actor):
+            return NotAllowed.CONFIRM
         if await queries.count_tokens(connection, owner.user_id) >= TOKENS_PER_USER_MAXIMUM:
             return TokenRefusal.MANY
         token_id = await queries.insert_token(

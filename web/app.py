@@ -51,7 +51,7 @@ from web.serving import SHUTDOWN_SECONDS, bodies_in_time, serve_app
 from web.session_rules import SESSION_RULES, SessionRules
 from web.softphone.line import SoftphoneLine
 from web.softphone.setup import add_softphone
-from web.visitors import WEB_URL
+from web.visitors import WEB_URL, hand_renewed_session
 
 # The largest form of ours is a sign-in.
 REQUEST_BYTES_MAXIMUM = 64 * 1024
@@ -121,6 +121,7 @@ def make_app(
             refuse_plain_http,
             bodies_in_time,
             refuse_foreign_posts,
+            hand_renewed_session,
         ],
         client_max_size=REQUEST_BYTES_MAXIMUM,
     )

@@ -74,6 +74,10 @@ class UserCreated:
     user_id: int
 
 
+class SessionEnded(Exception):
+    """The session was ended while it was used."""
+
+
 class UserRefusal(StrEnum):
     """Why a user was not made."""
 
@@ -285,6 +289,22 @@ async def open_session(
         ref=user.user_id,
         after={"how": how, "address": visitor.address},
     )
+    return SignedIn(token=token)
+
+
+async def renew_session(
+    connection: AsyncConnection, token_digest: bytes, *, with_factor: bool, now: datetime
+) -> SignedIn:
+    """Note that a session's owner has shown who they are, by a second factor too if so.
+
+    It gets another token: whoever holds a copy of the old one gains nothing by it, and is out. Raises SessionEnded,
+    which undoes the caller's transaction: what is made as all of a person ends must not outlive it.
+    """
+    token = secrets.token_urlsafe(32)
+    if not await queries.note_verified(
+        connection, token_digest, digest_of(token), with_factor=with_factor, now=now
+    ):
+        raise SessionEnded
     return SignedIn(token=token)
 
 

@@ -2,7 +2,8 @@
 
 A token of an API never reaches into the house's own people, nor anybody's second factor. A session that has not been
 confirmed for a while does what is safe and what concerns people outside the house. Everything that opens a way in wants
-the password or a second factor of now, and another person's second factor wants one's own.
+the password or a second factor of now, and another person's second factor wants one's own. What is not here, such as to
+end one's own sessions, whoever is signed in may do.
 """
 
 from __future__ import annotations
@@ -39,7 +40,6 @@ class Credential(StrEnum):
 class Act(StrEnum):
     """What can be done about somebody. Those of `OWN` are about oneself."""
 
-    READ = auto()
     INVITE = auto()
     CHANGE = auto()
     """Name, role, whose person it is; looked at for the role of before and the role of after."""
@@ -58,8 +58,6 @@ class Act(StrEnum):
     """A second factor or a passkey, by who has neither."""
     CHANGE_FACTORS = auto()
     """Add one, take one away or make recovery codes, by who has a factor or a passkey."""
-    END_OWN = auto()
-    """End one's own sessions, revoke one's own tokens."""
 
 
 class NotAllowed(StrEnum):
@@ -91,18 +89,11 @@ class Rule:
         }[credential]
 
 
-def _own(*, token: bool = False, stale: bool = False, password: bool = False) -> Rule:
-    return Rule(
-        by=EVERYBODY,
-        own=True,
-        token=EVERYBODY if token else NOBODY,
-        stale=EVERYBODY if stale else NOBODY,
-        password=EVERYBODY if password else NOBODY,
-    )
+def _own(*, password: bool = False) -> Rule:
+    return Rule(by=EVERYBODY, own=True, password=EVERYBODY if password else NOBODY)
 
 
 RULES: Mapping[Act, Rule] = {
-    Act.READ: Rule(token=EVERYBODY, stale=EVERYBODY, password=EVERYBODY),
     Act.INVITE: Rule(token=OUTSIDE, stale=OUTSIDE, password=EVERYBODY),
     Act.CHANGE: Rule(token=OUTSIDE, stale=OUTSIDE, password=EVERYBODY),
     Act.MAKE_INVITATION: Rule(token=OUTSIDE, stale=OUTSIDE, password=EVERYBODY),
@@ -115,7 +106,6 @@ RULES: Mapping[Act, Rule] = {
     Act.MAKE_TOKEN: _own(password=True),
     Act.ADD_FIRST_FACTOR: _own(password=True),
     Act.CHANGE_FACTORS: _own(),
-    Act.END_OWN: _own(token=True, stale=True, password=True),
 }
 OWN = frozenset(act for act, rule in RULES.items() if rule.own)
 

@@ -8,8 +8,10 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from web import queries
+from web.audit import Actor
+from web.authority import Credential
 from web.challenge_queries import delete_challenges_of
-from web.links.queries import close_links_of
+from web.links.queries import close_links_by, close_links_of
 from web.passkeys.queries import delete_passkeys_of
 from web.tokens.queries import revoke_tokens_of
 
@@ -28,6 +30,9 @@ async def end_everything(
 ) -> Ended:
     """End a person's sessions (but the one of this digest), tokens, passkeys, links and what they have begun.
 
+    Links they made for others end too where those open the house. Sessions go first: whoever makes something with one
+    keeps it until that is committed, and it is seen here then.
+
     The second factor of an app stays: it opens nothing by itself.
     """
     ended = Ended(
@@ -36,5 +41,17 @@ async def end_everything(
         passkeys=await delete_passkeys_of(connection, user_id),
     )
     await close_links_of(connection, user_id, now)
+    # A thief may have made them.
+    await close_links_by(connection, user_id, now)
     await delete_challenges_of(connection, user_id)
     return ended
+
+
+async def is_still_in(connection: AsyncConnection, actor: Actor) -> bool:
+    """Tell whether the session somebody asks with is still open, and keep it so until this transaction ends.
+
+    Without it, what opens a way in could be made while all of its maker's ends, and outlive that.
+    """
+    if actor.holder is None or actor.credential is Credential.TOKEN:
+        return True
+    return await queries.keep_session(connection, actor.holder)

@@ -99,6 +99,8 @@ HOUSE_NAME: web.AppKey[str] = web.AppKey("house_name", str)
 USER: web.RequestKey[User] = web.RequestKey("user", User)
 SESSION: web.RequestKey[Session] = web.RequestKey("session", Session)
 """Set beside USER when a session asks, and not when a token does."""
+NEW_TOKEN: web.RequestKey[str] = web.RequestKey("new_token", str)
+"""The token of a session that was renewed meanwhile: the answer brings it to the browser."""
 FACTOR_DUE: web.RequestKey[datetime | None] = web.RequestKey("factor_due")
 """Until when whoever asks has to set up a second factor; None: they have one, or need none."""
 MICROPHONE: web.RequestKey[bool] = web.RequestKey("microphone", bool)

@@ -203,9 +203,10 @@ def only(*roles: Role, before_factor: bool = False) -> Callable[[Handler], Handl
             if user.role not in roles:
                 raise web.HTTPForbidden
             rules, session = request.app[SESSION_RULES], request[SESSION]
-            if not before_factor and rules.lacks_factor(session, datetime.now(UTC)):
+            if not rules.lacks_factor(session, datetime.now(UTC)):
+                request[FACTOR_DUE] = rules.factor_due(session)
+            elif not before_factor:
                 return _ask_for_factor(request)
-            request[FACTOR_DUE] = rules.factor_due(session)
             return await handler(request)
 
         # Read by the test of every route for every role.

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,9 +32,10 @@ log = logging.getLogger(__name__)
 class OpenStream:
     """One of them. `outlives_idling`: somebody talks, who need not click meanwhile."""
 
+    session_id: UUID | None
+    """None: a token opened it, of `digest`. A session keeps its id when it is renewed."""
     digest: bytes
     role: Role
-    is_token: bool
     outlives_idling: bool
     end: Callable[[], object]
 
@@ -51,10 +53,11 @@ class OpenStreams:
         self, request: web.Request, end: Callable[[], object], *, outlives_idling: bool = False
     ) -> AsyncIterator[None]:
         """While it lasts, `end` is called once whoever asked may not ask any more."""
+        session = request.get(SESSION)
         stream = OpenStream(
+            session_id=None if session is None else session.session_id,
             digest=holder_of(request),
             role=request[USER].role,
-            is_token=SESSION not in request,
             outlives_idling=outlives_idling,
             end=end,
         )
@@ -78,12 +81,13 @@ class OpenStreams:
         """End what has lost its session or token, or whose owner has another role now."""
         looked_at = list(self._open)
         async with self._engine.connect() as connection:
-            sessions = await open_sessions(
-                connection, [one.digest for one in looked_at if not one.is_token], now
-            )
-            tokens = await open_tokens(connection, [one.digest for one in looked_at if one.is_token], now)
+            ids = [stream.session_id for stream in looked_at if stream.session_id is not None]
+            sessions = await open_sessions(connection, ids, now)
+            digests = [stream.digest for stream in looked_at if stream.session_id is None]
+            tokens = await open_tokens(connection, digests, now)
         for stream in looked_at:
-            holder = (tokens if stream.is_token else sessions).get(stream.digest)
+            by_session = None if stream.session_id is None else sessions.get(stream.session_id)
+            holder = by_session or tokens.get(stream.digest)
             if (
                 holder is None
                 or holder.role != stream.role

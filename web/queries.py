@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Executable, case, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.tables import counters, passkeys, users, web_sessions
+from store.tables import counters, dial_codes, passkeys, users, web_sessions
 from web.keys import EDITORS, Role, Session, User
 from web.sign_in_limits import COUNTER_PREFIX, FORGOTTEN_AFTER, Count, Limit, seconds_to_wait
 
@@ -166,22 +167,22 @@ class Holder:
 
 
 async def open_sessions(
-    connection: AsyncConnection, digests: Sequence[bytes], now: datetime
-) -> dict[bytes, Holder]:
+    connection: AsyncConnection, ids: Sequence[UUID], now: datetime
+) -> dict[UUID, Holder]:
     """Return those of these sessions that are good, idle ones too."""
-    if not digests:
+    if not ids:
         return {}
     statement = (
-        select(web_sessions.c.token_digest, users.c.role, is_open_session(now).label("is_used"))
+        select(web_sessions.c.id, users.c.role, is_open_session(now).label("is_used"))
         .join(users, users.c.id == web_sessions.c.user_id)
         .where(
-            web_sessions.c.token_digest.in_(set(digests)),
+            web_sessions.c.id.in_(set(ids)),
             web_sessions.c.expires_at > now,
             users.c.disabled_at.is_(None),
         )
     )
     rows = await connection.execute(statement)
-    return {row.token_digest: Holder(role=Role(row.role), is_idle=not row.is_used) for row in rows}
+    return {row.id: Holder(role=Role(row.role), is_idle=not row.is_used) for row in rows}
 
 
 def is_open_session(now: datetime) -> ColumnElement[bool]:
@@ -202,14 +203,28 @@ async def note_seen(
 
 
 async def note_verified(
-    connection: AsyncConnection, token_digest: bytes, *, with_factor: bool, now: datetime
-) -> None:
-    """Note that a session's owner has shown who they are."""
-    await connection.execute(
+    connection: AsyncConnection, token_digest: bytes, new_digest: bytes, *, with_factor: bool, now: datetime
+) -> bool:
+    """Note that a session's owner has shown who they are, and give it another token. False: it has ended."""
+    changed = await connection.execute(
         update(web_sessions)
         .where(web_sessions.c.token_digest == token_digest)
-        .values(verified_at=now, **({"factor_at": now} if with_factor else {}))
+        .values(token_digest=new_digest, verified_at=now, **({"factor_at": now} if with_factor else {}))
     )
+    await connection.execute(
+        update(dial_codes).where(dial_codes.c.holder_digest == token_digest).values(holder_digest=new_digest)
+    )
+    return changed.rowcount > 0
+
+
+async def keep_session(connection: AsyncConnection, token_digest: bytes) -> bool:
+    """Keep a session from being ended until this transaction ends. False: it has ended already."""
+    statement = (
+        select(web_sessions.c.id)
+        .where(web_sessions.c.token_digest == token_digest)
+        .with_for_update(read=True)
+    )
+    return (await connection.execute(statement)).one_or_none() is not None
 
 
 async def insert_session(

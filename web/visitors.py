@@ -9,12 +9,12 @@ from aiohttp import web
 
 from web import auth, queries
 from web.audit import Actor
-from web.auth import SESSION_LIFETIME, Visitor
+from web.auth import SESSION_LIFETIME, SignedIn, Visitor
 from web.authority import Credential, credential_of_session
 from web.cookies import drop_cookie, read_cookie, set_cookie
-from web.keys import ENGINE, SESSION, USER, Session
+from web.keys import ENGINE, NEW_TOKEN, SESSION, USER, Session
 from web.known_devices import DEVICE_COOKIE, DEVICE_LIFETIME, DEVICES, KnownDevice
-from web.middleware import SESSION_COOKIE
+from web.middleware import SESSION_COOKIE, Handler
 from web.proxies import client_address, scheme_of
 from web.session_rules import SESSION_RULES
 
@@ -52,8 +52,7 @@ async def let_in(request: web.Request, response: web.StreamResponse, token: str)
     if old:
         await auth.sign_out(request.app[ENGINE], old)
     await auth.apply_rules(request.app[ENGINE], token, request.app[SESSION_RULES], datetime.now(UTC))
-    lifetime = int(SESSION_LIFETIME.total_seconds())
-    set_cookie(request, response, SESSION_COOKIE, token, lifetime_seconds=lifetime)
+    _set_session(request, response, token)
     async with request.app[ENGINE].connect() as connection:
         found = await queries.user_by_session(connection, auth.digest_of(token), datetime.now(UTC))
     if found is not None:
@@ -73,9 +72,39 @@ async def remember_device(request: web.Request, response: web.StreamResponse, us
     set_cookie(request, response, DEVICE_COOKIE, device, lifetime_seconds=lifetime)
 
 
+async def look_again(request: web.Request, renewed: SignedIn) -> None:
+    """Go on with a session that was renewed, as it is now; the answer brings the browser its new token."""
+    found = await auth.session_of(
+        request.app[ENGINE], renewed.token, datetime.now(UTC), rules=request.app[SESSION_RULES]
+    )
+    if found is not None:
+        request[SESSION], request[NEW_TOKEN] = found.session, renewed.token
+
+
+@web.middleware
+async def hand_renewed_session(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Bring the browser the new token of a session that was renewed on the way."""
+    try:
+        response = await handler(request)
+    except auth.SessionEnded as ended:
+        raise web.HTTPSeeOther("/sign-in") from ended
+    except web.HTTPException as leads_on:
+        if NEW_TOKEN in request:
+            _set_session(request, leads_on, request[NEW_TOKEN])
+        raise
+    if NEW_TOKEN in request:
+        _set_session(request, response, request[NEW_TOKEN])
+    return response
+
+
+def _set_session(request: web.Request, response: web.StreamResponse, token: str) -> None:
+    lifetime = int(SESSION_LIFETIME.total_seconds())
+    set_cookie(request, response, SESSION_COOKIE, token, lifetime_seconds=lifetime)
+
+
 def credential_of(request: web.Request, now: datetime) -> Credential:
     """Return by what this request asks: without a session it was a token."""
-    session = request.get(SESSION)
+    session: Session | None = request.get(SESSION)
     if session is None:
         return Credential.TOKEN
     return credential_of_session(verified_at=session.verified_at, factor_at=session.factor_at, now=now)

@@ -249,6 +249,24 @@ async def test_a_decision_of_survival_about_the_same_attempt_is_kept(
     assert len(await _rows(engine, "SELECT 1 FROM rejections")) == 2
 
 
+async def test_answers_of_yesterday_are_forgotten_whoever_asked(engine: AsyncEngine, worker: Worker) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("INSERT INTO users (email, password_hash, role) VALUES ('ada@example.com', '', 'admin')")
+        )
+        await connection.execute(
+            text(
+                "INSERT INTO api_answers (user_id, key, request_digest, created_at)"
+                " SELECT id, key, '', now() - age FROM users,"
+                " (VALUES ('old', interval '25 hours'), ('new', interval '1 hour')) AS answers (key, age)"
+            )
+        )
+    await worker.tidy()
+    async with engine.connect() as connection:
+        kept = (await connection.execute(text("SELECT key FROM api_answers"))).scalars().all()
+    assert kept == ["new"]
+
+
 async def test_a_renamed_file_is_read_to_its_end_and_dropped(
     engine: AsyncEngine, worker: Worker, files: NodeFiles, market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,6 @@ NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 # Whom an admin reaches by token, stale session, password and second factor:
 # a admin, m manager, n analyst, b buyer, p publisher.
 REACH: Mapping[Act, str] = {
-    Act.READ: "amnbp amnbp amnbp amnbp",
     Act.INVITE: "bp bp amnbp amnbp",
     Act.CHANGE: "bp bp amnbp amnbp",
     Act.MAKE_INVITATION: "bp bp amnbp amnbp",
@@ -44,7 +43,6 @@ OWN_ACTS: Mapping[Act, set[Credential]] = {
     Act.MAKE_TOKEN: {Credential.PASSWORD, Credential.FACTOR},
     Act.ADD_FIRST_FACTOR: {Credential.PASSWORD, Credential.FACTOR},
     Act.CHANGE_FACTORS: {Credential.FACTOR},
-    Act.END_OWN: set(Credential),
 }
 LETTERS = {"a": Role.ADMIN, "m": Role.MANAGER, "n": Role.ANALYST, "b": Role.BUYER, "p": Role.PUBLISHER}
 
@@ -70,7 +68,7 @@ def test_a_stronger_credential_does_all_that_a_weaker_session_does() -> None:
     for rule in RULES.values():
         for weaker, stronger in pairwise([Credential.STALE, Credential.PASSWORD, Credential.FACTOR]):
             assert rule.reach(weaker) <= rule.reach(stronger)
-        assert rule.reach(Credential.TOKEN) <= rule.reach(Credential.PASSWORD) or rule is RULES[Act.READ]
+        assert rule.reach(Credential.TOKEN) <= rule.reach(Credential.PASSWORD)
 
 
 def test_a_refusal_says_the_way_that_works() -> None:
@@ -103,6 +101,6 @@ def test_a_session_is_worth_what_was_shown_within_ten_minutes(
 
 
 def test_an_actor_who_says_nothing_is_worth_little_and_the_command_line_everything() -> None:
-    assert Actor(user=None).may_not(Act.READ, Role.BUYER) is NotAllowed.NOT_YOURS
+    assert Actor(user=None).may_not(Act.SIGN_OUT, Role.BUYER) is NotAllowed.NOT_YOURS
     command = Actor(user=None, via=Via.COMMAND, name="tollbridge user link")
     assert all(command.may_not(act, role) is None for act, role in product(Act, Role))

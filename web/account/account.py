@@ -14,10 +14,12 @@ from web.audit import Actor, write_audit
 from web.auth import (
     LONGEST_WAIT_MINUTES,
     NAME_LENGTH_MAXIMUM,
+    SignedIn,
     SignInRefusal,
     Visitor,
     confirm_password,
     is_name,
+    renew_session,
 )
 from web.ends import end_everything
 from web.keys import User
@@ -68,7 +70,7 @@ async def change_password(
     own_session_digest: bytes,
     visitor: Visitor,
     now: datetime,
-) -> AccountRefusal | PasswordRefusal | None:
+) -> SignedIn | AccountRefusal | PasswordRefusal:
     """Change one's password. All else that was open of theirs ends: other sessions, tokens, passkeys, links."""
     if refusal := refusal_of_password(new, about=(user.email, user.name)):
         return refusal
@@ -84,4 +86,4 @@ async def change_password(
         await write_audit(
             connection, actor, action="change_password", kind="users", ref=user.user_id, after=asdict(ended)
         )
-    return None
+        return await renew_session(connection, own_session_digest, with_factor=False, now=now)

@@ -12,13 +12,14 @@ from webauthn.helpers import bytes_to_base64url
 from web.account import sessions
 from web.account.account import AccountRefusal, change_password, rename
 from web.account.sessions import end_other_sessions, end_session, sessions_of
+from web.auth import SignedIn
 from web.keys import ENGINE, USER
 from web.pages import render
 from web.passkeys.keys import passkeys_of
 from web.password_rules import PasswordRefusal
 from web.second_factor.factor import factor_of, is_lost
 from web.second_factor.vault import VAULT
-from web.visitors import actor_of, left, session_digest, visitor_of
+from web.visitors import actor_of, left, look_again, session_digest, visitor_of
 
 SAID = {
     "name": "Saved.",
@@ -49,7 +50,7 @@ async def submit_name(request: web.Request) -> web.StreamResponse:
 async def submit_password(request: web.Request) -> web.StreamResponse:
     form = await request.post()
     user = request[USER]
-    refusal = await change_password(
+    result = await change_password(
         request.app[ENGINE],
         actor_of(request),
         user,
@@ -60,9 +61,10 @@ async def submit_password(request: web.Request) -> web.StreamResponse:
         visitor=visitor_of(request),
         now=datetime.now(UTC),
     )
-    if refusal is None:
-        raise web.HTTPSeeOther("/account?done=password")
-    return await account_page(request, refusals={"password": refusal})
+    if not isinstance(result, SignedIn):
+        return await account_page(request, refusals={"password": result})
+    await look_again(request, result)
+    raise web.HTTPSeeOther("/account?done=password")
 
 
 async def end_one(request: web.Request) -> web.StreamResponse:

@@ -8,8 +8,14 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from web import queries
-from web.auth import LONGEST_WAIT_MINUTES, SignInRefusal, Visitor, confirm_password
+from web.auth import (
+    LONGEST_WAIT_MINUTES,
+    SignedIn,
+    SignInRefusal,
+    Visitor,
+    confirm_password,
+    renew_session,
+)
 from web.keys import Session, User
 from web.passkeys.keys import PasskeyRefusal, Site, prove_passkey
 from web.second_factor.factor import CodeRefusal, check_code
@@ -36,8 +42,8 @@ async def confirm_by_password(
     code: str,
     visitor: Visitor,
     now: datetime,
-) -> ConfirmRefusal | CodeRefusal | None:
-    """Note on the session that its owner gave the password, and the code when they have an app. None: it was right."""
+) -> SignedIn | ConfirmRefusal | CodeRefusal:
+    """Note on the session that its owner gave the password, and the code when they have an app; it is renewed."""
     refusal = await confirm_password(engine, user, password, visitor, now)
     if refusal is not None:
         return ConfirmRefusal.LOCKED_OUT if refusal is SignInRefusal.LOCKED_OUT else ConfirmRefusal.WRONG
@@ -46,8 +52,7 @@ async def confirm_by_password(
         if wrong is not None:
             return wrong
     async with engine.begin() as connection:
-        await queries.note_verified(connection, session.token_digest, with_factor=session.has_app, now=now)
-    return None
+        return await renew_session(connection, session.token_digest, with_factor=session.has_app, now=now)
 
 
 async def confirm_by_passkey(
@@ -59,13 +64,12 @@ async def confirm_by_passkey(
     token: str,
     credential: dict[str, Any],
     now: datetime,
-) -> PasskeyRefusal | None:
-    """Note on the session that its owner used a passkey of theirs. None: it was right."""
+) -> SignedIn | PasskeyRefusal:
+    """Note on the session that its owner used a passkey of theirs; it is renewed."""
     async with engine.begin() as connection:
         proved = await prove_passkey(connection, site, token=token, credential=credential, now=now)
         if isinstance(proved, PasskeyRefusal):
             return proved
         if proved.user_id != user.user_id:
             return PasskeyRefusal.WRONG
-        await queries.note_verified(connection, session.token_digest, with_factor=True, now=now)
-    return None
+        return await renew_session(connection, session.token_digest, with_factor=True, now=now)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from aiohttp import web
 
 from web.addresses import own_path
+from web.auth import SignedIn
 from web.authority import Act, NotAllowed
 from web.confirm.confirm import ConfirmRefusal, confirm_by_passkey, confirm_by_password
 from web.keys import ENGINE, SESSION, USER
@@ -17,7 +17,7 @@ from web.passkeys.answers import credential_in, json_of, said, text_in
 from web.passkeys.keys import PasskeyRefusal, ask_to_sign_in, site_of
 from web.second_factor.factor import CodeRefusal
 from web.second_factor.vault import VAULT
-from web.visitors import actor_of, visitor_of
+from web.visitors import actor_of, look_again, visitor_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PASSWORD, CODE = "confirm_password", "confirm_code"
@@ -62,7 +62,7 @@ async def ask_passkey(request: web.Request) -> web.StreamResponse:
 
 async def submit_passkey(request: web.Request) -> web.StreamResponse:
     body = await json_of(request)
-    refusal = await confirm_by_passkey(
+    result = await confirm_by_passkey(
         request.app[ENGINE],
         site_of(request),
         request[USER],
@@ -71,8 +71,9 @@ async def submit_passkey(request: web.Request) -> web.StreamResponse:
         credential=credential_in(body),
         now=datetime.now(UTC),
     )
-    if isinstance(refusal, PasskeyRefusal):
-        return said(refusal)
+    if isinstance(result, PasskeyRefusal):
+        return said(result)
+    await look_again(request, result)
     return web.json_response({"location": own_path(text_in(body, "next"))})
 
 
@@ -93,21 +94,21 @@ def may_not_change_factors(request: web.Request) -> NotAllowed | None:
 
 async def _confirm(request: web.Request) -> ConfirmRefusal | CodeRefusal | None:
     """Look at the password and code of a form; what they are worth counts from now on."""
-    form, now, session = await request.post(), datetime.now(UTC), request[SESSION]
-    refusal = await confirm_by_password(
+    form = await request.post()
+    result = await confirm_by_password(
         request.app[ENGINE],
         request.app[VAULT],
         request[USER],
-        session,
+        request[SESSION],
         password=str(form.get(PASSWORD, "")),
         code=str(form.get(CODE, "")),
         visitor=visitor_of(request),
-        now=now,
+        now=datetime.now(UTC),
     )
-    if refusal is None:
-        factor_at = now if session.has_app else session.factor_at
-        request[SESSION] = replace(session, verified_at=now, factor_at=factor_at)
-    return refusal
+    if not isinstance(result, SignedIn):
+        return result
+    await look_again(request, result)
+    return None
 
 
 def _page(

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import user_links, users
-from web.keys import User
+from web.keys import HOUSE, User
 from web.queries import USER_COLUMNS, user_of_row
 
 
@@ -50,6 +50,20 @@ async def close_links_of(connection: AsyncConnection, user_id: int, now: datetim
     await connection.execute(
         update(user_links)
         .where(user_links.c.user_id == user_id, user_links.c.used_at.is_(None))
+        .values(used_at=now)
+    )
+
+
+async def close_links_by(connection: AsyncConnection, maker_id: int, now: datetime) -> None:
+    """Close what somebody handed on that opens the house: links for new passwords, and invitations into it."""
+    of_house = exists().where(users.c.id == user_links.c.user_id, users.c.role.in_(HOUSE))
+    await connection.execute(
+        update(user_links)
+        .where(
+            user_links.c.created_by == maker_id,
+            user_links.c.used_at.is_(None),
+            (user_links.c.kind == "reset") | of_house,
+        )
         .values(used_at=now)
     )
 

@@ -33,7 +33,7 @@ from webauthn.helpers.structs import (
 
 from web import queries as people
 from web.audit import Actor, write_audit
-from web.auth import SignedIn, Visitor, digest_of, open_session, too_many
+from web.auth import SignedIn, Visitor, digest_of, open_session, renew_session, too_many
 from web.challenge_queries import Challenge, Purpose, insert_challenge, take_challenge
 from web.keys import Session, User
 from web.links.queries import close_links_of
@@ -121,7 +121,7 @@ async def add_passkey(
     credential: dict[str, Any],
     name: str,
     now: datetime,
-) -> PasskeyRefusal | None:
+) -> SignedIn | PasskeyRefusal:
     """Keep the passkey a browser has made; who made it has shown a second factor in this session then."""
     name = name.strip()
     if not is_passkey_name(name):
@@ -155,11 +155,11 @@ async def add_passkey(
             return PasskeyRefusal.WRONG
         # A mailbox must not stand in for it from now on (web/links).
         await close_links_of(connection, user.user_id, now)
-        await people.note_verified(connection, session.token_digest, with_factor=True, now=now)
+        renewed = await renew_session(connection, session.token_digest, with_factor=True, now=now)
         await write_audit(
             connection, actor, action="add_passkey", kind="users", ref=user.user_id, after={"passkey": name}
         )
-    return None
+    return renewed
 
 
 async def ask_to_sign_in(

@@ -25,7 +25,7 @@ from web.passkeys.keys import (
     site_of,
 )
 from web.security_log import report
-from web.visitors import actor_of, let_in, visitor_of
+from web.visitors import actor_of, let_in, look_again, visitor_of
 
 CHOOSE = "/account#passkey-part"
 EVENTS = {
@@ -74,7 +74,7 @@ async def begin_adding(request: web.Request) -> web.StreamResponse:
 async def finish_adding(request: web.Request) -> web.StreamResponse:
     body, now = await json_of(request), datetime.now(UTC)
     user = request[USER]
-    refusal = await add_passkey(
+    result = await add_passkey(
         request.app[ENGINE],
         actor_of(request),
         user,
@@ -85,7 +85,10 @@ async def finish_adding(request: web.Request) -> web.StreamResponse:
         name=text_in(body, "name"),
         now=now,
     )
-    return web.json_response({"location": "/account?done=passkey"}) if refusal is None else said(refusal)
+    if isinstance(result, PasskeyRefusal):
+        return said(result)
+    await look_again(request, result)
+    return web.json_response({"location": "/account?done=passkey"})
 
 
 async def rename(request: web.Request) -> web.StreamResponse:

@@ -16,7 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from web import queries as people
 from web.audit import Actor, write_audit
-from web.auth import LONGEST_WAIT_MINUTES, SignedIn, Visitor, digest_of, forgive, open_session, too_many
+from web.auth import (
+    LONGEST_WAIT_MINUTES,
+    SignedIn,
+    Visitor,
+    digest_of,
+    forgive,
+    open_session,
+    renew_session,
+    too_many,
+)
 from web.challenge_queries import Purpose, insert_challenge, read_challenge, take_challenge
 from web.keys import User
 from web.second_factor import queries
@@ -51,9 +60,10 @@ class CodeRefusal(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class FactorSet:
-    """The recovery codes' one showing."""
+    """The recovery codes' one showing, and the session in which it was set up, renewed."""
 
     recovery_codes: Sequence[str]
+    renewed: SignedIn | None = None
 
 
 async def factor_of(engine: AsyncEngine, user: User) -> Factor:
@@ -186,9 +196,9 @@ async def finish_setup(
             recovery_digests=[digest_of_code(c) for c in codes],
         )
         await people.delete_sessions_of(connection, user.user_id, but=own_session_digest)
-        await people.note_verified(connection, own_session_digest, with_factor=True, now=now)
+        renewed = await renew_session(connection, own_session_digest, with_factor=True, now=now)
         await write_audit(connection, actor, action="add_second_factor", kind="users", ref=user.user_id)
-    return FactorSet(recovery_codes=codes)
+    return FactorSet(recovery_codes=codes, renewed=renewed)
 
 
 async def renew_recovery_codes(engine: AsyncEngine, actor: Actor, user: User) -> FactorSet | None:

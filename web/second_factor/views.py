@@ -23,7 +23,7 @@ from web.second_factor.factor import (
 )
 from web.second_factor.vault import VAULT
 from web.session_rules import SESSION_RULES
-from web.visitors import actor_of
+from web.visitors import actor_of, look_again
 
 
 async def begin(request: web.Request) -> web.StreamResponse:
@@ -78,6 +78,8 @@ async def finish(request: web.Request) -> web.StreamResponse:
         now=datetime.now(UTC),
     )
     if isinstance(result, FactorSet):
+        if result.renewed is not None:
+            await look_again(request, result.renewed)
         return render(
             request, "second_factor/recovery_codes.html", codes=result.recovery_codes, renewed=False
         )

@@ -14,7 +14,7 @@ from web.audit import Actor, write_audit
 from web.auth import NAME_LENGTH_MAXIMUM, UserRefusal, clean_email, is_name, refusal_of_person
 from web.authority import Act, NotAllowed
 from web.challenge_queries import delete_challenges_of
-from web.ends import Ended, end_everything
+from web.ends import Ended, end_everything, is_still_in
 from web.etags import Unchanged
 from web.keys import Role
 from web.links.links import INVITATION_LIFETIME, RESET_LIFETIME, LinkKind, make_link
@@ -88,6 +88,8 @@ async def invite(
     if forbidden := actor.may_not(Act.INVITE, belonging.role):
         return forbidden
     async with engine.begin() as connection:
+        if not await is_still_in(connection, actor):
+            return NotAllowed.CONFIRM
         if missing := await _missing(connection, belonging):
             return missing
         user_id = await door.insert_user(
@@ -216,6 +218,8 @@ async def make_person_link(
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
+        if not await is_still_in(connection, actor):
+            return NotAllowed.CONFIRM
         act = Act.MAKE_RESET if person.has_password else Act.MAKE_INVITATION
         if forbidden := actor.may_not(act, person.user.role):
             return forbidden

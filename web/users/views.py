@@ -14,7 +14,7 @@ from web.account.sessions import sessions_of
 from web.api_tokens import revoke_token, tokens_of
 from web.audit_log.queries import history_of
 from web.auth import UserRefusal
-from web.authority import NotAllowed
+from web.authority import Act, NotAllowed
 from web.confirm.views import confirm_page
 from web.ends import Ended
 from web.etags import ETAGS
@@ -197,6 +197,8 @@ async def _done_or_refused(
 
 async def revoke(request: web.Request) -> web.StreamResponse:
     person = await _person(request)
+    if why := actor_of(request).may_not(Act.REVOKE_TOKEN, person.user.role):
+        return await confirm_page(request, why)
     revoked = await revoke_token(
         request.app[ENGINE],
         actor_of(request),

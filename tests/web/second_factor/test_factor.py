@@ -11,7 +11,7 @@ import pyotp
 from aiohttp.test_utils import TestServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import audit_log, users, web_sessions
@@ -59,14 +59,25 @@ async def owner_of(engine: AsyncEngine, now: datetime = NOW) -> Owner:
     async with engine.connect() as connection:
         user_id = (await connection.execute(select(users.c.id))).scalar_one()
     user, before = User(user_id=user_id, email=EMAIL, role=Role.ADMIN), now - timedelta(hours=1)
+    async with engine.begin() as connection:
+        session = await auth.open_session(connection, user, HERE, before, how="password")
     token = await begin_setup(engine, VAULT, user, before)
     secret = await secret_of_setup(engine, VAULT, user, token, before)
     assert secret
     code = pyotp.TOTP(secret).at(before)
     done = await finish_setup(
-        engine, VAULT, Actor(user=user), user, token=token, code=code, own_session_digest=b"", now=before
+        engine,
+        VAULT,
+        Actor(user=user),
+        user,
+        token=token,
+        code=code,
+        own_session_digest=auth.digest_of(session.token),
+        now=before,
     )
     assert isinstance(done, FactorSet)
+    async with engine.begin() as connection:
+        await connection.execute(delete(web_sessions))
     return Owner(engine, secret, list(done.recovery_codes))
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiohttp import ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import api_tokens, passkeys, users, web_sessions
 from tests.web.conftest import EMAIL, PASSWORD, Client, open_client, sign_in
-from web.api_tokens import scopes_for
+from tests.web.users.test_users import link_on
+from web.api_tokens import make_token, scopes_for
 from web.audit import Actor
-from web.auth import UserCreated, create_user, digest_of, set_password
+from web.auth import UserCreated, Visitor, create_user, digest_of, open_session, renew_session, set_password
 from web.authority import RULES, Act, Credential
+from web.ends import end_everything
 from web.keys import Role, User
 from web.users.people import LinkMade, make_person_link
 
@@ -141,6 +147,59 @@ async def test_what_a_thief_had_before_opens_nothing_after(
         assert not (await connection.execute(select(func.count()).select_from(passkeys))).scalar_one()
 
 
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(delays=st.lists(st.floats(0, 0.02), min_size=3, max_size=3))
+async def test_what_is_made_at_the_moment_everything_ends_ends_too(
+    engine: AsyncEngine, site: TestServer, delays: list[float]
+) -> None:
+    """A thief's requests may be under way when the owner signs out everywhere."""
+    async with engine.connect() as connection:
+        known = (await connection.execute(select(users.c.id).where(users.c.role == "buyer"))).scalar()
+    person = await add_person(engine, Role.BUYER, with_factor=False) if known is None else None
+    user = person or User(user_id=int(known or 0), email="buyer-False@example.com", role=Role.BUYER)
+    now = datetime.now(UTC)
+    async with engine.begin() as connection:
+        session = await open_session(connection, user, Visitor(address="192.0.2.1"), now, how="password")
+    holder = digest_of(session.token)
+    actor = Actor(user=user, credential=Credential.PASSWORD, holder=holder)
+
+    async def make(delay: float) -> object:
+        await asyncio.sleep(delay)
+        scopes = ["read:account"]
+        return await make_token(engine, actor, user, name="Mine", scopes=scopes, lifetime_days=None, now=now)
+
+    async def renew(delay: float) -> object:
+        await asyncio.sleep(delay)
+        async with engine.begin() as connection:
+            return await renew_session(connection, holder, with_factor=True, now=now)
+
+    async def end(delay: float) -> None:
+        await asyncio.sleep(delay)
+        async with engine.begin() as connection:
+            await end_everything(connection, user.user_id, now)
+
+    await asyncio.gather(make(delays[0]), renew(delays[1]), end(delays[2]), return_exceptions=True)
+    async with engine.connect() as connection:
+        good = api_tokens.c.revoked_at.is_(None)
+        assert not (await connection.execute(select(api_tokens.c.id).where(good))).all()
+        assert not (await connection.execute(select(web_sessions.c.id))).all()
+
+
+async def test_links_a_thief_made_for_others_end_with_theirs(admin: Client, engine: AsyncEngine) -> None:
+    manager = await add_person(engine, Role.MANAGER)
+    paths = []
+    for path, form in (
+        (f"/users/{manager.user_id}/link", {}),
+        ("/users/new", {"email": "eve@example.com", "role": "admin"}),
+    ):
+        async with admin.post(path, data=form) as page:
+            paths.append(link_on(await page.text()))
+    assert await set_password(engine, EMAIL, NEW) is None
+    for path in paths:
+        async with admin.get(path) as page:
+            assert page.status == 410
+
+
 async def test_a_token_for_a_day_makes_none_that_lasts(admin: Client, engine: AsyncEngine) -> None:
     token = await add_token(engine, await admins_id(engine), Role.ADMIN)
     body = {"name": "For ever", "scopes": ["read:account"]}
@@ -176,6 +235,31 @@ async def test_a_session_left_alone_makes_no_way_in(admin: Client, engine: Async
         assert "shown this once" in await page.text()
     async with admin.post(f"/users/{person.user_id}/link") as page:
         assert "/link/" in await page.text()
+
+
+async def test_a_copied_cookie_is_worth_nothing_once_its_owner_confirms(
+    admin: Client, engine: AsyncEngine, site: TestServer
+) -> None:
+    """A thief does not gain by what the owner shows, and is out."""
+    base = site.make_url("/")
+    for path, form in (
+        ("/confirm", {"next": "/account", "confirm_password": PASSWORD}),
+        (
+            "/account/tokens",
+            {"name": "x", "days": "1", "scopes": "read:account", "confirm_password": PASSWORD},
+        ),
+        ("/account/password", {"old": PASSWORD, "new": NEW, "again": NEW}),
+    ):
+        thief = {name: cookie.value for name, cookie in admin.session.cookie_jar.filter_cookies(base).items()}
+        async with ClientSession(base, cookies=thief, cookie_jar=CookieJar(unsafe=True)) as stolen:
+            async with stolen.get("/api/v1/account") as answer:
+                assert answer.status == 200
+            async with admin.post(path, data=form) as page:
+                assert page.status == 200, path
+            async with admin.get("/api/v1/account") as answer:
+                assert answer.status == 200, path
+            async with stolen.get("/api/v1/account") as answer:
+                assert answer.status == 401, path
 
 
 async def test_nobody_takes_another_s_second_factor_without_one_of_their_own(
