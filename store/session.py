@@ -46,6 +46,8 @@ def open_engine(
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
+        # What is asked by, numbers of callers among it, does not stand in the log when the database refuses.
+        hide_parameters=True,
         connect_args=arguments | {"command_timeout": None} if patient else arguments,
         execution_options={_NAME: application_name},
     )

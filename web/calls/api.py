@@ -25,9 +25,9 @@ from web.api.operation import (
     not_found,
     refused,
 )
-from web.call.details import seen_inputs
 from web.call.facts import CallFacts
 from web.call.queries import read_call_facts
+from web.call.seen import seen_facts
 from web.call.suppose import what_if
 from web.call.views import send_recording
 from web.calls import queries, view_queries
@@ -131,7 +131,7 @@ async def list_calls(asked: Asked) -> Answered | Problem | web.StreamResponse:
 
 
 def _shown(line: CallLine, money: Money, viewer: Viewer) -> CallShown:
-    values = {**asdict(line), **asdict(money), "tags": dict(line.tags), "caller": viewer.caller(line.caller)}
+    values = {**asdict(line), **asdict(money), "tags": viewer.words(dict(line.tags)), "caller": viewer.caller(line.caller)}
     return CallShown(**values)
 
 
@@ -149,10 +149,7 @@ async def show_call(asked: Asked) -> Answered | Problem | web.StreamResponse:
 
 
 def _whole(facts: CallFacts, viewer: Viewer) -> dict[str, Any]:
-    whole = asdict(facts)
-    whole["call"]["caller"] = viewer.caller(facts.call.caller)
-    for shown, decision in zip(whole["decisions"], facts.decisions, strict=True):
-        shown["decision"] = {**decision.decision, "inputs": seen_inputs(decision.inputs, viewer)}
+    whole = asdict(seen_facts(facts, viewer))
     if not viewer.sees(Seen.RECORDINGS):
         whole["recordings"] = []
     return {

@@ -22,7 +22,7 @@ from web.money.wallets import read_amount
 from web.pages import render
 from web.portal.invoices import FORMATS, LINES_SHOWN, invoice_file, seen_by
 from web.portal.keyset import id_of, read_below
-from web.visibility import Field, viewer_of
+from web.visibility import Field, seen_answers, viewer_of
 
 PAGE_LENGTH = 50
 STATES = ("draft", "issued", "paid", "void")
@@ -184,6 +184,7 @@ async def _dispute(request: web.Request, *, status: int = 200, **more: Any) -> w
         dispute=found,
         viewer=viewer,
         hears=hears,
+        answers=seen_answers(found.evidence.get("answers") or [], viewer),
         recordings=recordings,
         **said,
     )

@@ -184,7 +184,9 @@ async def read_answers(connection: AsyncConnection, user: User, call_id: UUID) -
 async def read_own_tags(connection: AsyncConnection, user: User, call_id: UUID) -> Mapping[str, Any]:
     """Return what the publisher said of its call, and what the caller's answers made of it."""
     statement = select(calls.c.tags).where(calls.c.id == call_id, own_calls(user))
-    return (await connection.execute(statement)).scalar_one_or_none() or {}
+    tags = (await connection.execute(statement)).scalar_one_or_none() or {}
+    seen: Mapping[str, Any] = viewer_of(user).words(tags)
+    return seen
 
 
 async def read_own_legs(connection: AsyncConnection, user: User, call_id: UUID) -> Sequence[Any]:

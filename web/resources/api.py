@@ -23,6 +23,7 @@ from web.resources.catalogue import RESOURCES
 from web.resources.edit import Done, change, create, etag_of, remove, undo
 from web.resources.fields import Kind
 from web.resources.resource import Resource
+from web.visibility import viewer_of
 
 PAGE_LENGTH = 50
 
@@ -141,11 +142,12 @@ def _list(resource: Resource) -> Any:
                 return Problem(status=400, title="Cannot be right", fields=(BAD_CURSOR,))
         if "\x00" in query.q:
             return Problem(status=400, title="Cannot be right", detail="a text holds a NUL character")
+        viewer = viewer_of(asked.user)
         async with asked.engine.connect() as connection:
             rows = await queries.list_rows(
                 connection,
                 resource,
-                search=query.q,
+                search="" if resource.hides_from(viewer) else query.q,
                 after=after,  # type: ignore[arg-type]
                 where={
                     name: value for name in resource.filters if (value := getattr(query, name)) is not None
@@ -153,7 +155,7 @@ def _list(resource: Resource) -> Any:
                 limit=query.limit + 1,
             )
         shown, more = rows[: query.limit], len(rows) > query.limit
-        items = [{"id": row["id"], **resource.without_secrets(resource.values_of(row))} for row in shown]
+        items = [{"id": row["id"], **resource.seen_by(viewer, resource.values_of(row))} for row in shown]
         following = write_cursor([shown[-1]["sort_text"], shown[-1]["id"]]) if more else None
         return Answered(content={"items": items, "next": following})
 
@@ -167,7 +169,7 @@ def _get(resource: Resource) -> Any:
         if row is None:
             return not_found(resource.one)
         values = resource.values_of(row)
-        content = {"id": row["id"], **resource.without_secrets(values)}
+        content = {"id": row["id"], **resource.seen_by(viewer_of(asked.user), values)}
         return Answered(content=content, etag=etag_of(values))
 
     return handle

@@ -76,8 +76,10 @@ BLOCKED_CALLERS = Resource(
     table=blocked_callers,
     form=BlockedCallerForm,
     columns=("value", "kind", "campaign_id", "reason"),
-    sort="value",
+    # By key: a place in a list ordered by the numbers would tell a number.
+    sort="id",
     label="value",
+    numbers=("value",),
     search=("value", "reason"),
     filters=("kind", "campaign_id"),
     about="Their calls are answered by the campaign’s flow, but offered to nobody.",

@@ -8,7 +8,6 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from router.caller_lists import ListRefused
-from web.api.cursor import read_cursor, write_cursor
 from web.api.operation import (
     Answered,
     Asked,
@@ -29,8 +28,13 @@ from web.suppressions.lists import (
     NoBuyer,
     add_numbers,
     beginning_of,
+    number_at,
+    place_of,
     remove_number,
+    seen_rows,
 )
+from web.visibility import Field as Seen
+from web.visibility import viewer_of
 
 NUMBERS_MAXIMUM = 100_000
 PROBLEMS_MAXIMUM = 50
@@ -47,7 +51,7 @@ class SuppressedNumber(BaseModel):
 
 
 class NumbersQuery(Query):
-    begins: str = Field(default="", max_length=40, description="Only numbers that begin so")
+    begins: str = Field(default="", max_length=40, description="Only numbers that begin so; for who may see whole numbers")
     cursor: str | None = Field(default=None, max_length=400, description="`next` of the page before")
     limit: int = Field(default=50, ge=1, le=200)
 
@@ -66,7 +70,8 @@ class NumbersTaken(BaseModel):
 
 async def _list(asked: Asked) -> Answered | Problem:
     query: NumbersQuery = asked.query
-    after = ("",) if query.cursor is None else read_cursor(query.cursor, (str,))
+    viewer = viewer_of(asked.user)
+    after = "" if query.cursor is None else number_at(query.cursor)
     if after is None:
         return Problem(
             status=400,
@@ -79,13 +84,13 @@ async def _list(asked: Asked) -> Answered | Problem:
         rows = await queries.page_of(
             connection,
             asked.path["id"],
-            begins=beginning_of(query.begins),
-            after=str(after[0]),
+            begins=beginning_of(query.begins) if viewer.sees(Seen.WHOLE_CALLER) else "",
+            after=after,
             limit=query.limit + 1,
         )
     shown = rows[: query.limit]
-    following = write_cursor([shown[-1]["caller"]]) if len(rows) > query.limit else None
-    return Answered(content={"items": shown, "next": following})
+    following = place_of(shown[-1]) if len(rows) > query.limit else None
+    return Answered(content={"items": seen_rows(shown, viewer), "next": following})
 
 
 async def _add(asked: Asked) -> Answered | Problem:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.caller_list_queries import suppress
 from router.caller_lists import ListRefused, Suppressed, read_numbers
+from store.key_ring import NotSealedByUs, key_ring
+from web.api.cursor import read_cursor, write_cursor
 from web.audit import Actor, write_audit
 from web.suppressions import queries
+from web.visibility import Viewer
 
 KIND = "suppressions"
+PLACE = "place in a list"
 LIST_BYTES_MAXIMUM = 4 * 1024 * 1024
 REASON_CHARACTERS_MAXIMUM = 200
 
@@ -55,3 +60,22 @@ def beginning_of(text: str) -> str:
     if not digits:
         return ""
     return f"+{digits}" if text.strip().startswith("+") or digits.startswith("1") else f"+1{digits}"
+
+
+def seen_rows(rows: Sequence[Mapping[str, Any]], viewer: Viewer) -> list[dict[str, Any]]:
+    """Return rows of a list as a viewer may see them."""
+    return [{**row, "caller": viewer.caller(row["caller"]), "reason": viewer.words(row["reason"])} for row in rows]
+
+
+def place_of(row: Mapping[str, Any]) -> str:
+    """Return the place of a row in the list, as an address may hold it: sealed, for addresses are kept and logged."""
+    return write_cursor([key_ring().seal_text(PLACE, row["caller"]).hex()])
+
+
+def number_at(place: str) -> str | None:
+    """Return the number that the page before ended with; None for what is no place of ours."""
+    found = read_cursor(place, (str,))
+    try:
+        return None if found is None else key_ring().unseal_text(PLACE, bytes.fromhex(str(found[0])))
+    except (NotSealedByUs, ValueError):
+        return None

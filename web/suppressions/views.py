@@ -18,8 +18,12 @@ from web.suppressions.lists import (
     NoBuyer,
     add_numbers,
     beginning_of,
+    number_at,
+    place_of,
     remove_number,
+    seen_rows,
 )
+from web.visibility import Field, viewer_of
 
 PAGE_LENGTH = 50
 PROBLEMS_SHOWN = 50
@@ -93,24 +97,30 @@ async def _page(
 ) -> web.Response:
     buyer_id = int(request.match_info["id"])
     search = request.query.get("q", "")[:CHARACTERS_MAXIMUM].replace("\x00", "")
-    after = request.query.get("after", "")[:CHARACTERS_MAXIMUM].replace("\x00", "")
+    place, viewer = request.query.get("after", ""), viewer_of(request[USER])
+    after, whole = number_at(place) or "", viewer.sees(Field.WHOLE_CALLER)
     async with request.app[ENGINE].connect() as connection:
         name = await queries.buyer_name(connection, buyer_id)
         if name is None:
             raise web.HTTPNotFound
         rows = await queries.page_of(
-            connection, buyer_id, begins=beginning_of(search), after=after, limit=PAGE_LENGTH + 1
+            connection,
+            buyer_id,
+            begins=beginning_of(search) if whole else "",
+            after=after,
+            limit=PAGE_LENGTH + 1,
         )
     shown = rows[:PAGE_LENGTH]
-    more = {"q": search, "after": shown[-1]["caller"]} if len(rows) > PAGE_LENGTH else None
+    more = {"q": search, "after": place_of(shown[-1])} if len(rows) > PAGE_LENGTH else None
     return render(
         request,
         "suppressions/list.html",
         status=status,
         buyer_id=buyer_id,
         name=name,
-        rows=shown,
+        rows=seen_rows(shown, viewer),
         search=search,
+        may_search=whole,
         at_top=not after,
         following=urlencode(more) if more else "",
         problems=problems[:PROBLEMS_SHOWN],
