@@ -13,7 +13,8 @@ _AREA_DIGITS = 4
 """A country code of one digit and an area code."""
 # A North American number as people and machines write it, or any number with its country; each part is bounded.
 _NUMBER = re.compile(
-    r"(?<![\w.+])(?:(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-]?)\d{3}[ .-]?\d{4}|\+\d{8,15})(?!\w)", re.ASCII
+    r"(?<![\w.+])(?:(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-]?)\d{3}[ .-]?\d{4}|\+\d{8,15})(?!\w)",
+    re.ASCII,
 )
 
 

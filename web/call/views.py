@@ -19,6 +19,7 @@ from web.call.spoken import texts_by_sound
 from web.call.suppose import RULES, Outcome, read_rules, what_if
 from web.call.timeline import timeline
 from web.keys import EDITORS, ENGINE, USER
+from web.look_ups import note_opened
 from web.pages import render, wants_fragment
 from web.recordings import play
 from web.visibility import Field, viewer_of
@@ -28,7 +29,11 @@ NOT_REPLAYED: Mapping[int, Replayed] = {}
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    return await _page(request)
+    call_id = _call_id(request)
+    answer = await _page(request)
+    if viewer_of(request[USER]).sees(Field.WHOLE_CALLER) and not wants_fragment(request):
+        await note_opened(request.app[ENGINE], Actor(user=request[USER]), call_id)
+    return answer
 
 
 async def replay(request: web.Request) -> web.StreamResponse:

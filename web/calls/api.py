@@ -36,6 +36,7 @@ from web.calls.listing import PAGE_LENGTH, Filter, read_cursor, span_of
 from web.calls.queries import NO_MONEY, CallLine, Money
 from web.calls.views import allowed_filter, place_after
 from web.keys import HOUSE, User
+from web.look_ups import CALLS, note_opened, note_search
 from web.visibility import Field as Seen
 from web.visibility import Viewer, viewer_of
 from web.zones import UTC, zone_named
@@ -115,6 +116,8 @@ async def list_calls(asked: Asked) -> Answered | Problem | web.StreamResponse:
         read_cursor({"before": query.before}),
         viewer_of(asked.user),
     )
+    if below is None:
+        await note_search(asked.engine, asked.actor, CALLS, wanted.caller)
     async with asked.engine.connect() as connection:
         span = await queries.searched_span(connection, wanted, span_of(wanted, zone), below)
         lines = await queries.read_calls(connection, wanted, span, below, maximum=PAGE_LENGTH + 1)
@@ -131,21 +134,29 @@ async def list_calls(asked: Asked) -> Answered | Problem | web.StreamResponse:
 
 
 def _shown(line: CallLine, money: Money, viewer: Viewer) -> CallShown:
-    values = {**asdict(line), **asdict(money), "tags": viewer.words(dict(line.tags)), "caller": viewer.caller(line.caller)}
+    values = {
+        **asdict(line),
+        **asdict(money),
+        "tags": viewer.words(dict(line.tags)),
+        "caller": viewer.caller(line.caller),
+    }
     return CallShown(**values)
 
 
 async def export_calls(asked: Asked) -> Answered | Problem | web.StreamResponse:
     query: CallsQuery = asked.query
     zone = zone_named(query.zone) or UTC
-    return await send_csv(asked.request, query.filter(asked.user), viewer_of(asked.user), zone)
+    return await send_csv(asked.request, asked.actor, query.filter(asked.user), zone)
 
 
 async def show_call(asked: Asked) -> Answered | Problem | web.StreamResponse:
     facts = await read_call_facts(asked.engine, asked.path["id"])
     if facts is None:
         return not_found("call")
-    return Answered(content=_whole(facts, viewer_of(asked.user)))
+    viewer = viewer_of(asked.user)
+    if viewer.sees(Seen.WHOLE_CALLER):
+        await note_opened(asked.engine, asked.actor, facts.call.id)
+    return Answered(content=_whole(facts, viewer))
 
 
 def _whole(facts: CallFacts, viewer: Viewer) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from aiohttp import web
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from web.audit import Actor
 from web.calls import queries
 from web.calls.export import csv_rows, head_row
 from web.calls.listing import Filter, span_of
 from web.keys import ENGINE
-from web.visibility import Viewer
+from web.look_ups import CALLS, named, note_export
+from web.visibility import Field, Viewer, viewer_of
 
 ROWS_MAXIMUM = 1_000_000
 SECONDS_MAXIMUM = 300
@@ -25,11 +27,10 @@ AT_ONCE = 4
 EXPORTS: web.AppKey[asyncio.Semaphore] = web.AppKey("exports", asyncio.Semaphore)
 
 
-async def send_csv(
-    request: web.Request, wanted: Filter, viewer: Viewer, zone: ZoneInfo
-) -> web.StreamResponse:
-    """Answer with the calls of a filter as a file."""
-    now = datetime.now(UTC)
+async def send_csv(request: web.Request, actor: Actor, wanted: Filter, zone: ZoneInfo) -> web.StreamResponse:
+    """Answer with the calls of a filter as a file, as who asks may see them; it is noted that they took it."""
+    assert actor.user is not None
+    now, viewer = datetime.now(UTC), viewer_of(actor.user)
     name = f"calls-{now.astimezone(zone):%Y-%m-%d-%H%M}.csv"
     response = web.StreamResponse(
         headers={
@@ -41,6 +42,7 @@ async def send_csv(
     # Read before the answer begins: a database that is away is still told as such.
     if request.app[EXPORTS].locked():
         raise web.HTTPServiceUnavailable
+    await _note(request.app[ENGINE], actor, wanted, viewer)
     async with request.app[EXPORTS], aclosing(rows):
         first = await anext(rows)
         await response.prepare(request)
@@ -49,6 +51,15 @@ async def send_csv(
             await response.write(text_of_rows.encode())
         await response.write_eof()
     return response
+
+
+async def _note(engine: AsyncEngine, actor: Actor, wanted: Filter, viewer: Viewer) -> None:
+    filtered = wanted.fields()
+    if wanted.caller:
+        filtered |= named(wanted.caller)[1]
+    what = {"filter": filtered, "whole_numbers": viewer.sees(Field.WHOLE_CALLER)}
+    async with engine.begin() as connection:
+        await note_export(connection, actor, CALLS, "csv", what)
 
 
 async def _rows(

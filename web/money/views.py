@@ -133,11 +133,12 @@ async def step_invoice(request: web.Request) -> web.Response:
 
 async def file_of_invoice(request: web.Request) -> web.Response:
     kind = request.match_info["format"]
-    async with request.app[ENGINE].connect() as connection:
+    user = request[USER]
+    async with request.app[ENGINE].begin() as connection:
         found = await read_invoice(connection, _id(request))
         if found is None or kind not in FORMATS:
             raise web.HTTPNotFound
-        return await invoice_file(connection, seen_by(found, viewer_of(request[USER])), kind)
+        return await invoice_file(connection, Actor(user=user), seen_by(found, viewer_of(user)), kind)
 
 
 # --- disputes --------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from web.api.operation import (
     Query,
     not_found,
 )
+from web.look_ups import note_search
 from web.resources import queries
 from web.resources.catalogue import RESOURCES
 from web.resources.edit import Done, change, create, etag_of, remove, undo
@@ -143,11 +144,14 @@ def _list(resource: Resource) -> Any:
         if "\x00" in query.q:
             return Problem(status=400, title="Cannot be right", detail="a text holds a NUL character")
         viewer = viewer_of(asked.user)
+        search = "" if resource.hides_from(viewer) else query.q
+        if resource.numbers and query.cursor is None:
+            await note_search(asked.engine, asked.actor, resource.name, search)
         async with asked.engine.connect() as connection:
             rows = await queries.list_rows(
                 connection,
                 resource,
-                search="" if resource.hides_from(viewer) else query.q,
+                search=search,
                 after=after,  # type: ignore[arg-type]
                 where={
                     name: value for name in resource.filters if (value := getattr(query, name)) is not None

@@ -188,7 +188,9 @@ class Resource:
         if not self.hides_from(viewer):
             return shown
         # A number may stand in a text beside it, too.
-        masked = {name: viewer.caller(shown[name]) for name in self.numbers if is_telling(str(shown[name] or ""))}
+        masked = {
+            name: viewer.caller(shown[name]) for name in self.numbers if is_telling(str(shown[name] or ""))
+        }
         return {**viewer.words(shown), **masked}
 
     def columns_of(self, form: BaseModel) -> dict[str, Any]:

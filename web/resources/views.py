@@ -16,6 +16,7 @@ from web.api.shell import field_problems, has_unstorable
 from web.audit import Actor
 from web.formats import number
 from web.keys import ENGINE, USER
+from web.look_ups import note_search
 from web.middleware import only
 from web.pages import render
 from web.resources import queries
@@ -74,6 +75,8 @@ def _list(resource: Resource) -> Handler:
         search = request.query.get("q", "").replace("\x00", "").strip()[:SEARCH_CHARACTERS_MAXIMUM]
         search = "" if resource.hides_from(viewer) else search
         where = _narrowed_by(request, resource)
+        if resource.numbers and "after" not in request.query:
+            await note_search(request.app[ENGINE], Actor(user=request[USER]), resource.name, search)
         after = read_cursor(request.query.get("after", ""), (str, int))
         async with request.app[ENGINE].connect() as connection:
             rows = await queries.list_rows(

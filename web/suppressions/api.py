@@ -21,8 +21,10 @@ from web.api.operation import (
     refused,
 )
 from web.keys import EDITORS
+from web.look_ups import note_search
 from web.suppressions import queries
 from web.suppressions.lists import (
+    KIND,
     LIST_BYTES_MAXIMUM,
     REASON_CHARACTERS_MAXIMUM,
     NoBuyer,
@@ -51,7 +53,9 @@ class SuppressedNumber(BaseModel):
 
 
 class NumbersQuery(Query):
-    begins: str = Field(default="", max_length=40, description="Only numbers that begin so; for who may see whole numbers")
+    begins: str = Field(
+        default="", max_length=40, description="Only numbers that begin so; for who may see whole numbers"
+    )
     cursor: str | None = Field(default=None, max_length=400, description="`next` of the page before")
     limit: int = Field(default=50, ge=1, le=200)
 
@@ -78,6 +82,8 @@ async def _list(asked: Asked) -> Answered | Problem:
             title="Cannot be right",
             fields=(FieldProblem(field="cursor", problem="this is no cursor of this list"),),
         )
+    if viewer.sees(Seen.WHOLE_CALLER) and query.cursor is None:
+        await note_search(asked.engine, asked.actor, KIND, query.begins)
     async with asked.engine.connect() as connection:
         if await queries.buyer_name(connection, asked.path["id"]) is None:
             return not_found("buyer")

@@ -64,7 +64,9 @@ def beginning_of(text: str) -> str:
 
 def seen_rows(rows: Sequence[Mapping[str, Any]], viewer: Viewer) -> list[dict[str, Any]]:
     """Return rows of a list as a viewer may see them."""
-    return [{**row, "caller": viewer.caller(row["caller"]), "reason": viewer.words(row["reason"])} for row in rows]
+    return [
+        {**row, "caller": viewer.caller(row["caller"]), "reason": viewer.words(row["reason"])} for row in rows
+    ]
 
 
 def place_of(row: Mapping[str, Any]) -> str:

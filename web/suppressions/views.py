@@ -9,10 +9,12 @@ from aiohttp import web
 from router.caller_lists import ListRefused, Suppressed
 from web.audit import Actor
 from web.keys import EDITORS, ENGINE, HOUSE, USER
+from web.look_ups import note_search
 from web.middleware import only
 from web.pages import render
 from web.suppressions import queries
 from web.suppressions.lists import (
+    KIND,
     LIST_BYTES_MAXIMUM,
     REASON_CHARACTERS_MAXIMUM,
     NoBuyer,
@@ -99,6 +101,8 @@ async def _page(
     search = request.query.get("q", "")[:CHARACTERS_MAXIMUM].replace("\x00", "")
     place, viewer = request.query.get("after", ""), viewer_of(request[USER])
     after, whole = number_at(place) or "", viewer.sees(Field.WHOLE_CALLER)
+    if whole and not place:
+        await note_search(request.app[ENGINE], Actor(user=request[USER]), KIND, search)
     async with request.app[ENGINE].connect() as connection:
         name = await queries.buyer_name(connection, buyer_id)
         if name is None:

@@ -191,7 +191,9 @@ def test_numbers_are_masked_in_any_text_and_other_figures_stay() -> None:
 
 @given(
     st.from_regex(r"\A[2-9][0-9]{2}[2-9][0-9]{6}\Z"),
-    st.sampled_from(["{0}{1}{2}", "+1{0}{1}{2}", "({0}) {1}-{2}", "{0}-{1}-{2}", "1 {0} {1} {2}", "+1 {0}.{1}.{2}"]),
+    st.sampled_from(
+        ["{0}{1}{2}", "+1{0}{1}{2}", "({0}) {1}-{2}", "{0}-{1}-{2}", "1 {0} {1} {2}", "+1 {0}.{1}.{2}"]
+    ),
     st.sampled_from(["", " ", "tel: ", "(", "sip:"]),
 )
 def test_no_spelling_of_a_number_stays_whole(number: str, spelling: str, before: str) -> None:
