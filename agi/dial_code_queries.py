@@ -41,13 +41,13 @@ class StoryEvent:
 async def take_code(connection: AsyncConnection, digits: str) -> DialCode | None:
     """Use a code up; None when it is none, was used, its time is over, or its owner may not sign in any more."""
     known = exists().where(users.c.id == dial_codes.c.user_id, users.c.disabled_at.is_(None))
-    fields = ("id", "purpose", "call_id", "flow_name", "definition", "campaign_id", "caller")
+    fields = ("id", "purpose", "call_id", "flow_name", "definition", "campaign_id")
     taken = await connection.execute(
         update(dial_codes)
         .where(dial_codes.c.code_digest == hashlib.sha256(digits.encode()).digest())
         .where(dial_codes.c.used_at.is_(None), dial_codes.c.expires_at > func.now(), known)
         .values(used_at=func.now())
-        .returning(*(dial_codes.c[name] for name in fields))
+        .returning(*(dial_codes.c[name] for name in fields), dial_codes.c.caller_sealed.label("caller"))
     )
     row = taken.first()
     return None if row is None else DialCode(**row._mapping)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing import ledger
 from billing.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceState
 from billing.terms_document import Party
+from store.sealed_columns import CALLER, SealedText
 from store.tables import buyers, invoice_lines, invoices, publishers
 
 _OWNERS = {Party.BUYER: buyers, Party.PUBLISHER: publishers}
@@ -25,7 +26,8 @@ _TO_INVOICE = text(
         FROM ledger_postings p WHERE p.account = ANY (:accounts)
         GROUP BY p.transaction_id HAVING sum(p.amount_micros) <> 0
     )
-    SELECT t.id AS transaction_id, t.kind, t.detail, t.corrects_id, c.id AS call_id, c.connected_ms, c.caller,
+    SELECT t.id AS transaction_id, t.kind, t.detail, t.corrects_id, c.id AS call_id, c.connected_ms,
+        c.caller_sealed AS caller,
         coalesce(CASE WHEN t.kind = 'settlement' THEN c.started_at END, t.posted_at) AS happened_at,
         c.started_at, c.conversion, c.evidence, m.amount
     FROM moved m JOIN ledger_transactions t ON t.id = m.transaction_id
@@ -37,6 +39,7 @@ _TO_INVOICE = text(
     ORDER BY happened_at, t.id LIMIT :limit
     """
 ).bindparams(bindparam("until", type_=DateTime(timezone=True)))
+_CALLERS = {"caller": SealedText(CALLER)}
 
 
 async def to_invoice(
@@ -58,7 +61,7 @@ async def to_invoice(
         "party_id": party_id,
         "limit": limit,
     }
-    return (await connection.execute(_TO_INVOICE, values)).all()
+    return (await connection.execute(_TO_INVOICE.columns(**_CALLERS), values)).all()
 
 
 async def owner_of(connection: AsyncConnection, party: Party, party_id: int) -> Any:

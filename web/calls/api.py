@@ -47,7 +47,7 @@ NUMBER = r"^[0-9 +().-]{0,30}$"
 class CallsQuery(Query):
     """What calls are wanted; days are those of `zone`."""
 
-    caller: str = Field("", pattern=NUMBER, description="a number, or a part of one")
+    caller: str = Field("", pattern=NUMBER, description="a whole number, or an area code")
     number: str = Field("", pattern=NUMBER, description="what was dialled, or a part of it")
     outcome: str = Field("", max_length=40)
     campaign: int | None = Field(None, ge=1, le=2**63 - 1)

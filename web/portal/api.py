@@ -90,7 +90,9 @@ class OwnCallShown(BaseModel):
 
 
 class OwnCallsQuery(PeriodQuery):
-    caller: str = Field("", pattern="^[0-9]{0,15}$", description="a part of the number; buyers only")
+    caller: str = Field(
+        "", pattern="^[0-9]{0,15}$", description="a whole number, or an area code; buyers only"
+    )
     place: int | None = Field(None, ge=1, le=2**63 - 1, description="a target, or a number, by its id")
     paid: Literal["", "yes", "no"] = ""
     cursor: str = Field("", max_length=80)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.sealed_columns import is_caller
 from store.tables import (
     answers,
     calls,
@@ -80,7 +81,7 @@ def _own_columns(user: User) -> Select[Any]:
             calls.c.started_at,
             calls.c.ended_at,
             calls.c.state,
-            calls.c.caller,
+            calls.c.caller_sealed.label("caller"),
             campaigns.c.name.label("campaign"),
             place.label("place"),
             calls.c.connected_ms,
@@ -129,7 +130,7 @@ async def read_own_calls(
 def _conditions(user: User, wanted: OwnFilter, zone: ZoneInfo) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.caller and searches_callers(user):
-        found.append(calls.c.caller.contains(wanted.caller))
+        found.append(is_caller(calls.c, wanted.caller))
     if wanted.place_id is not None:
         column = calls.c.target_id if user.role is Role.BUYER else calls.c.tracking_number_id
         found.append(column == wanted.place_id)

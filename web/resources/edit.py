@@ -121,7 +121,7 @@ async def remove(
                 action="delete",
                 kind=resource.name,
                 ref=row_id,
-                before=resource.without_secrets(before),
+                before=resource.noted(before),
             )
             return Done(row_id=row_id, values=before, etag="", audit_id=audit_id)
     except IntegrityError as error:
@@ -135,22 +135,19 @@ async def undo(engine: AsyncEngine, resource: Resource, actor: Actor, audit_id: 
         if note is None or note["kind"] != resource.name or not str(note["ref"]).isdigit():
             return not_found("change")
         row = await queries.row_of(connection, resource, int(note["ref"]))
+    before, after = resource.remembered(note["before"]), resource.remembered(note["after"])
     if note["action"] == "create" and row is not None:
-        return await remove(
-            engine, resource, actor, int(note["ref"]), seen=_seen(resource, note["after"], row)
-        )
-    if note["before"] is None:
+        return await remove(engine, resource, actor, int(note["ref"]), seen=_seen(resource, after, row))
+    if before is None:
         return conflict("there is nothing to go back to")
-    values = {name: value for name, value in note["before"].items() if name not in resource.secrets}
+    values = {name: value for name, value in before.items() if name not in resource.secrets}
     try:
         form = resource.form.model_validate_json(json.dumps(values))
     except ValidationError:
         return conflict("what was there before would be refused today")
     if row is None:
         return await create(engine, resource, actor, form, row_id=int(note["ref"]))
-    return await change(
-        engine, resource, actor, int(note["ref"]), form, seen=_seen(resource, note["after"], row)
-    )
+    return await change(engine, resource, actor, int(note["ref"]), form, seen=_seen(resource, after, row))
 
 
 def _seen(resource: Resource, after: Mapping[str, Any] | None, row: Mapping[str, Any]) -> str:
@@ -180,14 +177,12 @@ async def _note(
     row = await queries.row_of(connection, resource, row_id)
     assert row is not None
     after = resource.values_of(row)
+    was, now = None if before is None else resource.noted(before), resource.noted(after)
+    if before is not None and was is not None:
+        # The same number is sealed otherwise each time: what did not change is noted alike.
+        now |= {name: was[name] for name in resource.numbers if before[name] == after[name]}
     audit_id = await write_audit(
-        connection,
-        actor,
-        action=action,
-        kind=resource.name,
-        ref=row_id,
-        before=None if before is None else resource.without_secrets(before),
-        after=resource.without_secrets(after),
+        connection, actor, action=action, kind=resource.name, ref=row_id, before=was, after=now
     )
     return Done(row_id=row_id, values=after, etag=etag_of(after), audit_id=audit_id)
 

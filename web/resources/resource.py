@@ -15,6 +15,7 @@ from rules.masking import is_telling
 from web.api.operation import FieldProblem
 from web.keys import EDITORS, HOUSE, Role
 from web.resources.fields import Field, Kind, Shown, fields_of
+from web.sealed_notes import opened_note, sealed_note
 from web.visibility import Field as Seen
 from web.visibility import Viewer
 
@@ -107,6 +108,8 @@ class Resource:
     sort: str = "name"
     label: str = "name"
     search: Sequence[str] = ("name",)
+    find: Callable[[str], Sequence[ColumnElement[bool]]] | None = None
+    """How rows are searched by what no text column holds."""
     filters: Sequence[str] = ()
     group: str = "Market"
     readers: frozenset[Role] = HOUSE
@@ -192,6 +195,18 @@ class Resource:
             name: viewer.caller(shown[name]) for name in self.numbers if is_telling(str(shown[name] or ""))
         }
         return {**viewer.words(shown), **masked}
+
+    def noted(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values as the audit log keeps them: no secret, and callers' numbers sealed, to be put back."""
+        shown = self.without_secrets(values)
+        whole = {name: str(shown[name]) for name in self.numbers if is_telling(str(shown[name] or ""))}
+        return {**shown, **{name: sealed_note(number) for name, number in whole.items()}}
+
+    def remembered(self, noted: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """Return the values that a note of the audit log keeps."""
+        if noted is None:
+            return None
+        return {name: opened_note(value) if name in self.numbers else value for name, value in noted.items()}
 
     def columns_of(self, form: BaseModel) -> dict[str, Any]:
         """Return what to store of a checked form."""

@@ -29,8 +29,8 @@ from web.suppressions.lists import (
     REASON_CHARACTERS_MAXIMUM,
     NoBuyer,
     add_numbers,
-    beginning_of,
-    number_at,
+    digits_of,
+    place_in,
     place_of,
     remove_number,
     seen_rows,
@@ -53,8 +53,8 @@ class SuppressedNumber(BaseModel):
 
 
 class NumbersQuery(Query):
-    begins: str = Field(
-        default="", max_length=40, description="Only numbers that begin so; for who may see whole numbers"
+    number: str = Field(
+        default="", max_length=40, description="Only this number, or area code; for who may see whole numbers"
     )
     cursor: str | None = Field(default=None, max_length=400, description="`next` of the page before")
     limit: int = Field(default=50, ge=1, le=200)
@@ -75,22 +75,22 @@ class NumbersTaken(BaseModel):
 async def _list(asked: Asked) -> Answered | Problem:
     query: NumbersQuery = asked.query
     viewer = viewer_of(asked.user)
-    after = "" if query.cursor is None else number_at(query.cursor)
-    if after is None:
+    after = None if query.cursor is None else place_in(query.cursor)
+    if query.cursor is not None and after is None:
         return Problem(
             status=400,
             title="Cannot be right",
             fields=(FieldProblem(field="cursor", problem="this is no cursor of this list"),),
         )
     if viewer.sees(Seen.WHOLE_CALLER) and query.cursor is None:
-        await note_search(asked.engine, asked.actor, KIND, query.begins)
+        await note_search(asked.engine, asked.actor, KIND, query.number)
     async with asked.engine.connect() as connection:
         if await queries.buyer_name(connection, asked.path["id"]) is None:
             return not_found("buyer")
         rows = await queries.page_of(
             connection,
             asked.path["id"],
-            begins=beginning_of(query.begins) if viewer.sees(Seen.WHOLE_CALLER) else "",
+            digits=digits_of(query.number) if viewer.sees(Seen.WHOLE_CALLER) else "",
             after=after,
             limit=query.limit + 1,
         )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.caller_list_queries import suppress
 from router.caller_lists import ListRefused, Suppressed, read_numbers
-from store.key_ring import NotSealedByUs, key_ring
 from web.api.cursor import read_cursor, write_cursor
 from web.audit import Actor, write_audit
+from web.look_ups import named
 from web.suppressions import queries
+from web.suppressions.queries import Place
 from web.visibility import Viewer
 
 KIND = "suppressions"
-PLACE = "place in a list"
 LIST_BYTES_MAXIMUM = 4 * 1024 * 1024
 REASON_CHARACTERS_MAXIMUM = 200
 
@@ -39,7 +40,7 @@ async def add_numbers(
         added = await suppress(connection, buyer_id, numbers, reason)
         after = {"added": added, "known": len(read) - added, "reason": reason}
         if len(numbers) == 1:
-            after["caller"] = numbers[0]
+            after |= named(numbers[0])[1]
         await write_audit(connection, actor, action="suppress", kind=KIND, ref=buyer_id, after=after)
     return Suppressed(added=added, known=len(read) - added)
 
@@ -50,16 +51,14 @@ async def remove_number(engine: AsyncEngine, actor: Actor, buyer_id: int, caller
         before = await queries.remove(connection, buyer_id, caller)
         if before is None:
             return False
-        await write_audit(connection, actor, action="unsuppress", kind=KIND, ref=buyer_id, before=before)
+        noted = {**before, **named(before["caller"])[1]}
+        await write_audit(connection, actor, action="unsuppress", kind=KIND, ref=buyer_id, before=noted)
     return True
 
 
-def beginning_of(text: str) -> str:
-    """Return how numbers begin that are searched for: 614 555 and +1 (614) 555 alike; empty for what is none."""
-    digits = "".join(character for character in text if character.isascii() and character.isdigit())[:15]
-    if not digits:
-        return ""
-    return f"+{digits}" if text.strip().startswith("+") or digits.startswith("1") else f"+1{digits}"
+def digits_of(text: str) -> str:
+    """Return the digits of a number, or of an area code, that is searched for."""
+    return "".join(character for character in text if character.isascii() and character.isdigit())[:15]
 
 
 def seen_rows(rows: Sequence[Mapping[str, Any]], viewer: Viewer) -> list[dict[str, Any]]:
@@ -70,14 +69,16 @@ def seen_rows(rows: Sequence[Mapping[str, Any]], viewer: Viewer) -> list[dict[st
 
 
 def place_of(row: Mapping[str, Any]) -> str:
-    """Return the place of a row in the list, as an address may hold it: sealed, for addresses are kept and logged."""
-    return write_cursor([key_ring().seal_text(PLACE, row["caller"]).hex()])
+    """Return the place of a row in the list, as an address may hold it."""
+    return write_cursor([row["created_at"].isoformat(), row["caller_index"].hex()])
 
 
-def number_at(place: str) -> str | None:
-    """Return the number that the page before ended with; None for what is no place of ours."""
-    found = read_cursor(place, (str,))
+def place_in(cursor: str) -> Place | None:
+    """Return where the page before ended; None for what is no place of ours."""
+    found = read_cursor(cursor, (str, str))
     try:
-        return None if found is None else key_ring().unseal_text(PLACE, bytes.fromhex(str(found[0])))
-    except (NotSealedByUs, ValueError):
+        return (
+            None if found is None else (datetime.fromisoformat(str(found[0])), bytes.fromhex(str(found[1])))
+        )
+    except ValueError:
         return None

@@ -19,8 +19,8 @@ from web.suppressions.lists import (
     REASON_CHARACTERS_MAXIMUM,
     NoBuyer,
     add_numbers,
-    beginning_of,
-    number_at,
+    digits_of,
+    place_in,
     place_of,
     remove_number,
     seen_rows,
@@ -100,8 +100,8 @@ async def _page(
     buyer_id = int(request.match_info["id"])
     search = request.query.get("q", "")[:CHARACTERS_MAXIMUM].replace("\x00", "")
     place, viewer = request.query.get("after", ""), viewer_of(request[USER])
-    after, whole = number_at(place) or "", viewer.sees(Field.WHOLE_CALLER)
-    if whole and not place:
+    after, whole = place_in(place), viewer.sees(Field.WHOLE_CALLER)
+    if whole and after is None:
         await note_search(request.app[ENGINE], Actor(user=request[USER]), KIND, search)
     async with request.app[ENGINE].connect() as connection:
         name = await queries.buyer_name(connection, buyer_id)
@@ -110,7 +110,7 @@ async def _page(
         rows = await queries.page_of(
             connection,
             buyer_id,
-            begins=beginning_of(search) if whole else "",
+            digits=digits_of(search) if whole else "",
             after=after,
             limit=PAGE_LENGTH + 1,
         )
@@ -125,7 +125,7 @@ async def _page(
         rows=seen_rows(shown, viewer),
         search=search,
         may_search=whole,
-        at_top=not after,
+        at_top=after is None,
         following=urlencode(more) if more else "",
         problems=problems[:PROBLEMS_SHOWN],
         problems_count=len(problems),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from router.caller_list_queries import rule_columns
 from rules.masking import is_telling, masked_number, without_numbers
 from store import tables
 from tests.web.conftest import PASSWORD, Client, open_client, sign_in
@@ -67,10 +68,12 @@ async def leave_the_number_everywhere(engine: AsyncEngine, market: Market) -> UU
             )
         )
         await connection.execute(
-            insert(tables.blocked_callers).values(kind="number", value=CALLER, reason=told)
+            insert(tables.blocked_callers).values(**rule_columns("number", CALLER), reason=told)
         )
         await connection.execute(
-            insert(tables.buyer_suppressions).values(buyer_id=market.buyer_id, caller=CALLER, reason=told)
+            insert(tables.buyer_suppressions).values(
+                buyer_id=market.buyer_id, caller_sealed=CALLER, reason=told
+            )
         )
         evidence = {"answers": [{"tag": "phone", "value": DIGITS, "heard": DIGITS}]}
         await connection.execute(
