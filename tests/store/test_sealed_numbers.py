@@ -43,6 +43,12 @@ INSERT INTO rtb_reservations (id, rtb_key_id, campaign_id, publisher_id, expires
 INSERT INTO test_calls (dialled, caller) VALUES ('+18005550100', '+16145550123'), ('+18005550100', '');
 INSERT INTO dial_codes (code_digest, purpose, user_id, caller, expires_at, definition)
     VALUES ('d', 'draft', 1, '+16145550123', now(), '{}');
+INSERT INTO ledger_transactions (call_id, kind) VALUES (md5('123')::uuid, 'settlement');
+INSERT INTO invoices (kind, party, party_id, period_start, period_end, time_zone, total_micros, state)
+    VALUES ('invoice', 'buyer', 1, now() - interval '1 day', now(), 'UTC', 5, 'draft');
+INSERT INTO invoice_lines (invoice_id, position, party, party_id, transaction_id, call_id, happened_at, description,
+        connected_ms, amount_micros, evidence)
+    VALUES (1, 1, 'buyer', 1, 1, md5('123')::uuid, now(), 'Call from +16145550123 (of an earlier period)', 5, 5, '{}');
 """
 _COUNT_OF_NUMBER = {
     "calls": 1,
@@ -103,7 +109,11 @@ async def test_what_was_plain_is_sealed_found_by_its_index_and_comes_back(old_ur
             " VALUES (gen_random_uuid(), 1, 1, 1, now(), $1, 'open')",
             index,
         )
+    (line,) = await _rows(old_url, "SELECT description FROM invoice_lines")
+    assert line[0] == "Call from {caller} (of an earlier period)"
     await _alembic(old_url, command.downgrade, OLD)
+    (line,) = await _rows(old_url, "SELECT description FROM invoice_lines")
+    assert line[0] == f"Call from {NUMBER} (of an earlier period)"
     assert await _rows(old_url, "SELECT id, caller FROM calls ORDER BY id") == before
     assert len(await _rows(old_url, "SELECT 1 FROM buyer_suppressions WHERE caller = $1", NUMBER)) == 1
     assert len(await _rows(old_url, "SELECT 1 FROM blocked_callers WHERE value = $1", NUMBER)) == 1

@@ -33,7 +33,9 @@ async def places_of(engine: AsyncEngine, needle: str) -> set[str]:
         )
         for table in tables.all():
             hexed = needle.encode().hex()
-            query = f'SELECT count(*) FROM "{table}" AS one WHERE one::text LIKE :plain OR one::text LIKE :hexed'
+            query = (
+                f'SELECT count(*) FROM "{table}" AS one WHERE one::text LIKE :plain OR one::text LIKE :hexed'
+            )
             count = await connection.scalar(text(query), {"plain": f"%{needle}%", "hexed": f"%{hexed}%"})
             if count:
                 found.add(table)
@@ -62,7 +64,14 @@ async def test_no_table_holds_a_number_in_the_clear(
     matched, decided = journal_lines(story, market)
     inputs = {"caller": CALLER, "call_id": str(call_id_of(story.linkedid))}
     whole = {**json.loads(decided), "decision": {"chosen": None, "inputs": inputs}}
-    wish = {"kind": REQUESTED, "request": "do_not_call", "node": "x", "number": CALLER, "said": "stop", **head}
+    wish = {
+        "kind": REQUESTED,
+        "request": "do_not_call",
+        "node": "x",
+        "number": CALLER,
+        "said": "stop",
+        **head,
+    }
     lines = cel_lines(story)
     files.write_cel(*lines[:3])
     files.write_journal(matched, json.dumps(whole) + "\n", json.dumps(wish) + "\n")

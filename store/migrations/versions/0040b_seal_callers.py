@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from store.migrations.beside import create_index_beside
+from store.migrations.beside import create_index_beside, fill_beside
 from store.migrations.seal_beside import EVERYWHERE, open_beside, seal_beside
 
 revision = "0040b_seal_callers"
@@ -16,6 +16,16 @@ branch_labels = None
 depends_on = None
 
 _LIVE = "state in ('deciding', 'open', 'confirmed')"
+# Lines of buyers' invoices name the caller of a call (billing.invoice.CALLER_OF_CALL).
+_CALLER_OF_CALL = r"""
+UPDATE invoice_lines SET description = regexp_replace(description, '^Call from \+[0-9]{5,15}', 'Call from {caller}')
+WHERE invoice_id = ANY (:ids) AND party = 'buyer' AND call_id IS NOT NULL AND description ~ '^Call from \+[0-9]'
+"""
+_NUMBER_OF_CALL = """
+UPDATE invoice_lines l SET description = replace(description, '{caller}', coalesce(c.caller, 'a withheld number'))
+FROM calls c WHERE c.id = l.call_id AND l.invoice_id = ANY (:ids) AND l.party = 'buyer'
+    AND l.connected_ms IS NOT NULL
+"""
 _KEYS_AS_THEY_WERE = (
     "ALTER TABLE buyer_suppressions DROP CONSTRAINT pk_buyer_suppressions, ADD CONSTRAINT pk_buyer_suppressions"
     " PRIMARY KEY (buyer_id, caller), ADD CONSTRAINT ck_buyer_suppressions_caller"
@@ -30,6 +40,7 @@ _KEYS_AS_THEY_WERE = (
 def upgrade() -> None:
     for one in EVERYWHERE:
         seal_beside(op, one)
+    fill_beside(op, "invoices", _CALLER_OF_CALL)
     _index("ix_calls_caller_index", "calls", "caller_index", "started_at")
     _index(
         "ix_calls_same_caller",
@@ -65,6 +76,7 @@ def _index(name: str, table: str, *columns: str, **more: Any) -> None:
 def downgrade() -> None:
     for one in EVERYWHERE:
         open_beside(op, one)
+    fill_beside(op, "invoices", _NUMBER_OF_CALL)
     _index("ix_calls_caller", "calls", "caller", "started_at")
     _index(
         "ix_calls_duplicates",
