@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rules.masking import masked_number
@@ -23,3 +24,15 @@ def opened_note(noted: Any) -> Any:
     if not isinstance(noted, dict) or SEALED not in noted:
         return noted
     return key_ring().unseal_text(CALLER, bytes.fromhex(str(noted[SEALED])))
+
+
+def shown_note(noted: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return what a note says of a change, as it is shown."""
+    if noted is None:
+        return None
+    return {
+        name: {key: part for key, part in value.items() if key != SEALED}
+        if isinstance(value, Mapping) and SEALED in value
+        else value
+        for name, value in noted.items()
+    }

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from web.sealed_notes import SEALED
-
 CHANGES_MAXIMUM = 200
 SHOWN_LENGTH_MAXIMUM = 300
 
@@ -47,8 +45,6 @@ def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 
 def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     for name, part in value.items():
-        if name == SEALED:
-            continue
         place = f"{path}.{name}" if path else str(name)
         if isinstance(part, Mapping) and part:
             yield from _flat(part, place)

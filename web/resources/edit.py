@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from store.key_ring import NotSealedByUs
 from web.api.operation import FieldProblem, Problem, changed_meanwhile, conflict, not_found, refused
 from web.audit import Actor, write_audit
 from web.resources import queries
@@ -135,19 +136,31 @@ async def undo(engine: AsyncEngine, resource: Resource, actor: Actor, audit_id: 
         if note is None or note["kind"] != resource.name or not str(note["ref"]).isdigit():
             return not_found("change")
         row = await queries.row_of(connection, resource, int(note["ref"]))
-    before, after = resource.remembered(note["before"]), resource.remembered(note["after"])
-    if note["action"] == "create" and row is not None:
-        return await remove(engine, resource, actor, int(note["ref"]), seen=_seen(resource, after, row))
+    row_id = int(note["ref"])
+    try:
+        after = resource.remembered(note["after"])
+        if note["action"] == "create" and row is not None:
+            return await remove(engine, resource, actor, row_id, seen=_seen(resource, after, row))
+        form = _form_before(resource, note["before"])
+    except NotSealedByUs:
+        return conflict("the number that was there cannot be opened any more: its keys were put away")
+    if isinstance(form, Problem):
+        return form
+    if row is None:
+        return await create(engine, resource, actor, form, row_id=row_id)
+    return await change(engine, resource, actor, row_id, form, seen=_seen(resource, after, row))
+
+
+def _form_before(resource: Resource, noted: Mapping[str, Any] | None) -> BaseModel | Problem:
+    """Return the form of a row as a note says it was. Raises NotSealedByUs."""
+    before = resource.remembered(noted)
     if before is None:
         return conflict("there is nothing to go back to")
     values = {name: value for name, value in before.items() if name not in resource.secrets}
     try:
-        form = resource.form.model_validate_json(json.dumps(values))
+        return resource.form.model_validate_json(json.dumps(values))
     except ValidationError:
         return conflict("what was there before would be refused today")
-    if row is None:
-        return await create(engine, resource, actor, form, row_id=int(note["ref"]))
-    return await change(engine, resource, actor, int(note["ref"]), form, seen=_seen(resource, after, row))
 
 
 def _seen(resource: Resource, after: Mapping[str, Any] | None, row: Mapping[str, Any]) -> str:
