@@ -15,8 +15,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agi.cel import CelRow
+from agi.stored_cel import extra_as_told, extra_to_store
 from billing.call_record import LegRecord
 from store.call_id import call_id_of
+from store.sealed_columns import CALLER, BlindIndex, SealedText, area_of
 
 CHANNEL = "tollbridge_calls"
 """NOTIFY channel: the payload is the id of a call that appeared or changed."""
@@ -63,7 +65,7 @@ async def insert_cel_rows(
         "uniqueids": [row.uniqueid for _, row in rows],
         "linkedids": [row.linkedid for _, row in rows],
         "channels": [row.channel for _, row in rows],
-        "extras": [row.extra for _, row in rows],
+        "extras": [extra_to_store(row) for _, row in rows],
         "clocks": [row.clock for _, row in rows],
     }
     await connection.execute(_INSERT_CEL_ROWS, values)
@@ -71,24 +73,27 @@ async def insert_cel_rows(
 
 _ROWS_OF_ALL = text(
     """
-    SELECT event, event_us, uniqueid, linkedid, channel, extra, clock FROM cel_rows
-    WHERE linkedid = ANY (:linkedids) ORDER BY id
+    SELECT r.event, r.event_us, r.uniqueid, r.linkedid, r.channel, r.extra, r.clock,
+        CASE WHEN r.event = 'CALL' THEN c.caller_sealed END AS caller
+    FROM cel_rows r LEFT JOIN calls c ON c.linkedid = r.linkedid
+    WHERE r.linkedid = ANY (:linkedids) ORDER BY r.id
     """
 ).bindparams(bindparam("linkedids", type_=ARRAY(Text)))
+_CALLERS = {"caller": SealedText(CALLER)}
 
 
 async def rows_of_all(connection: AsyncConnection, linkedids: Sequence[str]) -> dict[str, list[CelRow]]:
-    """Return the rows of several linkedids, each in the order Asterisk wrote them."""
+    """Return the rows of several linkedids as Asterisk wrote them, each in their order."""
     found: dict[str, list[CelRow]] = {}
-    rows = await connection.execute(_ROWS_OF_ALL, {"linkedids": list(linkedids)})
-    for event, event_us, uniqueid, linkedid, channel, extra, clock in rows:
+    rows = await connection.execute(_ROWS_OF_ALL.columns(**_CALLERS), {"linkedids": list(linkedids)})
+    for event, event_us, uniqueid, linkedid, channel, extra, clock, caller in rows:
         row = CelRow(
             event=event,
             event_us=event_us,
             uniqueid=uniqueid,
             linkedid=linkedid,
             channel=channel,
-            extra=extra,
+            extra=extra_as_told(extra, caller),
             clock=clock,
         )
         found.setdefault(linkedid, []).append(row)
@@ -109,12 +114,15 @@ class Arrived:
 _ARRIVED = text(
     f"""
     WITH said AS (
-        SELECT * FROM unnest(:ids, :linkedids, :dialled, :callers, :trunks, :moments)
-            AS s(id, linkedid, dialled, caller, trunk_name, started_at)
+        SELECT * FROM unnest(:ids, :linkedids, :dialled, :callers, :indexes, :areas, :trunks, :moments)
+            AS s(id, linkedid, dialled, caller_sealed, caller_index, caller_area, trunk_name, started_at)
     ), written AS (
-        INSERT INTO calls (id, linkedid, node, dialled, caller, trunk_name, started_at)
-        SELECT id, linkedid, :node, dialled, caller, trunk_name, started_at FROM said ORDER BY id
-        ON CONFLICT (id) DO UPDATE SET dialled = excluded.dialled, caller = excluded.caller,
+        INSERT INTO calls
+            (id, linkedid, node, dialled, caller_sealed, caller_index, caller_area, trunk_name, started_at)
+        SELECT id, linkedid, :node, dialled, caller_sealed, caller_index, caller_area, trunk_name, started_at
+        FROM said ORDER BY id
+        ON CONFLICT (id) DO UPDATE SET dialled = excluded.dialled, caller_sealed = excluded.caller_sealed,
+            caller_index = excluded.caller_index, caller_area = excluded.caller_area,
             trunk_name = excluded.trunk_name, started_at = excluded.started_at WHERE calls.state <> 'settled'
     )
     SELECT pg_notify('{CHANNEL}', id::text) FROM said
@@ -123,7 +131,9 @@ _ARRIVED = text(
     bindparam("ids", type_=ARRAY(Uuid)),
     bindparam("node", type_=Text),
     bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
-    *(bindparam(name, type_=ARRAY(Text)) for name in ("linkedids", "dialled", "callers", "trunks")),
+    bindparam("callers", type_=ARRAY(SealedText(CALLER))),
+    bindparam("indexes", type_=ARRAY(BlindIndex(CALLER))),
+    *(bindparam(name, type_=ARRAY(Text)) for name in ("linkedids", "dialled", "areas", "trunks")),
 )
 
 
@@ -135,6 +145,8 @@ async def calls_arrived(connection: AsyncConnection, node: str, arrived: Sequenc
         "node": node,
         "dialled": [one.dialled for one in arrived],
         "callers": [one.caller for one in arrived],
+        "indexes": [one.caller for one in arrived],
+        "areas": [area_of(one.caller) for one in arrived],
         "trunks": [one.trunk for one in arrived],
         "moments": [_instant(one.at_ms) for one in arrived],
     }

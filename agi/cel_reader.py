@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agi import cel_queries, flow_queries, queries
 from agi.cel import (
+    MAXIMUM_LINE_BYTES,
     CelRow,
     dialled_number,
     left_behind,
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 KIND = "cel"
 ROTATE_ABOVE_BYTES = 64 * 1024 * 1024
+ROTATE_AFTER_SECONDS = 24 * 3600
+"""Its rows name callers: once they are stored, none is kept in the file for much longer."""
 # A writer that opened the file before it was renamed has long finished by then.
 _DROP_AFTER_SECONDS = 60
 _CHUNKS_A_READ = 16
@@ -60,14 +63,14 @@ class CelReader:
         return all([await self._read_file(path) for path in self._files()])
 
     async def tidy(self) -> None:
-        """Rename a large file that is fully read, and drop renamed files a minute after their last row."""
+        """Rename a file that is fully read and large or a day old; drop renamed files a minute after their last row."""
         for path in self._files():
             identity = file_identity(path)
             if identity is None or not self._lines.fully_read(identity, path):
                 continue
             status = path.stat()
             if path == self._file:
-                if status.st_size > ROTATE_ABOVE_BYTES:
+                if status.st_size > ROTATE_ABOVE_BYTES or _age_seconds(path) > ROTATE_AFTER_SECONDS:
                     path.rename(path.with_name(f"{path.name}.{time.time_ns()}"))
             elif time.time() - status.st_mtime > _DROP_AFTER_SECONDS:
                 path.unlink()
@@ -138,6 +141,13 @@ class CelReader:
             await flow_queries.insert_event(
                 connection, call_id, row.event_ms, "transferred", "", asdict(transfer)
             )
+
+
+def _age_seconds(path: Path) -> float:
+    """Return how long ago the first row of a file was written; 0 for what does not begin with one."""
+    with path.open("rb") as file:
+        first = parse_line(file.readline(MAXIMUM_LINE_BYTES).rstrip(b"\n"))
+    return time.time() - first.event_us / 1_000_000 if isinstance(first, CelRow) else 0.0
 
 
 def _arrived(row: CelRow) -> cel_queries.Arrived:

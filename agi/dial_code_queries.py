@@ -43,13 +43,13 @@ class StoryEvent:
 async def take_code(connection: AsyncConnection, digits: str, *, node: str, channel: str) -> DialCode | None:
     """Use a code up on a channel; None when it is none, was used, its time is over, or who made it may no more."""
     known = exists().where(users.c.id == dial_codes.c.user_id, users.c.disabled_at.is_(None))
-    fields = ("id", "purpose", "call_id", "flow_name", "definition", "campaign_id", "caller")
+    fields = ("id", "purpose", "call_id", "flow_name", "definition", "campaign_id")
     taken = await connection.execute(
         update(dial_codes)
         .where(dial_codes.c.code_digest == hashlib.sha256(digits.encode()).digest())
         .where(dial_codes.c.used_at.is_(None), dial_codes.c.expires_at > func.now(), known, _is_held())
         .values(used_at=func.now(), node=node, channel=channel)
-        .returning(*(dial_codes.c[name] for name in fields))
+        .returning(*(dial_codes.c[name] for name in fields), dial_codes.c.caller_sealed.label("caller"))
     )
     row = taken.first()
     return None if row is None else DialCode(**row._mapping)

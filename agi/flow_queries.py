@@ -76,7 +76,7 @@ async def insert_request(
     query = insert(no_buyer_requests).values(
         call_id=call_id,
         campaign_id=select(calls.c.campaign_id).where(calls.c.id == call_id).scalar_subquery(),
-        caller=number,
+        caller_sealed=number,
         kind=kind,
         node=node,
         detail=dict(detail),

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agi.queries import instant
+from router.stored_caller import without_caller
 
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 _MOMENTS = bindparam("moments", type_=ARRAY(DateTime(timezone=True)))
@@ -182,7 +183,7 @@ async def insert_decisions(connection: AsyncConnection, told: Sequence[Told]) ->
         "deciders": [one.said["decided_by"] for _, one in new],
         "target_ids": [one.said["target_id"] for _, one in new],
         "durations": [one.said["duration_us"] for _, one in new],
-        "decisions": [one.said["decision"] for _, one in new],
+        "decisions": [without_caller(one.said["decision"]) for _, one in new],
     }
     await connection.execute(_DECISIONS, values)
     await _insert_rejections(connection, new)

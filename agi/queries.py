@@ -99,11 +99,13 @@ async def insert_request(
     connection: AsyncConnection, call_id: UUID, node: str, at_ms: int, left: LeftBehind
 ) -> None:
     """Write a voice message or a wish to be called back. The journal's lines may bring the campaign later."""
-    call = select(calls.c.campaign_id, calls.c.caller).where(calls.c.id == call_id).subquery()
+    own = (calls.c.campaign_id, calls.c.caller_sealed, calls.c.caller_index)
+    call = select(*own).where(calls.c.id == call_id).subquery()
     query = insert(no_buyer_requests).values(
         call_id=call_id,
         campaign_id=select(call.c.campaign_id).scalar_subquery(),
-        caller=select(call.c.caller).scalar_subquery(),
+        caller_sealed=select(call.c.caller_sealed).scalar_subquery(),
+        caller_index=select(call.c.caller_index).scalar_subquery(),
         kind=left.kind,
         recording=left.recording,
         node=node,

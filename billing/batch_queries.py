@@ -19,6 +19,7 @@ from billing.call_facts import LockedCall, instant
 from billing.call_record import CallRecord
 from billing.queries import CHANNEL
 from router.reservations import RELEASE_CALLS, RELEASE_CALLS_VALUES
+from store.sealed_columns import CALLER, BlindIndex
 
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
@@ -103,7 +104,7 @@ _PRICES = text(
         e.id AS earlier_id, e.started_at AS earlier_at
     FROM unnest(:ids, :target_ids, :campaign_ids, :publisher_ids, :trunks, :callers, :moments, :windows)
         WITH ORDINALITY
-        AS a(call_id, target_id, campaign_id, publisher_id, trunk_name, caller, at, window_seconds, place)
+        AS a(call_id, target_id, campaign_id, publisher_id, trunk_name, caller_index, at, window_seconds, place)
     LEFT JOIN targets t ON t.id = a.target_id
     LEFT JOIN buyers u ON u.id = t.buyer_id
     LEFT JOIN campaigns c ON c.id = a.campaign_id
@@ -138,7 +139,8 @@ _PRICES = text(
         ORDER BY d.sequence DESC LIMIT 1
     ) f ON true
     LEFT JOIN LATERAL (
-        SELECT n.id, n.started_at FROM calls n WHERE n.campaign_id = a.campaign_id AND n.caller = a.caller
+        SELECT n.id, n.started_at FROM calls n
+        WHERE n.campaign_id = a.campaign_id AND n.caller_index = a.caller_index
             AND n.converted AND n.started_at > a.at - a.window_seconds * interval '1 second'
             AND n.started_at < a.at + a.window_seconds * interval '1 second'
         ORDER BY n.started_at, n.id LIMIT 1
@@ -150,7 +152,8 @@ _PRICES = text(
         bindparam(name, type_=ARRAY(BigInteger))
         for name in ("target_ids", "campaign_ids", "publisher_ids", "windows")
     ),
-    *(bindparam(name, type_=ARRAY(Text)) for name in ("trunks", "callers")),
+    bindparam("trunks", type_=ARRAY(Text)),
+    bindparam("callers", type_=ARRAY(BlindIndex(CALLER))),
     bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
 )
 
@@ -189,10 +192,10 @@ async def answers_of_calls(connection: AsyncConnection, ids: Sequence[UUID]) -> 
 _WRITE = text(
     f"""
     WITH said AS MATERIALIZED (
-        SELECT * FROM jsonb_to_recordset(:calls) AS s(id uuid, caller text, started_at timestamptz,
-            ended_at timestamptz, tracking_number_id bigint, campaign_id bigint, publisher_id bigint, outcome text,
-            buyer_id bigint, target_id bigint, connected_ms bigint,
-            converted boolean, conversion jsonb, evidence jsonb, detail jsonb)
+        SELECT * FROM jsonb_to_recordset(:calls) AS s(id uuid, caller_sealed bytea, caller_index bytea,
+            caller_area text, started_at timestamptz, ended_at timestamptz, tracking_number_id bigint,
+            campaign_id bigint, publisher_id bigint, outcome text, buyer_id bigint, target_id bigint,
+            connected_ms bigint, converted boolean, conversion jsonb, evidence jsonb, detail jsonb)
     ), made AS (
         INSERT INTO ledger_transactions (call_id, kind, detail) SELECT id, 'settlement', detail FROM said
         RETURNING id, call_id
@@ -213,7 +216,8 @@ _WRITE = text(
         WHERE (legs.target_id, legs.answered_ms, legs.ended_ms, legs.connected_ms, legs.cause) IS DISTINCT FROM
             (excluded.target_id, excluded.answered_ms, excluded.ended_ms, excluded.connected_ms, excluded.cause)
     ), settled AS (
-        UPDATE calls c SET state = 'settled', settled_at = now(), settle_after = NULL, caller = s.caller,
+        UPDATE calls c SET state = 'settled', settled_at = now(), settle_after = NULL,
+            caller_sealed = s.caller_sealed, caller_index = s.caller_index, caller_area = s.caller_area,
             started_at = s.started_at, ended_at = s.ended_at, tracking_number_id = s.tracking_number_id,
             campaign_id = s.campaign_id, publisher_id = s.publisher_id, outcome = s.outcome, buyer_id = s.buyer_id,
             target_id = s.target_id, connected_ms = s.connected_ms, converted = s.converted,

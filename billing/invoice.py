@@ -30,6 +30,11 @@ SERIES = {InvoiceKind.INVOICE: "INV", InvoiceKind.STATEMENT: "ST", InvoiceKind.C
 KIND_OF = {Party.BUYER: InvoiceKind.INVOICE, Party.PUBLISHER: InvoiceKind.STATEMENT}
 
 
+CALLER_OF_CALL = "{caller}"
+"""Stands for the caller's number in a line that is stored: the number itself is sealed, with the call."""
+ERASED_CALLER = "a number that was erased"
+
+
 @dataclass(frozen=True, kw_only=True)
 class InvoiceLine:
     """One transaction. Above zero the party owes it (a buyer), or is owed it (a publisher). Millionths of a dollar."""

@@ -10,9 +10,10 @@ from sqlalchemy import DateTime, bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing import ledger
-from billing.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceState
+from billing.invoice import CALLER_OF_CALL, ERASED_CALLER, Invoice, InvoiceKind, InvoiceLine, InvoiceState
 from billing.terms_document import Party
-from store.tables import buyers, invoice_lines, invoices, publishers
+from store.sealed_columns import CALLER, SealedText
+from store.tables import buyers, calls, invoice_lines, invoices, publishers
 
 _OWNERS = {Party.BUYER: buyers, Party.PUBLISHER: publishers}
 
@@ -25,7 +26,8 @@ _TO_INVOICE = text(
         FROM ledger_postings p WHERE p.account = ANY (:accounts)
         GROUP BY p.transaction_id HAVING sum(p.amount_micros) <> 0
     )
-    SELECT t.id AS transaction_id, t.kind, t.detail, t.corrects_id, c.id AS call_id, c.connected_ms, c.caller,
+    SELECT t.id AS transaction_id, t.kind, t.detail, t.corrects_id, c.id AS call_id, c.connected_ms,
+        c.caller_sealed AS caller,
         coalesce(CASE WHEN t.kind = 'settlement' THEN c.started_at END, t.posted_at) AS happened_at,
         c.started_at, c.conversion, c.evidence, m.amount
     FROM moved m JOIN ledger_transactions t ON t.id = m.transaction_id
@@ -37,6 +39,7 @@ _TO_INVOICE = text(
     ORDER BY happened_at, t.id LIMIT :limit
     """
 ).bindparams(bindparam("until", type_=DateTime(timezone=True)))
+_CALLERS = {"caller": SealedText(CALLER)}
 
 
 async def to_invoice(
@@ -58,7 +61,7 @@ async def to_invoice(
         "party_id": party_id,
         "limit": limit,
     }
-    return (await connection.execute(_TO_INVOICE, values)).all()
+    return (await connection.execute(_TO_INVOICE.columns(**_CALLERS), values)).all()
 
 
 async def owner_of(connection: AsyncConnection, party: Party, party_id: int) -> Any:
@@ -170,7 +173,8 @@ async def read_invoice(connection: AsyncConnection, invoice_id: int) -> Invoice 
 async def _lines(connection: AsyncConnection, invoice_id: int, *, credit: bool) -> tuple[InvoiceLine, ...]:
     """A credit note has the lines of what it takes back, turned round."""
     query = (
-        select(invoice_lines)
+        select(invoice_lines, calls.c.caller_sealed)
+        .outerjoin(calls, calls.c.id == invoice_lines.c.call_id)
         .where(invoice_lines.c.invoice_id == invoice_id)
         .order_by(invoice_lines.c.position)
     )
@@ -180,13 +184,20 @@ async def _lines(connection: AsyncConnection, invoice_id: int, *, credit: bool) 
             transaction_id=row.transaction_id,
             call_id=row.call_id,
             happened_at=row.happened_at,
-            description=row.description,
+            description=_description(row),
             connected_ms=row.connected_ms,
             amount_micros=-row.amount_micros if credit else row.amount_micros,
             evidence=row.evidence,
         )
         for row in await connection.execute(query)
     )
+
+
+def _description(row: Any) -> str:
+    """Return a line's words, with the number of its caller where it is a buyer's line of a call."""
+    if row.party != Party.BUYER.value or row.connected_ms is None:
+        return str(row.description)
+    return str(row.description).replace(CALLER_OF_CALL, row.caller_sealed or ERASED_CALLER)
 
 
 async def terms_used(connection: AsyncConnection, party: Party, ids: Sequence[int]) -> Sequence[Any]:

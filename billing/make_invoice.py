@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing import invoice_queries as queries
 from billing import ledger
 from billing.invoice import (
+    CALLER_OF_CALL,
     KIND_OF,
     SERIES,
     Invoice,
@@ -191,12 +192,17 @@ def _description(row: Any, party: Party, *, early: bool) -> str:
         (words for kind, words in _WORDS if row.kind.split(":")[0] == kind), row.kind.replace("_", " ")
     )
     if row.kind == ledger.SETTLEMENT:
-        # A publisher is not told its callers' whole numbers.
-        caller = masked_number(row.caller) if party is Party.PUBLISHER else row.caller
-        words = f"Call from {caller or 'a withheld number'}"
+        words = f"Call from {_caller(row.caller, party) or 'a withheld number'}"
     elif isinstance(row.detail, Mapping) and row.detail.get("reason"):
         words += f": {str(row.detail['reason'])[:200]}"
     return f"{words} (of an earlier period)" if early else words
+
+
+def _caller(number: str | None, party: Party) -> str | None:
+    """A publisher is not told its callers' whole numbers; a buyer's line says them as long as the call does."""
+    if number is None or party is Party.PUBLISHER:
+        return masked_number(number)
+    return CALLER_OF_CALL
 
 
 def _evidence(row: Any, party: Party) -> dict[str, Any]:

@@ -8,10 +8,13 @@ from sqlalchemy import DateTime, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.reconcile import OurCall, Told, digits
+from store.sealed_columns import CALLER, SealedText
 
-_OURS = text(
-    """
-    SELECT c.id, c.started_at, c.caller, c.dialled, (c.evidence ->> 'carrier_ms')::bigint AS carrier_ms,
+_OURS = (
+    text(
+        """
+    SELECT c.id, c.started_at, c.caller_sealed AS caller, c.dialled,
+        (c.evidence ->> 'carrier_ms')::bigint AS carrier_ms,
         coalesce((SELECT sum(-p.amount_micros) FROM ledger_transactions t
             JOIN ledger_postings p ON p.transaction_id = t.id
             WHERE t.call_id = c.id AND t.kind = 'settlement'
@@ -23,8 +26,11 @@ _OURS = text(
         AND c.evidence ->> 'carrier_ms' IS NOT NULL AND (:carrier = '' OR k.carrier_name = :carrier)
     ORDER BY c.started_at
     """
-).bindparams(
-    bindparam("from_", type_=DateTime(timezone=True)), bindparam("until", type_=DateTime(timezone=True))
+    )
+    .bindparams(
+        bindparam("from_", type_=DateTime(timezone=True)), bindparam("until", type_=DateTime(timezone=True))
+    )
+    .columns(caller=SealedText(CALLER))
 )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from billing.report_query import ReportError
 from billing.rollup import KEPT, Dimension, Grain, pair_code
 from billing.sums_queries import summed_key, typed
+from store.sealed_columns import CALLER, SealedText
 
 CALLS_AT_ONCE = 50
 _ABOUT = 2
@@ -75,7 +76,8 @@ async def calls_behind(
         )
     else:
         found = _FACTS.format(conditions=conditions)
-    rows = (await connection.execute(text(_CALLS.format(found=found)), values)).all()
+    query = text(_CALLS.format(found=found)).columns(caller=SealedText(CALLER))
+    rows = (await connection.execute(query, values)).all()
     calls = tuple(
         ReportCall(**{name: getattr(row, name) for name in ReportCall.__dataclass_fields__}) for row in rows
     )
@@ -114,7 +116,7 @@ _ON_SOME_DAYS = f"""
     ORDER BY at DESC, transaction_id DESC LIMIT :limit
 """  # noqa: S608 (names only)
 _CALLS = """
-    SELECT f.transaction_id, f.at, f.call_id, c.started_at, c.caller, c.outcome, f.connected_ms,
+    SELECT f.transaction_id, f.at, f.call_id, c.started_at, c.caller_sealed AS caller, c.outcome, f.connected_ms,
         f.revenue_micros, f.payout_micros
     FROM ({found}) f JOIN calls c ON c.id = f.call_id ORDER BY f.at DESC, f.transaction_id DESC
 """

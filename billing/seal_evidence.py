@@ -46,7 +46,9 @@ _DIGEST = f"""
             SELECT jsonb_object_agg(key, value) FROM {_TAGS} WHERE key = ANY (e.tags)) END) END
     )::text, 'UTF8'))
 """  # noqa: S608 (constants)
-_CALLER = "sha256(e.salt || convert_to(t.id || ' ' || c.caller, 'UTF8'))"
+# The keyed index of the caller's number stands for it: the sealer reads no number. Until callers were sealed it was
+# the number itself (billing.sealed_callers knows both).
+_CALLER = "sha256(e.salt || convert_to(t.id || ' ' || encode(c.caller_index, 'hex'), 'UTF8'))"
 
 TAKE_EVIDENCE = f"""
     INSERT INTO ledger_evidence
@@ -66,20 +68,29 @@ TAKE_EVIDENCE = f"""
 """Takes the digests of the calls that transactions `ids` settle, for the batch of this salt."""
 
 CHANGED_EVIDENCE = f"""
-    SELECT t.call_id, e.salt IS DISTINCT FROM s.salt AS stray,
-        e.digest IS NOT DISTINCT FROM {_DIGEST} AS same
+    SELECT t.call_id, e.salt IS DISTINCT FROM s.salt AS stray
     FROM ledger_evidence e JOIN ledger_transactions t ON t.id = e.transaction_id
     LEFT JOIN ledger_sealed_transactions m ON m.transaction_id = e.transaction_id
     LEFT JOIN ledger_seals s ON s.batch = m.batch
     LEFT JOIN calls c ON c.id = t.call_id
     WHERE e.salt IS DISTINCT FROM s.salt OR e.digest IS DISTINCT FROM {_DIGEST}
-        OR (c.caller IS NOT NULL AND e.answers IS NOT NULL AND e.caller_digest IS DISTINCT FROM {_CALLER})
 """  # noqa: S608 (constants)
-"""Finds the calls whose digest or caller is another now, and evidence that no sealer wrote."""
+"""Finds the calls whose digest is another now, and evidence that no sealer wrote."""
+
+SEALED_CALLERS = """
+    SELECT t.id AS transaction_id, t.call_id, e.salt, e.caller_digest, c.caller_sealed, c.caller_index
+    FROM ledger_evidence e JOIN ledger_transactions t ON t.id = e.transaction_id
+    JOIN ledger_sealed_transactions m ON m.transaction_id = e.transaction_id
+    JOIN ledger_seals s ON s.batch = m.batch AND s.salt = e.salt
+    JOIN calls c ON c.id = t.call_id
+    WHERE e.answers IS NOT NULL AND (c.caller_sealed IS NOT NULL OR c.caller_index IS NOT NULL)
+"""
+"""What the callers of sealed calls are compared by (billing.sealed_callers)."""
 
 ERASED_CALLERS = """
     SELECT count(*) FROM ledger_evidence e JOIN ledger_transactions t ON t.id = e.transaction_id
-    JOIN calls c ON c.id = t.call_id WHERE e.caller_digest IS NOT NULL AND c.caller IS NULL
+    JOIN calls c ON c.id = t.call_id WHERE e.caller_digest IS NOT NULL
+        AND c.caller_sealed IS NULL AND c.caller_index IS NULL
 """
 """Counts the calls whose caller was known when they were sealed and is not any more."""
 

@@ -27,6 +27,8 @@ from billing.tiers import TierCounter
 from router.reservations import LegOutcome, count_outcomes
 from router.wallet_holds import release_holds_of
 from store.call_id import call_id_of
+from store.key_ring import key_ring
+from store.sealed_columns import CALLER, area_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +235,7 @@ def _call_json(one: JudgedCall) -> dict[str, Any]:
     sold_to = one.prices.buyer_id
     return {
         "id": str(call.id),
-        "caller": record.caller,
+        **_caller_json(record.caller),
         "started_at": instant(record.started_ms).isoformat(),
         "ended_at": instant(record.ended_ms).isoformat(),
         "tracking_number_id": call.tracking_number_id,
@@ -252,6 +254,18 @@ def _call_json(one: JudgedCall) -> dict[str, Any]:
             "connected_ms": conversion.connected_ms,
             "attempt": leg.attempt if leg else None,
         },
+    }
+
+
+def _caller_json(number: str | None) -> dict[str, str | None]:
+    """Return the caller's columns; bytes as PostgreSQL reads them."""
+    if number is None:
+        return {"caller_sealed": None, "caller_index": None, "caller_area": None}
+    ring = key_ring()
+    return {
+        "caller_sealed": f"\\x{ring.seal_text(CALLER, number).hex()}",
+        "caller_index": f"\\x{ring.blind(CALLER, number).hex()}",
+        "caller_area": area_of(number),
     }
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from billing.tiers import TierCounter
+from store.sealed_columns import CALLER, BlindIndex
 from store.tables import answers, calls
 
 TIERS_KEPT_DAYS = 60
@@ -37,7 +38,7 @@ async def called_before(
     """Return whether the caller called the campaign earlier."""
     query = select(
         exists().where(
-            calls.c.caller == caller, calls.c.campaign_id == campaign_id, calls.c.started_at < before
+            calls.c.caller_index == caller, calls.c.campaign_id == campaign_id, calls.c.started_at < before
         )
     )
     return bool(await connection.scalar(query))
@@ -47,16 +48,17 @@ async def called_before(
 _CALLED_BEFORE = text(
     """
     SELECT DISTINCT w.id FROM unnest(:ids, :campaign_ids, :callers, :moments)
-        AS w(id, campaign_id, caller, at)
+        AS w(id, campaign_id, caller_index, at)
     JOIN LATERAL (
-        SELECT FROM calls c WHERE c.caller = w.caller AND c.campaign_id = w.campaign_id AND c.started_at < w.at
+        SELECT FROM calls c
+        WHERE c.caller_index = w.caller_index AND c.campaign_id = w.campaign_id AND c.started_at < w.at
             AND NOT (c.id = ANY (:batch)) LIMIT 1
     ) b ON true
     """
 ).bindparams(
     bindparam("ids", type_=ARRAY(Uuid)),
     bindparam("campaign_ids", type_=ARRAY(BigInteger)),
-    bindparam("callers", type_=ARRAY(Text)),
+    bindparam("callers", type_=ARRAY(BlindIndex(CALLER))),
     bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
     bindparam("batch", type_=ARRAY(Uuid)),
 )

@@ -13,6 +13,7 @@ from billing import verify_queries as queries
 from billing.findings import MAXIMUM_FINDINGS, Finding, Problem
 from billing.seal_queries import AUDIT, LEDGER
 from billing.seal_signatures import SignedSeal
+from billing.sealed_callers import changed_callers
 from billing.verify_cash import cash_findings
 from billing.verify_chain import Trust, follow_chain
 from billing.verify_claims import claim_findings
@@ -131,8 +132,11 @@ async def _other_findings(connection: AsyncConnection) -> list[Finding]:
         detail = f"call {row.id} says {said}, its postings say {row.posted} and {row.paid_out}"
         findings.append(Finding(problem=Problem.NOT_AS_SETTLED, call_id=row.id, detail=detail))
     for row in await queries.calls_of_changed_evidence(connection, MAXIMUM_FINDINGS):
-        detail = f"call {row.call_id}: {_changed(row.stray, row.same)}"
+        detail = f"call {row.call_id}: {_changed(row.stray)}"
         findings.append(Finding(problem=Problem.EVIDENCE_CHANGED, call_id=row.call_id, detail=detail))
+    for call_id, problem in await changed_callers(connection, MAXIMUM_FINDINGS):
+        detail = f"call {call_id}: {problem}"
+        findings.append(Finding(problem=Problem.EVIDENCE_CHANGED, call_id=call_id, detail=detail))
     findings += await _leg_findings(connection)
     for row in await queries.wallets_out_of_step(connection, MAXIMUM_FINDINGS):
         detail = f"buyer {row.buyer_id}: wallet says {row.kept} owed and {row.held_kept} held,"
@@ -155,11 +159,9 @@ async def _other_findings(connection: AsyncConnection) -> list[Finding]:
     return findings
 
 
-def _changed(stray: bool, same: bool) -> str:
+def _changed(stray: bool) -> str:
     if stray:
         return "a row of evidence was written that is not the sealer's; it counts for nothing"
-    if same:
-        return "its caller is another than was sealed"
     what = "conversion, times, numbers, flow, tags, answers, legs, decisions or Asterisk's rows"
     return f"its {what} are not what was sealed"
 

@@ -107,10 +107,7 @@ async def calls_not_as_settled(connection: AsyncConnection, limit: int) -> Seque
 
 
 async def calls_of_changed_evidence(connection: AsyncConnection, limit: int) -> Sequence[Any]:
-    """Return settled calls that are not what was sealed, as call_id, stray and same.
-
-    `stray`: the evidence is not the sealer's; `same`: the digest is right, and so another caller is named.
-    """
+    """Return settled calls that are not what was sealed, as call_id and stray: the evidence is not the sealer's."""
     return await _first(connection, CHANGED_EVIDENCE, limit)
 
 

@@ -17,6 +17,8 @@ from router.domain.distribution import TURN_METHODS
 from router.domain.live_counts import Changes, LiveCounts
 from router.domain.market import Campaign, Snapshot
 from router.domain.plan import Plan, plan_of
+from store.key_ring import key_ring
+from store.sealed_columns import CALLER
 
 EARLIER_CALLS_MAXIMUM = 50
 NO_FACTS = Facts()
@@ -29,7 +31,7 @@ _READ = """
         {turns},
         {passes},
         (SELECT json_agg(buyer_id) FROM buyer_suppressions
-            WHERE caller = q.caller AND (expires_at IS NULL OR expires_at > q.now)),
+            WHERE caller_index = q.caller AND (expires_at IS NULL OR expires_at > q.now)),
         (SELECT json_agg(json_build_array(
                 call_id, campaign_id, buyer_id, target_id, started_at, connected, converted)) FROM (
             SELECT c.id AS call_id, c.campaign_id, t.buyer_id, d.target_id, c.started_at,
@@ -39,11 +41,12 @@ _READ = """
             JOIN decisions d ON d.call_id = c.id AND d.target_id IS NOT NULL
             JOIN targets t ON t.id = d.target_id
             LEFT JOIN legs l ON l.call_id = c.id AND l.attempt = d.sequence
-            WHERE c.caller = q.caller AND c.started_at > q.since AND c.id <> q.call_id AND c.campaign_id IS NOT NULL
+            WHERE c.caller_index = q.caller AND c.started_at > q.since AND c.id <> q.call_id
+                AND c.campaign_id IS NOT NULL
             ORDER BY c.started_at DESC, d.sequence DESC LIMIT $7
         ) AS earlier),
         {owed}
-    FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::text[])
+    FROM unnest($1::text[], $2::bytea[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::text[])
         WITH ORDINALITY AS q (stages, caller, now, since, call_id, buyers, number)
     ORDER BY q.number
 """
@@ -101,7 +104,8 @@ class CallQuestion:
 
     stages: str
     """Whose turns it wants, as an array literal of PostgreSQL."""
-    caller: str | None
+    caller: bytes | None
+    """The index of the caller's number."""
     now: datetime
     since: datetime
     """The caller's earlier calls count from here."""
@@ -147,7 +151,7 @@ async def read_counts(
     answer = await ask(
         CallQuestion(
             stages=plan.remember("turn_stages", lambda: _array(_turn_stages(campaign))),
-            caller=request.caller,
+            caller=None if request.caller is None else key_ring().blind(CALLER, request.caller),
             now=request.now,
             since=request.now - timedelta(seconds=window_seconds(campaign)),
             call_id=request.call_id,

@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.tables import decisions, targets
+from router.stored_caller import with_caller
+from store.tables import calls, decisions, targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +22,19 @@ class StoredDecision:
 
 
 async def decisions_of(connection: AsyncConnection, call_id: UUID) -> Sequence[StoredDecision]:
-    """Return a call's decisions in the order they were made."""
+    """Return a call's decisions, as they were made, in their order."""
     rows = await connection.execute(
-        select(decisions.c.sequence, decisions.c.decided_by, decisions.c.decision)
+        select(decisions.c.sequence, decisions.c.decided_by, decisions.c.decision, calls.c.caller_sealed)
+        .outerjoin(calls, calls.c.id == decisions.c.call_id)
         .where(decisions.c.call_id == call_id)
         .order_by(decisions.c.sequence)
     )
     return [
-        StoredDecision(sequence=row.sequence, decided_by=row.decided_by, decision=row.decision)
+        StoredDecision(
+            sequence=row.sequence,
+            decided_by=row.decided_by,
+            decision=with_caller(row.decision, row.caller_sealed),
+        )
         for row in rows
     ]
 

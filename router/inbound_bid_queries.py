@@ -83,14 +83,14 @@ async def begin(
             campaign_id=key.campaign_id,
             publisher_id=key.publisher_id,
             tracking_number_id=number_id,
-            caller=ping.caller,
+            caller_sealed=ping.caller,
             state=DECIDING,
             detail={"tags": dict(ping.tags), "hops": list(ping.hops)},
             created_at=now,
             expires_at=until,
         )
         .on_conflict_do_nothing(
-            index_elements=[_TABLE.publisher_id, _TABLE.campaign_id, _TABLE.caller], index_where=_LIVE
+            index_elements=[_TABLE.publisher_id, _TABLE.campaign_id, _TABLE.caller_index], index_where=_LIVE
         )
     )
     return _changed(await connection.execute(statement))
@@ -112,7 +112,7 @@ async def live(connection: AsyncConnection, key: PublisherKey, caller: str) -> R
             _FULL.where(
                 _TABLE.publisher_id == key.publisher_id,
                 _TABLE.campaign_id == key.campaign_id,
-                _TABLE.caller == caller,
+                _TABLE.caller_index == caller,
                 _LIVE,
             )
         )
@@ -136,7 +136,7 @@ def bid_of(row: Row[Any], *, repeated: bool) -> InboundBid:
     """Read a reservation that is open or confirmed."""
     return InboundBid(
         reservation_id=row.id,
-        caller=row.caller,
+        caller=row.caller_sealed,
         number=row.e164,
         payout_micros=row.payout_micros,
         minimum_connected_ms=row.minimum_connected_ms,
@@ -195,7 +195,9 @@ async def name_caller(connection: AsyncConnection, reservation_id: UUID, caller:
     try:
         async with connection.begin_nested():
             statement = (
-                update(rtb_reservations).where(_TABLE.id == reservation_id, _LIVE).values(caller=caller)
+                update(rtb_reservations)
+                .where(_TABLE.id == reservation_id, _LIVE)
+                .values(caller_sealed=caller, caller_index=caller)
             )
             return _changed(await connection.execute(statement))
     except IntegrityError:
@@ -229,7 +231,7 @@ async def use(
         select(_TABLE.id)
         .where(
             _TABLE.tracking_number_id == number_id,
-            _TABLE.caller == caller,
+            _TABLE.caller_index == caller,
             _TABLE.state.in_(_RESERVED),
             _TABLE.expires_at > now,
         )

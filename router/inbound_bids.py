@@ -43,6 +43,7 @@ from router.reservations import confirm_lease
 from router.reserved_share import ReservedShare
 from router.route_call import Router
 from router.snapshot import DATABASE_FAULTS, CurrentSnapshot
+from router.stored_caller import without_caller
 
 log = logging.getLogger(__name__)
 
@@ -148,9 +149,9 @@ class InboundBids:
 
     async def _name_caller(self, connection: AsyncConnection, row: Row[Any], caller: str) -> NoBid | None:
         """Write down whom the ping hid; one that it named stays who it is."""
-        if not caller or caller == row.caller:
+        if not caller or caller == row.caller_sealed:
             return None
-        if not is_hidden(row.caller):
+        if not is_hidden(row.caller_sealed):
             return NoBid(ping_id=row.id, reason=BidRefusal.MALFORMED, detail="another caller")
         named = await queries.name_caller(connection, row.id, caller)
         return None if named else NoBid(ping_id=row.id, reason=BidRefusal.BUSY)
@@ -264,7 +265,7 @@ class InboundBids:
         if number is None or number.id != row.tracking_number_id:
             return await self._refuse(row.id, BidRefusal.DISABLED)
         claim = claim_of(row)
-        ping = InboundPing(caller=row.caller, tags=claim.tags, hops=claim.hops)
+        ping = InboundPing(caller=row.caller_sealed, tags=claim.tags, hops=claim.hops)
         request = replace(self._request(row.id, key, ping, number, now), reserved=claim.reserved)
         routed = await self._router.route_call(request, attempt=ATTEMPT, share=_share_of(key))
         chosen = routed.decision.chosen
@@ -354,7 +355,7 @@ class InboundBids:
             state=queries.CONFIRMED if holds_room else queries.OPEN,
             expires_at=expires_at,
             detail={
-                "decision": decision.to_json(),
+                "decision": without_caller(decision.to_json()),
                 "auction": None
                 if bid is None
                 else {"stage_id": decision.stage_id, "reference": bid.reference},

@@ -2,7 +2,8 @@
 
 Two files beside the snapshot file. `….known` is JSON: wallets and counters, written anew when they have changed.
 `….callers` holds the lists of suppressed callers and the newest calls as tables that are searched where they are: a
-header, then both tables. Only the standard library is imported: survival reads this while a caller waits.
+header, then both tables. Callers are in it by a keyed digest; the key is in `….callers-key`, of its owner only. Only
+the standard library is imported: survival reads this while a caller waits.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FORMAT = 1
+CALLERS_FORMAT = 2
 LOCK_SECONDS = 0.3
 ROWS_A_LINE = 1_000
 RUNG_FILE = "rung-without-database.jsonl"
@@ -40,6 +42,11 @@ def known_path(snapshot_file: Path) -> Path:
 
 def callers_path(snapshot_file: Path) -> Path:
     return snapshot_file.with_name(snapshot_file.name + ".callers")
+
+
+def caller_key_path(callers_file: Path) -> Path:
+    """Where the key is by which the file's callers are found; nothing that is sealed opens by it."""
+    return callers_file.with_name(callers_file.name + "-key")
 
 
 def rung_path(journal_dir: Path) -> Path:
@@ -78,9 +85,10 @@ def _read_callers(path: Path, known: LastKnown) -> None:
     with open(path, "rb") as file:
         header = json.loads(file.readline(4096))
         start = file.tell()
-        if header["format"] != FORMAT:
+        if header["format"] != CALLERS_FORMAT:
             raise ValueError(header["format"])
         whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[start:]
+    known.caller_key = caller_key_path(path).read_bytes()
     suppressed, earlier = header["suppressed"], header["earlier"]
     middle = suppressed["records"] * SUPPRESSED_RECORD.size
     if len(whole) != middle + earlier["records"] * EARLIER_RECORD.size:
@@ -119,8 +127,9 @@ def write_counts(snapshot_file: Path, known: LastKnown, counts: Changes) -> None
 
 
 def write_callers(snapshot_file: Path, known: LastKnown) -> None:
-    """Put both tables in place of the older ones. Raises OSError."""
-    header: dict[str, Any] = {"format": FORMAT}
+    """Put both tables in place of the older ones, and the key of their digests beside them. Raises OSError."""
+    _write_caller_key(caller_key_path(callers_path(snapshot_file)), known.caller_key)
+    header: dict[str, Any] = {"format": CALLERS_FORMAT}
     bodies: list[bytes | memoryview] = []
     for name, table, read_ms in (
         ("suppressed", known.suppressed, known.suppressed_ms),
@@ -129,6 +138,15 @@ def write_callers(snapshot_file: Path, known: LastKnown) -> None:
         header[name] = {"records": 0 if table is None else len(table), "read_ms": read_ms}
         bodies.append(b"" if table is None else table.records)
     put_in_place(callers_path(snapshot_file), [json.dumps(header).encode() + b"\n", *bodies])
+
+
+def _write_caller_key(path: Path, key: bytes) -> None:
+    try:
+        same = path.read_bytes() == key
+    except FileNotFoundError:
+        same = False
+    if not same:
+        put_in_place(path, [key])
 
 
 def put_in_place(path: Path, parts: Sequence[bytes | memoryview], *, durable: bool = True) -> None:

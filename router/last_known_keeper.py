@@ -46,6 +46,8 @@ from router.plain_connections import PlainConnections
 from router.rung_sums import sum_up
 from router.shared_counts import READING_SHARE, SharedCounts
 from router.snapshot import DATABASE_FAULTS
+from store.key_ring import key_ring
+from store.sealed_columns import CALLER
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +98,10 @@ class LastKnownKeeper:
         self._snapshot_file, self._rung_file = snapshot_file, rung_path(journal_dir)
         stored = read_last_known(snapshot_file)
         known = self.known
-        known.suppressed, known.suppressed_ms = stored.suppressed, stored.suppressed_ms
-        known.earlier, known.earlier_ms = stored.earlier, stored.earlier_ms
+        known.caller_key = key_ring().index_key(CALLER)
+        if stored.caller_key == known.caller_key:
+            known.suppressed, known.suppressed_ms = stored.suppressed, stored.suppressed_ms
+            known.earlier, known.earlier_ms = stored.earlier, stored.earlier_ms
         known.owed_micros, known.owed_ms = stored.owed_micros, stored.owed_ms
         known.counted_ms = stored.counted_ms
         if self._shared.read_ms is None:

@@ -20,7 +20,8 @@ EARLIER_MAXIMUM = 50_000
 
 TABLES_TIMEOUT_SECONDS = 60
 
-_DIGEST = "substr(sha256(convert_to(caller, 'UTF8')), 1, 8)"
+# router.domain.last_known.digest_of_caller
+_DIGEST = "substr(caller_index, 1, 8)"
 
 # What open disputes take off a buyer's credit counts as owed, as where a call is decided with the database.
 _WALLETS = """
@@ -46,8 +47,8 @@ _EARLIER = f"""
             + CASE WHEN c.converted AND c.target_id = d.target_id THEN 2 ELSE 0 END),
         ''::bytea ORDER BY {_DIGEST}), ''::bytea)
     FROM (
-        SELECT id, caller, campaign_id, started_at, converted, target_id FROM calls
-        WHERE started_at > $1 AND caller IS NOT NULL AND campaign_id IS NOT NULL
+        SELECT id, caller_index, campaign_id, started_at, converted, target_id FROM calls
+        WHERE started_at > $1 AND caller_index IS NOT NULL AND campaign_id IS NOT NULL
         ORDER BY started_at DESC LIMIT $2
     ) AS c
     JOIN decisions d ON d.call_id = c.id AND d.target_id IS NOT NULL

@@ -12,6 +12,8 @@ from router.archive_queries import find_market, find_parts, is_archived, store_m
 from router.domain.market import Snapshot
 from router.domain.market_parts import Part, document_of
 from router.domain.read_market import read_market
+from store.key_ring import key_ring
+from store.sealed_columns import CALLER
 
 
 async def archive_market(engine: AsyncEngine, snapshot: Snapshot, parts: Mapping[str, Part]) -> None:
@@ -39,4 +41,4 @@ async def archived_snapshot(engine: AsyncEngine, digest: str) -> Snapshot | None
         names = {name: bytes.fromhex(text) for name, text in json.loads(zlib.decompress(names_json)).items()}
         bodies = await find_parts(connection, names.values())
     document = document_of({name: zlib.decompress(bodies[part]) for name, part in names.items()})
-    return read_market(document, version=version, digest=digest)
+    return read_market(document, version=version, digest=digest, caller_key=key_ring().index_key(CALLER))

@@ -26,6 +26,8 @@ from router.domain.update_market import update_market
 from router.errors import MarketRefused, SnapshotRefused
 from router.kept_data import KeptData
 from router.queries import Changes, Document, read_changes, read_market_rows, read_market_version
+from store.key_ring import key_ring
+from store.sealed_columns import CALLER
 
 ANSWER_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
@@ -95,7 +97,9 @@ def _woven(shared: Mapping[str, Any]) -> tuple[Any, Any, Any]:
 
 def _build(document: Document, version: int) -> ReadMarket:
     parts = parts_of(document)
-    snapshot = read_market(document, version=version, digest=digest_of_parts(parts))
+    snapshot = read_market(
+        document, version=version, digest=digest_of_parts(parts), caller_key=key_ring().index_key(CALLER)
+    )
     return ReadMarket(snapshot=snapshot, parts=parts)
 
 
@@ -122,5 +126,6 @@ def _rebuild(older: ReadMarket, document: Document, changes: Changes, version: i
         campaigns=changes.campaigns,
         version=version,
         digest=digest_of_parts(parts),
+        caller_key=key_ring().index_key(CALLER),
     )
     return ReadMarket(snapshot=snapshot, parts=parts)

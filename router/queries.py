@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.domain.read_market import MARKET_FORMAT
+from router.domain.suppression import INDEX_MARK
 from store.routing_tables import dial_destinations
 from store.tables import (
     blocked_callers,
@@ -161,6 +162,7 @@ _BLOCKED = select(
     blocked_callers.c.id,
     blocked_callers.c.kind,
     blocked_callers.c.value,
+    blocked_callers.c.caller_index,
     blocked_callers.c.campaign_id,
     blocked_callers.c.reason,
 ).order_by(blocked_callers.c.id)
@@ -223,6 +225,12 @@ async def read_changes(connection: AsyncConnection, since: int, version: int) ->
     )
 
 
+def _indexed(row: Document) -> Document:
+    """Return a rule as markets hold it, which are kept: a blocked number by its index."""
+    index = row.pop("caller_index")
+    return row if index is None else {**row, "value": f"{INDEX_MARK}{index.hex()}"}
+
+
 async def read_market_rows(connection: AsyncConnection, only: Changes | None = None) -> Document:
     """Return the market document without its places; with `only`, the buyers and plans of those named.
 
@@ -233,7 +241,7 @@ async def read_market_rows(connection: AsyncConnection, only: Changes | None = N
         "numbers": await _rows(connection, _NUMBERS),
         "publishers": await _rows(connection, _PUBLISHERS),
         "groups": _with_members(await _rows(connection, _GROUPS)),
-        "blocked_callers": await _rows(connection, _BLOCKED),
+        "blocked_callers": [_indexed(row) for row in await _rows(connection, _BLOCKED)],
         "dial_destinations": await _rows(connection, _DIAL_DESTINATIONS),
         "payouts": [_plain_terms(row) for row in await _rows(connection, _PAYOUTS)],
         "flows": {row.pop("name"): row for row in await _rows(connection, _FLOWS)},

@@ -69,6 +69,8 @@ def _given(decision: Mapping[str, Any], snapshot: Snapshot) -> _Given:
         if decision["format"] != DECISION_FORMAT:
             raise DecisionUnreadable(f"format {decision['format']}, this is {DECISION_FORMAT}")
         inputs = decision["inputs"]
+        if isinstance(inputs["caller"], Mapping):
+            raise DecisionUnreadable("its caller's number is not there any more")
         digest = inputs["snapshot_digest"]
         request, counts = _request(inputs), Counts.from_json(inputs["counts"])
         auctions = {one["stage_id"]: AuctionResult.from_json(one) for one in inputs["auctions"]}

@@ -19,7 +19,7 @@ async def list_requests(connection: AsyncConnection, *, done_too: bool = False) 
         requests.id,
         requests.call_id,
         requests.kind,
-        requests.caller,
+        requests.caller_sealed.label("caller"),
         requests.recording,
         requests.node,
         requests.created_at,

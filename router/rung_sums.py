@@ -24,7 +24,6 @@ from router.domain.last_known import (
     RINGING_COUNTS_SECONDS,
     DigestTable,
     Rung,
-    digest_of_caller,
 )
 from router.last_known_file import put_in_place, rung_files, rung_of_line, sums_path
 
@@ -40,6 +39,10 @@ LINES_LEFT = 128
 LONGEST_LINE_BYTES = 1 << 20
 RECORD = Struct(">8sq")
 """Digest of a caller or a call's id, where its line begins."""
+
+
+def _digest_of(name: str) -> bytes:
+    return sha256(name.encode()).digest()[:DIGEST_BYTES]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -64,7 +67,7 @@ class Sums:
         for at, one in lines:
             newest = max(newest, one.at_ms // 1000)
             for name in filter(None, (one.caller, one.call_id)):
-                records.append(RECORD.pack(digest_of_caller(name), at))
+                records.append(RECORD.pack(_digest_of(name), at))
             self._count(one)
         oldest = newest - RINGING_COUNTS_SECONDS - 1
         self.ringing = {key: amount for key, amount in self.ringing.items() if key[0] >= oldest}
@@ -90,12 +93,12 @@ class Sums:
         """Yield what makes a decision on this call count as all lines of `file` would."""
         yield from self._as_rung(call_id)
         table = DigestTable(self.places, RECORD)
-        own = {at for (at,) in table.find(digest_of_caller(call_id))}
+        own = {at for (at,) in table.find(_digest_of(call_id))}
         for one in _lines_at(file, own):
             if one.call_id == call_id:
                 yield _taken_back(one)
         if caller:
-            of_caller = {at for (at,) in table.find(digest_of_caller(caller))} - own
+            of_caller = {at for (at,) in table.find(_digest_of(caller))} - own
             for one in _lines_at(file, sorted(of_caller)[-EARLIER_CALLS_MAXIMUM:]):
                 yield replace(one, claims=(), hold_micros=None)
 

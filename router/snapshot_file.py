@@ -11,6 +11,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
 
 from router.domain.decision import canonical_bytes
 from router.domain.market import Snapshot
@@ -28,6 +29,7 @@ from router.domain.market_parts import (
 )
 from router.domain.read_market import MARKET_FORMAT, read_market
 from router.errors import SnapshotRefused, SnapshotUnreadable
+from router.last_known_file import caller_key_path, callers_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +94,8 @@ class SnapshotFile:
     def market(self, document: dict[str, Any]) -> Snapshot:
         """Read what a document of this file says."""
         try:
-            return read_market(document, version=self.header["version"], digest=self.header["digest"])
+            version, digest = self.header["version"], self.header["digest"]
+            return read_market(document, version=version, digest=digest, caller_key=_caller_key(self._path))
         except (SnapshotRefused, KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._unreadable(f"{type(error).__name__}: {error}") from error
 
@@ -156,6 +159,14 @@ def read_places(path: AnyPath) -> dict[str, Any]:
     with _opened(path) as file:
         places: dict[str, Any] = json.loads(SnapshotFile(file, path).body(PLACES))
         return places
+
+
+def _caller_key(path: AnyPath) -> bytes:
+    """Return the key that router.last_known_file keeps beside; empty when there is none yet."""
+    try:
+        return caller_key_path(callers_path(Path(path))).read_bytes()
+    except OSError:
+        return b""
 
 
 def _opened(path: AnyPath) -> BinaryIO:

@@ -135,10 +135,14 @@ class KeyRing:
 
     def blind(self, purpose: str, value: str) -> bytes:
         """Return what stands for `value` in look-ups: the same for equal values, nothing to whoever lacks the key."""
+        return hmac.digest(self.index_key(purpose), value.encode(), "sha256")[:INDEX_BYTES]
+
+    def index_key(self, purpose: str) -> bytes:
+        """Return the key of one purpose's indexes (HMAC-SHA-256): values are found by it, and nothing is opened."""
         key = self._indexing.get(purpose)
         if key is None:
             key = self._indexing[purpose] = _expanded(self.index_secret, f"index {purpose}")
-        return hmac.digest(key, value.encode(), "sha256")[:INDEX_BYTES]
+        return key
 
     def _cipher(self, key: Key, purpose: str) -> AESGCM:
         found = self._derived.get((key.id, purpose))

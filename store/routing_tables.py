@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from store.columns import Instant, enabled, identity, metadata, reference
+from store.sealed_columns import caller_area, caller_index, sealed_caller
 
 # --- caps and turns ------------------------------------------------------------------------------------------
 
@@ -94,12 +95,14 @@ buyer_suppressions = Table(
     "buyer_suppressions",
     metadata,
     Column("buyer_id", BigInteger, ForeignKey("buyers.id"), primary_key=True),
-    Column("caller", Text, primary_key=True),
+    caller_index(nullable=False, primary_key=True),
+    sealed_caller(nullable=False),
+    caller_area(),
     Column("reason", Text, nullable=False, server_default=text("''")),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("expires_at", Instant),
-    CheckConstraint(r"caller ~ '^\+[0-9]{5,15}$'", name="caller"),
-    Index(None, "caller"),
+    Index(None, "caller_index"),
+    Index("ix_buyer_suppressions_newest", "buyer_id", "created_at", "caller_index"),
 )
 
 # What a caller left whom nobody took.
@@ -111,7 +114,8 @@ no_buyer_requests = Table(
     reference("campaign_id", "campaigns", nullable=True),
     # voicemail, call_back
     Column("kind", Text, nullable=False),
-    Column("caller", Text),
+    sealed_caller(),
+    caller_index(),
     # Where the voice message lies on `node`.
     Column("recording", Text),
     Column("node", Text, nullable=False, server_default=text("''")),
@@ -119,6 +123,7 @@ no_buyer_requests = Table(
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("done_at", Instant),
     UniqueConstraint("call_id", "kind"),
+    Index(None, "caller_index"),
     Index("ix_no_buyer_requests_open", "created_at", postgresql_where=text("done_at is null")),
 )
 
@@ -232,7 +237,8 @@ rtb_reservations = Table(
     reference("publisher_id", "publishers"),
     reference("tracking_number_id", "tracking_numbers", nullable=True),
     # E.164, or what stands for it where the publisher hides it.
-    Column("caller", Text),
+    sealed_caller(),
+    caller_index(),
     reference("target_id", "targets", nullable=True),
     # deciding, open (a bid without room), confirmed (its room is leased), used (the call came), expired, refused
     Column("state", Text, nullable=False, server_default=text("'open'")),
@@ -253,14 +259,14 @@ rtb_reservations = Table(
     Column("call_id", Uuid),
     # Whether it ever held room: a bid alone keeps nobody out.
     Column("held_room", Boolean, nullable=False, server_default=text("false")),
-    Index("ix_rtb_reservations_arrival", "tracking_number_id", "caller", "expires_at"),
-    Index("ix_rtb_reservations_repeat", "rtb_key_id", "caller", "expires_at"),
+    Index("ix_rtb_reservations_arrives", "tracking_number_id", "caller_index", "expires_at"),
+    Index("ix_rtb_reservations_repeats", "rtb_key_id", "caller_index", "expires_at"),
     # One live reservation a caller: the second of two pings at once waits for the first.
     Index(
-        "uq_rtb_reservations_live",
+        "uq_rtb_reservations_one_live",
         "publisher_id",
         "campaign_id",
-        "caller",
+        "caller_index",
         unique=True,
         postgresql_where=text("state in ('deciding', 'open', 'confirmed')"),
     ),

@@ -91,6 +91,7 @@ from store.routing_tables import (
     stage_turns,
     target_history,
 )
+from store.sealed_columns import caller_area, caller_index, sealed_caller
 from store.sealing_tables import sealing_nodes, sealing_ring
 from store.web_tables import (
     api_answers,
@@ -210,7 +211,9 @@ calls = Table(
     Column("trunk_name", Text),
     Column("dialled", Text, nullable=False, server_default=text("''")),
     # E.164, or null when withheld or not a number.
-    Column("caller", Text),
+    sealed_caller(),
+    caller_index(),
+    caller_area(),
     reference("tracking_number_id", "tracking_numbers", nullable=True),
     reference("campaign_id", "campaigns", nullable=True),
     reference("publisher_id", "publishers", nullable=True),
@@ -236,8 +239,14 @@ calls = Table(
     Column("settle_after", Instant),
     Column("settle_failures", Integer, nullable=False, server_default=text("0")),
     Index(None, "started_at"),
-    Index("ix_calls_duplicates", "campaign_id", "caller", "started_at", postgresql_where=text("converted")),
-    Index("ix_calls_caller", "caller", "started_at"),
+    Index(
+        "ix_calls_same_caller",
+        "campaign_id",
+        "caller_index",
+        "started_at",
+        postgresql_where=text("converted"),
+    ),
+    Index("ix_calls_caller_index", "caller_index", "started_at"),
     Index("ix_calls_buyer", "buyer_id", "started_at", postgresql_where=text("buyer_id is not null")),
     Index("ix_calls_publisher", "publisher_id", "started_at"),
     Index("ix_calls_campaign", "campaign_id", "started_at"),

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from store.columns import Instant, identity, metadata, reference
-from store.sealed_columns import SealedFor
+from store.sealed_columns import SealedFor, sealed_caller
 
 SECOND_FACTOR = SealedFor("second factor", bound_by="id")
 
@@ -213,7 +213,7 @@ test_calls = Table(
     identity(),
     # One of our tracking numbers, and who seems to call; empty: withheld.
     Column("dialled", Text, nullable=False),
-    Column("caller", Text, nullable=False),
+    sealed_caller(nullable=False),
     # What the caller says and presses, turn by turn, words first.
     Column("says", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("presses", ARRAY(Text), nullable=False, server_default=text("'{}'")),
@@ -251,7 +251,7 @@ dial_codes = Table(
     Column("definition", JSONB),
     # Who would take the call is decided as for a call of this campaign, from this number; null: nobody, withheld.
     reference("campaign_id", "campaigns", nullable=True),
-    Column("caller", Text),
+    sealed_caller(),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("expires_at", Instant, nullable=False),
     Column("used_at", Instant),

@@ -116,7 +116,7 @@ async def latest_calls(connection: AsyncConnection, limit: int) -> list[CallLine
             calls.c.id.label("call_id"),
             calls.c.started_at,
             calls.c.dialled,
-            calls.c.caller,
+            calls.c.caller_sealed.label("caller"),
             calls.c.state,
             calls.c.outcome,
             buyers.c.name.label("buyer"),

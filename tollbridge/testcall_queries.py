@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from rules.masking import without_numbers
 from store.web_tables import test_calls
 
 WAITS_AT_MOST = timedelta(seconds=60)
@@ -49,7 +50,7 @@ async def take_order(connection: AsyncConnection, node: str) -> Order | None:
         update(test_calls)
         .where(table.id == oldest)
         .values(state="running", node=node, started_at=func.now())
-        .returning(table.id, table.dialled, table.caller, table.says, table.presses)
+        .returning(table.id, table.dialled, table.caller_sealed.label("caller"), table.says, table.presses)
     )
     row = taken.one_or_none()
     return None if row is None else Order(**row._mapping)
@@ -73,7 +74,7 @@ async def add_line(connection: AsyncConnection, order_id: int, line: str) -> Non
     await connection.execute(
         update(test_calls)
         .where(table.id == order_id, func.cardinality(table.lines) < LINES_MAXIMUM)
-        .values(lines=func.array_append(table.lines, line[:LINE_CHARACTERS_MAXIMUM]))
+        .values(lines=func.array_append(table.lines, without_numbers(line[:LINE_CHARACTERS_MAXIMUM])))
     )
 
 

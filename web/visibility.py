@@ -8,12 +8,12 @@ manager, admin  everything
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from rules.masking import masked_number
+from rules.masking import masked_number, without_numbers
 from web.keys import Role, User
 
 
@@ -26,6 +26,7 @@ class Field(StrEnum):
     COSTS = "costs"
     """Carrier, pings, platform fee, and so the margin."""
     WHOLE_CALLER = "whole_caller"
+    """Whole telephone numbers of callers, wherever they are: in lists, tags, answers, decisions, notes and exports."""
     DIALLED = "dialled"
     PUBLISHER = "publisher"
     BUYER = "buyer"
@@ -128,6 +129,10 @@ class Viewer:
         """Return a caller's number as this viewer may see it; None when it was withheld."""
         return number if self.sees(Field.WHOLE_CALLER) else masked_number(number)
 
+    def words(self, value: Any) -> Any:
+        """Return a text, or JSON, in which callers may have left a number: each number as this viewer may see it."""
+        return value if self.sees(Field.WHOLE_CALLER) else without_numbers(value)
+
     def hears_recording_of(self, buyer_id: int | None, connected_ms: int | None) -> bool:
         """Tell whether the recording of a call that was connected to this buyer may be heard."""
         if self.sees(Field.RECORDINGS):
@@ -148,8 +153,20 @@ def seen_columns(row: Mapping[str, Any], viewer: Viewer) -> dict[str, Any]:
     seen = {name: value for name, value in row.items() if name not in _COLUMNS or viewer.sees(_COLUMNS[name])}
     if "caller" in seen:
         seen["caller"] = viewer.caller(seen["caller"])
+    for name in ("tags", "answers", "decisions", "evidence"):
+        if name in seen:
+            seen[name] = viewer.words(seen[name])
     if "conversion" in seen:
         seen["conversion"] = own_verdict(seen["conversion"], viewer)
+    return seen
+
+
+def seen_answers(answers: Sequence[Mapping[str, Any]], viewer: Viewer) -> list[dict[str, Any]]:
+    """Return a caller's answers; where a number is masked, so is what was heard: it is heard in words."""
+    seen = [dict(viewer.words(answer)) for answer in answers]
+    for shown, answer in zip(seen, answers, strict=True):
+        if shown.get("value") != answer.get("value"):
+            shown["heard"] = ""
     return seen
 
 
@@ -160,7 +177,7 @@ def own_verdict(conversion: Mapping[str, Any] | None, viewer: Viewer) -> Mapping
     what was judged by no more than the length: the other party's identity and money are among the rest.
     """
     if conversion is None or viewer.is_of_house:
-        return conversion
+        return viewer.words(conversion) if conversion is not None else None
     party = "buyer" if viewer.role is Role.BUYER else "publisher"
     told = conversion.get(party)
     judged = told if isinstance(told, Mapping) else {}
@@ -178,4 +195,5 @@ def own_verdict(conversion: Mapping[str, Any] | None, viewer: Viewer) -> Mapping
         own["amount_micros"] = conversion.get("price_micros")
     else:
         own["amount_micros"] = conversion.get("payout_micros")
-    return own
+    seen: Mapping[str, Any] = viewer.words(own)
+    return seen

@@ -7,10 +7,10 @@ Pure: the agi process keeps it in memory, the survival script reads it from a fi
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from struct import Struct
 
 from router.domain.abroad import caps_abroad, destination_rung
@@ -58,9 +58,12 @@ EARLIER_RECORD = Struct(">8s16sqqqqq")
 """Digest of the caller, call id, campaign id, buyer id, target id, start in epoch ms, 1 connected + 2 converted."""
 
 
-def digest_of_caller(caller: str) -> bytes:
-    """Return what stands for a number (E.164) in the tables. In a list of a million, two share one in 1 of 10^13."""
-    return sha256(caller.encode()).digest()[:DIGEST_BYTES]
+def digest_of_caller(caller: str, key: bytes) -> bytes:
+    """Return what stands for a number (E.164) in the tables: how its keyed index begins.
+
+    In a list of a million, two share one in 1 of 10^13. Whoever lacks the key finds no number by trying all.
+    """
+    return hmac.digest(key, caller.encode(), "sha256")[:DIGEST_BYTES]
 
 
 class DigestTable:
@@ -181,6 +184,8 @@ def rung_of(
 class LastKnown:
     """The newest reading of each kind of fact, and when it was made (epoch ms). None: never read."""
 
+    caller_key: bytes = b""
+    """By which callers are indexed, in the tables as in the database."""
     suppressed: DigestTable | None = None
     suppressed_ms: int | None = None
     earlier: DigestTable | None = None
@@ -252,13 +257,15 @@ class LastKnown:
     def _suppressing(self, caller: str | None) -> frozenset[int]:
         if caller is None or self.suppressed is None:
             return frozenset()
-        return frozenset(buyer for (buyer,) in self.suppressed.find(digest_of_caller(caller)))
+        return frozenset(
+            buyer for (buyer,) in self.suppressed.find(digest_of_caller(caller, self.caller_key))
+        )
 
     def _earlier_calls(self, request: RouteRequest) -> tuple[EarlierCall, ...]:
         caller = request.caller
         if caller is None:
             return ()
-        stored = () if self.earlier is None else self.earlier.find(digest_of_caller(caller))
+        stored = () if self.earlier is None else self.earlier.find(digest_of_caller(caller, self.caller_key))
         found = [_earlier_call(*one) for one in stored]
         found += [
             _call_now(asked.call_id, asked.campaign_id, offer.buyer_id, offer.target_id, asked.now)

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 MARKET_FORMAT = 2
 
 
-def read_market(document: Row, *, version: int, digest: str) -> Snapshot:
-    """Make a Snapshot of a market document.
+def read_market(document: Row, *, version: int, digest: str, caller_key: bytes = b"") -> Snapshot:
+    """Make a Snapshot of a market document. `caller_key` is what its blocked callers are indexed by.
 
     Raises SnapshotRefused for a method of distribution or a document format this router does not know, and for a
     plan that names a target which does not exist.
@@ -80,7 +80,7 @@ def read_market(document: Row, *, version: int, digest: str) -> Snapshot:
         publisher_caps={
             owner_id: found for (owner, owner_id), found in caps.caps.items() if owner == "publisher"
         },
-        blocked=read_blocked_callers(document.get("blocked_callers", ()), problems),
+        blocked=read_blocked_callers(document.get("blocked_callers", ()), problems, caller_key),
         area_codes={code: tuple(states) for code, states in document["area_codes"].items()},
         problems=tuple(problems),
     )

@@ -5,6 +5,7 @@ A buyer's own list, its book of business, is looked up for the one caller (Facts
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 KINDS = ("number", "prefix", "anonymous")
 SHORTEST_PREFIX_DIGITS = 1
 LONGEST_NUMBER_DIGITS = 15
+INDEX_MARK = "#"
+INDEX_BYTES = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +29,9 @@ class BlockedCallers:
     """Who is blocked in one campaign, or in all; each with the reason that was given."""
 
     numbers: Mapping[str, str] = field(default_factory=dict)
+    """By index, as markets name them; by the number itself in one that was kept before numbers were sealed."""
+    caller_key: bytes = b""
+    """By which callers are indexed."""
     prefixes: Mapping[str, str] = field(default_factory=dict)
     lengths: tuple[int, ...] = ()
     """Lengths of the prefixes."""
@@ -33,11 +39,19 @@ class BlockedCallers:
     """Why callers without a number are blocked; None when they are not."""
 
 
-def read_blocked_callers(rows: Iterable[Row], problems: list[str]) -> dict[int | None, BlockedCallers]:
+def indexed(caller: str, key: bytes) -> str:
+    """Return what stands for a number in a market: nobody finds it by trying all numbers who lacks the key."""
+    return f"{INDEX_MARK}{hmac.digest(key, caller.encode(), 'sha256')[:INDEX_BYTES].hex()}"
+
+
+def read_blocked_callers(
+    rows: Iterable[Row], problems: list[str], caller_key: bytes = b""
+) -> dict[int | None, BlockedCallers]:
     """Return the blocked callers by campaign; None holds those of every campaign. Bad rows are noted and left out."""
     sorted_out: dict[int | None, dict[str, dict[str, str]]] = {}
     for row in rows:
-        problem = blocked_caller_problem(row["kind"], row["value"])
+        is_indexed = row["kind"] == "number" and row["value"].startswith(INDEX_MARK)
+        problem = None if is_indexed else blocked_caller_problem(row["kind"], row["value"])
         if problem is not None:
             problems.append(f"blocked caller {row['id']}: {problem}")
             continue
@@ -46,6 +60,7 @@ def read_blocked_callers(rows: Iterable[Row], problems: list[str]) -> dict[int |
     return {
         campaign_id: BlockedCallers(
             numbers=of_kind["number"],
+            caller_key=caller_key,
             prefixes=of_kind["prefix"],
             lengths=tuple(sorted({len(prefix) for prefix in of_kind["prefix"]})),
             anonymous=of_kind["anonymous"].get(""),
@@ -94,8 +109,13 @@ def _why(rules: BlockedCallers, caller: str | None) -> str | None:
         return (
             None if rules.anonymous is None else _with_reason("the caller hides the number", rules.anonymous)
         )
-    if caller in rules.numbers:
-        return _with_reason("the number is blocked", rules.numbers[caller])
+    if rules.numbers:
+        # Whoever has no key cannot tell whom they name: nobody is sold then.
+        if not rules.caller_key and any(name.startswith(INDEX_MARK) for name in rules.numbers):
+            return "numbers are blocked, and there is no key to compare them by"
+        for name in (indexed(caller, rules.caller_key), caller):
+            if name in rules.numbers:
+                return _with_reason("the number is blocked", rules.numbers[name])
     for length in rules.lengths:
         prefix = caller[:length]
         if prefix in rules.prefixes:

@@ -26,6 +26,7 @@ def update_market(
     campaigns: frozenset[int],
     version: int,
     digest: str,
+    caller_key: bytes = b"",
 ) -> Snapshot:
     """Return the newer market. `document` holds what all share, and of buyers and plans only those named.
 
@@ -33,7 +34,9 @@ def update_market(
     """
     plans = {row["id"]: row["stages"] for row in document["campaigns"]}
     rows = [{**row, "stages": []} for row in document["campaigns"]]
-    fresh = read_market({**document, "campaigns": rows}, version=version, digest=digest)
+    fresh = read_market(
+        {**document, "campaigns": rows}, version=version, digest=digest, caller_key=caller_key
+    )
     targets = _merged(older.targets, fresh.targets, lambda _, target: target.buyer_id not in buyers)
     merged = {
         campaign_id: _campaign(older, campaign, plans[campaign_id], targets, campaign_id in campaigns)

@@ -186,7 +186,9 @@ async def _buyer(connection: AsyncConnection, campaign: int, contract: BuyerCont
         )
     )
     if not contract.bids:
-        await connection.execute(insert(t.buyer_suppressions).values(buyer_id=buyer, caller=SUPPRESSED))
+        await connection.execute(
+            insert(t.buyer_suppressions).values(buyer_id=buyer, caller_sealed=SUPPRESSED)
+        )
     return buyer, target
 
 

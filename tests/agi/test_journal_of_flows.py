@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from agi.journal import NOTED, REQUESTED, Journal
 from agi.journal_reader import JournalReader
 from store.call_id import call_id_of
+from tests.sealed import hex_of, number_in
 
 LINKEDID, CALLER = "a-1764000000.7", "+16145550123"
 STOP = {"request": "do_not_call", "node": "ready", "number": CALLER, "said": "stop calling me"}
@@ -34,11 +35,11 @@ async def test_who_wants_no_calls_is_blocked_with_the_evidence(engine: AsyncEngi
     await read(engine, tmp_path)
     await read(engine, tmp_path)
     (request,) = await rows(engine, "no_buyer_requests")
-    assert (request["kind"], request["caller"]) == ("do_not_call", CALLER)
+    assert (request["kind"], number_in(request)) == ("do_not_call", CALLER)
     assert request["call_id"] == call_id_of(LINKEDID)
     assert request["detail"] == {"node": "ready", "said": "stop calling me"}
     (rule,) = await rows(engine, "blocked_callers")
-    assert (rule["kind"], rule["value"], rule["campaign_id"]) == ("number", CALLER, None)
+    assert (rule["kind"], number_in(rule), rule["campaign_id"]) == ("number", CALLER, None)
     assert str(call_id_of(LINKEDID)) in rule["reason"]
 
 
@@ -46,9 +47,9 @@ async def test_a_rule_that_a_person_made_keeps_its_reason(engine: AsyncEngine, t
     async with engine.begin() as connection:
         await connection.execute(
             text(
-                "INSERT INTO blocked_callers (kind, value, reason) VALUES ('number', :value, 'a prankster')"
-            ),
-            {"value": CALLER},
+                "INSERT INTO blocked_callers (kind, reason, caller_sealed, caller_index)"
+                f" VALUES ('number', 'a prankster', {hex_of(CALLER)})"
+            )
         )
     Journal(tmp_path).write(REQUESTED, LINKEDID, STOP)
     await read(engine, tmp_path)
@@ -68,7 +69,7 @@ async def test_a_call_back_goes_to_the_number_that_was_told(engine: AsyncEngine,
     Journal(tmp_path).write(REQUESTED, LINKEDID, body)
     await read(engine, tmp_path)
     (request,) = await rows(engine, "no_buyer_requests")
-    assert (request["kind"], request["caller"]) == ("call_back", "+12125550100")
+    assert (request["kind"], number_in(request)) == ("call_back", "+12125550100")
     assert request["detail"]["said"] == "We call you once."
     assert await rows(engine, "blocked_callers") == []
 

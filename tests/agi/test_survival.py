@@ -22,6 +22,7 @@ from tests.router.markets import a_small_market
 from tests.router.stored import nobody_is_suppressed
 
 CALLER = "16145550123"
+KEY = b"k" * 32
 PRICE = 45_000_000
 _GET = re.compile(r"GET (?:FULL )?VARIABLE (\S+)")
 _SET = re.compile(r'SET VARIABLE (\S+) "?(.*?)"?$')
@@ -85,7 +86,11 @@ def know(folder: Path, **known: Any) -> None:
     now = time.time_ns() // 1_000_000
     counts = Changes(counters=known.pop("counters", []), histories=[])
     last = LastKnown(
-        suppressed=DigestTable(b"", SUPPRESSED_RECORD), suppressed_ms=now, counted_ms=now, owed_ms=now
+        caller_key=KEY,
+        suppressed=DigestTable(b"", SUPPRESSED_RECORD),
+        suppressed_ms=now,
+        counted_ms=now,
+        owed_ms=now,
     )
     last.owed_micros = {}
     for name, value in known.items():
@@ -95,7 +100,7 @@ def know(folder: Path, **known: Any) -> None:
 
 
 async def test_a_suppressed_caller_is_not_rung(folder: Path) -> None:
-    record = SUPPRESSED_RECORD.pack(digest_of_caller(f"+{CALLER}"), 1)
+    record = SUPPRESSED_RECORD.pack(digest_of_caller(f"+{CALLER}", KEY), 1)
     know(folder, suppressed=DigestTable(record, SUPPRESSED_RECORD))
     assert rung(await survive(folder)) == "2"
     (decided,) = facts_of(folder, "decided")
@@ -153,7 +158,7 @@ async def test_when_no_more_can_be_noted_only_buyers_without_limit_are_rung(fold
         file.truncate(RUNG_BYTES_MAXIMUM)
     assert rung(await survive(folder)) == "3"
     assert rung_path(folder / "journal").stat().st_size == RUNG_BYTES_MAXIMUM
-    record = SUPPRESSED_RECORD.pack(digest_of_caller(f"+{CALLER}"), 3)
+    record = SUPPRESSED_RECORD.pack(digest_of_caller(f"+{CALLER}", KEY), 3)
     know(folder, suppressed=DigestTable(record, SUPPRESSED_RECORD))
     assert rung(await survive(folder)) == "nobody"
 

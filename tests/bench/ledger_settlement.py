@@ -23,6 +23,7 @@ from tests.bench.report import Bar, at_least, at_most, progress
 from tests.bench.router_leases import _pgbench as pgbench_program
 from tests.market import Market, make_market
 from tests.postgres import execute, owner_of
+from tests.sealed import hex_of
 from tollbridge.worker import SETTLE_TOGETHER, Worker, WorkerConfig, open_worker_engine
 
 PROCESSES = 2
@@ -88,9 +89,10 @@ def _fill(market: Market, calls: int) -> str:
         INSERT INTO targets (buyer_id, name, sip_uri, loan_types, schedule)
             SELECT {market.buyers[0]}, 'desk ' || n, 'sip:a@127.0.0.1', ARRAY['refinance'], '{{}}'
             FROM generate_series(3, 40) n;
-        INSERT INTO calls (id, linkedid, node, dialled, caller, started_at, ended_at, state, tracking_number_id,
+        INSERT INTO calls (id, linkedid, node, dialled, caller_sealed, caller_index, caller_area,
+            started_at, ended_at, state, tracking_number_id,
             campaign_id, publisher_id, tags, trunk_name)
-        SELECT id, 'b-' || n, 'bench' || n % {PROCESSES}, '+18005550100', '+1' || (2000000000 + n),
+        SELECT id, 'b-' || n, 'bench' || n % {PROCESSES}, '+18005550100', caller_sealed, caller_index, '200',
             to_timestamp(1770000000), to_timestamp(1770000108), 'ended', {market.number}, {market.campaign},
             {market.publisher}, '{{"state": "OH"}}', 'demo' FROM bench_calls;
         INSERT INTO cel_rows (node, file, position, event, event_us, uniqueid, linkedid, channel, extra)
@@ -111,10 +113,14 @@ async def prepare(database_url: str, calls: int) -> None:
     engine = open_engine(database_url, application_name="bench")
     market = await make_market(engine)
     await engine.dispose()
-    ids = ", ".join(f"({n}, '{call_id_of(f'b-{n}')}'::uuid)" for n in range(1, calls + 1))
+    ids = ", ".join(
+        f"({n}, '{call_id_of(f'b-{n}')}'::uuid, {hex_of(f'+1{2_000_000_000 + n}')})"
+        for n in range(1, calls + 1)
+    )
     execute(
         database_url,
-        f"CREATE TABLE bench_calls AS SELECT n, id, 1 + n % 40 AS t FROM (VALUES {ids}) AS v(n, id)",
+        "CREATE TABLE bench_calls AS SELECT n, id, 1 + n % 40 AS t, caller_sealed, caller_index"
+        f" FROM (VALUES {ids}) AS v(n, id, caller_sealed, caller_index)",
     )
     for statement in _fill(market, calls).split(";\n"):
         execute(database_url, statement)

@@ -26,6 +26,7 @@ from tests.bench import web_market
 from tests.bench.report import Bar, at_least, at_most, finish, percentile, progress, told
 from tests.bench.web_editor import big_flow, editor_fps
 from tests.postgres import AS_A_NODE_BUT_FAST, cloned_database, server_for_tests
+from tests.sealed import sealed
 from tests.web.browser import open_browser, open_visit
 from web.auth import UserCreated, create_user
 
@@ -221,11 +222,12 @@ async def _cpu_while_calls_move(engine: Any, process: psutil.Process) -> float:
         async with engine.begin() as connection:
             await connection.execute(
                 text(
-                    "WITH made AS (INSERT INTO calls (id, linkedid, node, dialled, caller, campaign_id, publisher_id,"
-                    " started_at, state) VALUES (gen_random_uuid(), gen_random_uuid()::text, 'c', '+18005550001',"
-                    " '+16145550100', 1, 1, now(), 'in_progress') RETURNING id)"
+                    "WITH made AS (INSERT INTO calls (id, linkedid, node, dialled, caller_sealed, campaign_id,"
+                    " publisher_id, started_at, state) VALUES (gen_random_uuid(), gen_random_uuid()::text, 'c',"
+                    " '+18005550001', :caller, 1, 1, now(), 'in_progress') RETURNING id)"
                     " SELECT pg_notify('tollbridge_calls', id::text) FROM made"
-                )
+                ),
+                {"caller": sealed("+16145550100")},
             )
     return (sum(process.cpu_times()[:2]) - before) / (time.perf_counter() - began) * 100
 

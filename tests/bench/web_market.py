@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.bench.report import progress
 from tests.postgres import execute
+from tests.sealed import sealed
 
 BUYERS, TARGETS, PUBLISHERS, CAMPAIGNS, NUMBERS = 2_000, 4_000, 200, 20, 1_000
 DAYS = 60
@@ -39,11 +40,13 @@ _MARKET = (
 
 # The newest call came just now, the oldest DAYS ago; a third were sold, each to its target's buyer.
 _CALLS = f"""
-    INSERT INTO calls (id, linkedid, node, trunk_name, dialled, caller, tracking_number_id, campaign_id, publisher_id,
-        flow_name, flow_version, tags, started_at, ended_at, state, outcome, buyer_id, target_id, connected_ms,
+    INSERT INTO calls (id, linkedid, node, trunk_name, dialled, caller_sealed, caller_index, caller_area,
+        tracking_number_id, campaign_id, publisher_id, flow_name, flow_version, tags, started_at, ended_at, state,
+        outcome, buyer_id, target_id, connected_ms,
         converted)
     SELECT md5('c' || n)::uuid, 'c-' || n, 'c', 'main', '+1800555' || lpad((1 + r % {NUMBERS})::text, 4, '0'),
-        '+1614' || lpad((r % 10000000)::text, 7, '0'), 1 + r % {NUMBERS}, 1 + (1 + r % {NUMBERS}) % {CAMPAIGNS},
+        '{{sealed}}'::bytea, decode(md5((r % 10000000)::text), 'hex'), '614', 1 + r % {NUMBERS},
+        1 + (1 + r % {NUMBERS}) % {CAMPAIGNS},
         1 + (1 + r % {NUMBERS}) % {PUBLISHERS}, 'mortgage', 1,
         jsonb_build_object('loan_type', (ARRAY['refinance','purchase','heloc'])[1 + r % 3],
             'state', (ARRAY['OH','CA','TX','FL','NY'])[1 + r / 3 % 5]),
@@ -74,12 +77,16 @@ _SEALED = (
 )
 
 
+CALLER = "+16145550123"
+"""Each opens to it: the sealing of a million would take longer than all else."""
+
+
 def fill(database_url: str, count: int) -> None:
     """Put the house into a migrated, empty database. Takes about a minute a million calls."""
     for statement in _MARKET:
         execute(database_url, NEVER + statement)
     progress(f"making {count} calls")
-    execute(database_url, NEVER + _CALLS.format(count=count))
+    execute(database_url, NEVER + _CALLS.format(count=count, sealed=f"\\x{sealed(CALLER).hex()}"))
     progress("booking them")
     for statement in (*_LEDGER, *_SEALED):
         execute(database_url, NEVER + statement)

@@ -22,6 +22,7 @@ from billing.call_record import Step
 from billing.export_invoice import harmless_cell, to_csv, to_pdf
 from billing.invoice import Invoice, InvoiceState, period_of_month
 from billing.invoice_document import invoice_document
+from billing.invoice_queries import read_invoice
 from billing.make_invoice import InvoiceRefused, issue_invoice, make_invoice, void_invoice
 from billing.pay_invoice import pay_invoice
 from billing.seal_signatures import public_key_of
@@ -336,3 +337,19 @@ async def test_terms_of_one_price_and_old_roundings_come_to_whole_cents(
         made = await make(engine, market, party)
         assert {line.amount_micros for line in made.lines} == {price * 10_000}
         assert checker.check(await exported(engine, made)) == []
+
+
+async def test_a_line_names_its_caller_and_what_is_stored_of_it_does_not(
+    engine: AsyncEngine, market: Market
+) -> None:
+    await three_calls(engine, market)
+    invoice = await make(engine, market)
+    numbers = {line.description for line in invoice.lines}
+    assert len(numbers) == 3 and all(one.startswith("Call from +1614555") for one in numbers)
+    async with engine.begin() as connection:
+        stored = await connection.scalars(text("SELECT description FROM invoice_lines"))
+        assert set(stored) == {"Call from {caller}"}
+        await connection.execute(text("UPDATE calls SET caller_sealed = NULL, caller_index = NULL"))
+        again = await read_invoice(connection, invoice.id)
+    assert again is not None
+    assert {line.description for line in again.lines} == {"Call from a number that was erased"}

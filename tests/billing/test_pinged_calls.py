@@ -23,6 +23,7 @@ from router.inbound_arrival import Claim
 from store.call_id import call_id_of
 from tests.billing.contracts import contract
 from tests.router.test_inbound_arrival import House, house
+from tests.sealed import index_of
 from tests.web.rtb.conftest import OHIO, a_caller
 
 __all__ = ["house"]
@@ -73,14 +74,14 @@ async def sold(
     async with house.engine.begin() as connection:
         await connection.execute(
             text(
-                "INSERT INTO calls (id, linkedid, node, dialled, caller, started_at, state, tracking_number_id,"
+                "INSERT INTO calls (id, linkedid, node, dialled, caller_index, started_at, state, tracking_number_id,"
                 " campaign_id, publisher_id, tags) VALUES (:id, :linkedid, 'a', '', :caller, :now, 'ended', :number,"
                 " :campaign, :publisher, CAST(:tags AS jsonb))"
             ),
             {
                 "id": call_id,
                 "linkedid": linkedid,
-                "caller": caller,
+                "caller": index_of(caller),
                 "now": now,
                 "number": house.seeded.tracking_number_id,
                 "campaign": house.seeded.campaign_id,

@@ -60,7 +60,7 @@ async def arrived(engine: AsyncEngine, record: CallRecord) -> CallRecord:
                 linkedid=record.linkedid,
                 node="a",
                 dialled=record.dialled,
-                caller=record.caller,
+                caller_sealed=record.caller,
                 started_at=dt.datetime.fromtimestamp(record.started_ms / 1000, dt.UTC),
                 state="ended",
             )

@@ -310,7 +310,7 @@ async def waiting(
         call_id = call_id_of(record.linkedid)
         matched = case.matched and case.dialled == NUMBER
         row = {"id": call_id, "linkedid": record.linkedid, "node": "a", "state": "ended"}
-        row |= {"dialled": record.dialled, "caller": record.caller}
+        row |= {"dialled": record.dialled, "caller_sealed": record.caller}
         row |= {"started_at": instant(record.started_ms), "campaign_id": market.campaign if matched else None}
         row |= {
             "tracking_number_id": market.number if matched else None,

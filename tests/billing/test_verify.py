@@ -22,6 +22,7 @@ from store.call_id import call_id_of
 from tests.billing.test_settle_call import START_MS, a_call, settled
 from tests.market import Market, make_market
 from tests.postgres import as_owner
+from tests.sealed import hex_of
 from tests.sealing import seal, seal_all, sealer_at, trust_in
 
 
@@ -95,7 +96,10 @@ async def do(engine: AsyncEngine, *statements: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE calls SET caller = '+15550000000'",
+        "UPDATE calls SET caller_index = sha256('another')",
+        "UPDATE calls SET caller_sealed = (SELECT caller_sealed FROM other)",
+        "UPDATE calls SET caller_sealed = caller_sealed || '\\x00'",
+        "UPDATE calls SET caller_sealed = NULL",
         "UPDATE calls SET dialled = '+15550000000'",
         "UPDATE calls SET started_at = started_at - interval '1 day'",
         "UPDATE calls SET ended_at = ended_at + interval '1 microsecond'",
@@ -113,7 +117,8 @@ async def do(engine: AsyncEngine, *statements: str) -> None:
 async def test_what_the_application_changes_of_a_settled_call_is_found(
     engine: AsyncEngine, sealer: Sealer, change: str
 ) -> None:
-    await do(engine, change)
+    sealed_another = f"(VALUES ({hex_of('+15550000000')})) AS other (caller_sealed, caller_index)"
+    await do(engine, change.replace("FROM other", f"FROM {sealed_another}"))
     found = await verify_ledger(engine, trust_in(sealer))
     assert [finding.problem for finding in found.findings] == [Problem.EVIDENCE_CHANGED] * 6
 
@@ -122,7 +127,10 @@ async def test_what_the_application_changes_of_a_settled_call_is_found(
 async def test_a_caller_that_is_erased_is_counted_and_is_no_finding(
     engine: AsyncEngine, sealer: Sealer
 ) -> None:
-    await do(engine, "UPDATE calls SET caller = NULL WHERE id IN (SELECT id FROM calls LIMIT 2)")
+    await do(
+        engine,
+        "UPDATE calls SET caller_sealed = NULL, caller_index = NULL WHERE id IN (SELECT id FROM calls LIMIT 2)",
+    )
     found = await verify_ledger(engine, trust_in(sealer))
     assert (found.findings, found.erased_callers) == ((), 2)
     assert found.warnings == ("of 2 calls the caller was erased after they were sealed",)
@@ -132,7 +140,7 @@ async def test_a_caller_of_a_call_without_number_is_found(engine: AsyncEngine, s
     await settled(engine, replace(a_call(await make_market(engine)), caller=None))
     await seal_all(engine, sealer)
     assert (await verify_ledger(engine, trust_in(sealer))).findings == ()
-    await do(engine, "UPDATE calls SET caller = '+15550000000'")
+    await do(engine, f"UPDATE calls SET (caller_sealed, caller_index) = ({hex_of('+15550000000')})")
     (finding,) = (await verify_ledger(engine, trust_in(sealer))).findings
     assert "its caller is another than was sealed" in finding.detail
 

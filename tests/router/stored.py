@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.domain.last_known import SUPPRESSED_RECORD, DigestTable, LastKnown
 from router.last_known_file import write_callers
+from store.key_ring import key_ring
+from store.sealed_columns import CALLER
 from store.tables import (
     buyer_terms,
     buyers,
@@ -94,7 +96,8 @@ def _with_dates(row: Document) -> Document:
 def nobody_is_suppressed(snapshot_file: Path) -> None:
     """Leave behind what a process that read empty lists a moment ago leaves behind."""
     nobody = DigestTable(b"", SUPPRESSED_RECORD)
-    write_callers(snapshot_file, LastKnown(suppressed=nobody, suppressed_ms=time.time_ns() // 1_000_000))
+    key, now_ms = key_ring().index_key(CALLER), time.time_ns() // 1_000_000
+    write_callers(snapshot_file, LastKnown(caller_key=key, suppressed=nobody, suppressed_ms=now_ms))
 
 
 async def scalar(engine: AsyncEngine, query: str, **values: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -20,8 +21,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from router import kept_data, last_known_file, last_known_keeper
 from router.domain.counts import Counts
 from router.domain.decision import canonical_bytes
-from router.domain.last_known import SUPPRESSED_RECORD, DigestTable, LastKnown, digest_of_caller
-from router.last_known_file import callers_path, known_path, read_last_known, read_rung, rung_path
+from router.domain.last_known import DIGEST_BYTES, SUPPRESSED_RECORD, DigestTable, LastKnown, digest_of_caller
+from router.last_known_file import (
+    caller_key_path,
+    callers_path,
+    known_path,
+    read_last_known,
+    read_rung,
+    rung_path,
+)
 from router.replay import replay
 from router.route_call import Routed, Router
 from router.rung_sums import rung_for
@@ -32,6 +40,7 @@ from store.session import open_engine
 from tests.router.markets import a_request, a_small_market
 from tests.router.stored import execute, scalar, store_market
 from tests.router.test_route_call import CLOSED_PORT, target_of, used
+from tests.sealed import hex_of, index_of
 
 CALLER = "+16145550123"
 PRICE = 45_000_000
@@ -69,8 +78,9 @@ async def router_of(engine: AsyncEngine, market: CurrentSnapshot, folder: Path) 
 
 
 async def suppress(engine: AsyncEngine, buyer_id: int, caller: str = CALLER) -> None:
-    statement = "INSERT INTO buyer_suppressions (buyer_id, caller) VALUES (:buyer, :caller)"
-    await execute(engine, statement, buyer=buyer_id, caller=caller)
+    columns = "buyer_id, caller_sealed, caller_index"
+    statement = f"INSERT INTO buyer_suppressions ({columns}) VALUES (:buyer, {hex_of(caller)})"
+    await execute(engine, statement, buyer=buyer_id)
 
 
 @asynccontextmanager
@@ -318,10 +328,10 @@ async def test_a_caller_of_a_moment_ago_is_known_as_one(
     """By the calls that were read, by those this process routed since, and by those rung without the database."""
     await execute(
         engine,
-        "INSERT INTO calls (id, linkedid, node, started_at, caller, campaign_id, target_id, converted, state) "
+        "INSERT INTO calls (id, linkedid, node, started_at, caller_index, campaign_id, target_id, converted, state) "
         "VALUES (:id, 'old', 'a', now() - interval '1 day', :caller, 1, 3, true, 'settled')",
         id=uuid4(),
-        caller=CALLER,
+        caller=index_of(CALLER),
     )
     await execute(
         engine,
@@ -352,7 +362,14 @@ async def test_what_is_known_is_read_again_when_the_lists_change(
             break
         await asyncio.sleep(0.1)
     stored = read_last_known(tmp_path / "snapshot.json")
-    assert stored.suppressed is not None and [*stored.suppressed.find(digest_of_caller(CALLER))] == [(1,)]
+    assert stored.suppressed is not None
+    assert [*stored.suppressed.find(digest_of_caller(CALLER, stored.caller_key))] == [(1,)]
+    key_file = caller_key_path(callers_path(tmp_path / "snapshot.json"))
+    assert key_file.stat().st_mode & 0o077 == 0 and key_file.read_bytes() == stored.caller_key
+    unkeyed = hashlib.sha256(CALLER.encode()).digest()[:DIGEST_BYTES]
+    assert unkeyed not in callers_path(tmp_path / "snapshot.json").read_bytes(), (
+        "nobody finds it by trying all"
+    )
 
 
 @pytest.mark.parametrize("cut", [0, 1, 40, 200])
@@ -372,7 +389,7 @@ async def test_files_that_are_damaged_count_as_never_written(
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(-(2**63), 2**63 - 1)), max_size=60))
 def test_a_table_finds_what_is_in_it_and_nothing_else(rows: list[tuple[int, int]]) -> None:
-    digests = {number: digest_of_caller(str(number)) for number in range(32)}
+    digests = {number: digest_of_caller(str(number), b"k") for number in range(32)}
     records = sorted(SUPPRESSED_RECORD.pack(digests[number], buyer) for number, buyer in rows)
     table = DigestTable(b"".join(records), SUPPRESSED_RECORD)
     for number, digest in digests.items():

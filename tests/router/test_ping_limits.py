@@ -301,9 +301,9 @@ def test_nobody_is_judged_by_a_hundred_pings(won: int, called: int, too_many: bo
 async def _had(market: Market, *, expired: int, used: int, days_ago: int = 1, held_room: bool = True) -> None:
     for state, number in (("expired", expired), ("used", used)):
         await market.change(
-            "INSERT INTO rtb_reservations (id, rtb_key_id, campaign_id, publisher_id, caller, state, held_room,"
-            " created_at, expires_at) SELECT gen_random_uuid(), 1, :campaign, :publisher, 'x' || n, :state, :held,"
-            " now() - make_interval(days => :days), now() FROM generate_series(1, :number) AS n",
+            "INSERT INTO rtb_reservations (id, rtb_key_id, campaign_id, publisher_id, caller_index, state, held_room,"
+            " created_at, expires_at) SELECT gen_random_uuid(), 1, :campaign, :publisher, sha256(int4send(n)), :state,"
+            " :held, now() - make_interval(days => :days), now() FROM generate_series(1, :number) AS n",
             campaign=market.seeded.campaign_id,
             publisher=market.seeded.publisher_id,
             state=state,

@@ -163,8 +163,9 @@ async def a_ping_holds_room_of(engine: AsyncEngine, snapshot: CurrentSnapshot, t
     await execute(
         engine,
         "INSERT INTO rtb_reservations"
-        " (id, rtb_key_id, campaign_id, publisher_id, caller, target_id, state, held_room, expires_at)"
-        " SELECT CAST(:ping AS uuid), k.id, 1, k.publisher_id, :ping, :target, 'confirmed', true, :until"
+        " (id, rtb_key_id, campaign_id, publisher_id, caller_index, target_id, state, held_room, expires_at)"
+        " SELECT CAST(:ping AS uuid), k.id, 1, k.publisher_id, sha256(uuid_send(CAST(:ping AS uuid))), :target,"
+        " 'confirmed', true, :until"
         " FROM rtb_keys k",
         ping=str(ping),
         target=target_id,

@@ -14,6 +14,7 @@ from router.route_call import Routed, Router
 from store.call_id import call_id_of, started_at_of
 from tests.router.markets import PATIENT_SECONDS
 from tests.router.test_inbound_arrival import House, house
+from tests.sealed import index_of
 from tests.web.rtb.conftest import OHIO, a_caller
 
 __all__ = ["house"]
@@ -48,12 +49,12 @@ async def route(house: House, linkedid: str, caller: str) -> Routed:
 
 async def begin(house: House, linkedid: str, caller: str, started_at: datetime) -> None:
     await house.change(
-        "INSERT INTO calls (id, linkedid, node, dialled, caller, started_at, state, tracking_number_id, campaign_id,"
-        " publisher_id, tags) VALUES (:id, :linkedid, 'a', '', :caller, :at, 'live', :number, :campaign, :publisher,"
-        " CAST(:tags AS jsonb))",
+        "INSERT INTO calls (id, linkedid, node, dialled, caller_index, started_at, state, tracking_number_id,"
+        " campaign_id, publisher_id, tags) VALUES (:id, :linkedid, 'a', '', :caller, :at, 'live', :number, :campaign,"
+        " :publisher, CAST(:tags AS jsonb))",
         id=call_id_of(linkedid),
         linkedid=linkedid,
-        caller=caller,
+        caller=index_of(caller),
         at=started_at,
         number=house.seeded.tracking_number_id,
         campaign=house.seeded.campaign_id,

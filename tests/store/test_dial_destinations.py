@@ -13,6 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.market import make_market
 from tests.postgres import as_owner
 
+# Numbers were stored plain then.
+_AS_IT_WAS = (
+    "ALTER TABLE blocked_callers"
+    " DROP CONSTRAINT ck_blocked_callers_number, DROP CONSTRAINT ck_blocked_callers_value"
+)
+
 
 async def test_what_was_set_before_means_the_same(engine: AsyncEngine) -> None:
     await make_market(engine)
@@ -21,6 +27,7 @@ async def test_what_was_set_before_means_the_same(engine: AsyncEngine) -> None:
         await connection.execute(
             text("UPDATE targets SET filters = :filters"), {"filters": json.dumps(filters)}
         )
+        await connection.execute(text(_AS_IT_WAS))
         await connection.execute(
             text(
                 "INSERT INTO blocked_callers (kind, value) VALUES ('number', '+266696687'), ('number', '+16145550123')"

@@ -136,7 +136,7 @@ async def _waits(
 
 
 _FILLED = {
-    "SELECT count(*) FROM rtb_reservations WHERE caller IS NOT NULL AND bid_micros IS NULL": 800,
+    "SELECT count(*) FROM rtb_reservations WHERE caller_index IS NOT NULL AND bid_micros IS NULL": 800,
     "SELECT count(*) FROM rtb_reservations WHERE bid_micros = 7 AND bid_minimum_connected_ms = 90000": 800,
     "SELECT count(*) FROM rtb_reservations WHERE bid_minimum_connected_ms IS NOT NULL": 800,
     "SELECT count(*) FROM rtb_reservations WHERE held_room": 800,

@@ -9,12 +9,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.postgres import execute
+from tests.sealed import hex_of
 from tollbridge.cli import cli
 
-LEFT = """
-    INSERT INTO no_buyer_requests (call_id, kind, caller, recording, node, created_at) VALUES
-    (gen_random_uuid(), 'voicemail', '+16145550123', 'voicemail/1.wav', 'node-a', '2026-03-02 15:00+00'),
-    (gen_random_uuid(), 'call_back', '+16145550124', NULL, 'node-a', '2026-03-02 14:00+00')
+
+def left() -> str:
+    return f"""
+    INSERT INTO no_buyer_requests (call_id, kind, caller_sealed, caller_index, recording, node, created_at) VALUES
+    (gen_random_uuid(), 'voicemail', {hex_of("+16145550123")}, 'voicemail/1.wav', 'node-a', '2026-03-02 15:00+00'),
+    (gen_random_uuid(), 'call_back', {hex_of("+16145550124")}, NULL, 'node-a', '2026-03-02 14:00+00')
 """
 
 
@@ -32,7 +35,7 @@ def test_requests_are_listed_oldest_first_until_somebody_has_seen_to_them(
     run: Any, database_url: str
 ) -> None:
     assert run("list").output == "no requests\n"
-    execute(database_url, LEFT)
+    execute(database_url, left())
     back, message = json.loads(run("list", "--json").output)
     assert (back["kind"], message["recording"]) == ("call_back", "voicemail/1.wav")
     assert "node-a:voicemail/1.wav" in run("list").output

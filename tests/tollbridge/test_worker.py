@@ -286,6 +286,22 @@ async def test_a_renamed_file_is_read_to_its_end_and_dropped(
     assert (await _call(engine, first))["state"] == (await _call(engine, second))["state"] == "settled"
 
 
+@pytest.mark.parametrize("hours_ago", [1, 25])
+async def test_rows_of_yesterday_are_not_kept_in_the_file(
+    worker: Worker, files: NodeFiles, market: Market, hours_ago: int
+) -> None:
+    """They name callers: once they are stored the file is renamed, and dropped like any that was."""
+    start_ms = int(time.time() * 1000) - hours_ago * 3_600_000
+    files.write_call(CallStory(start_ms=start_ms, target_id=market.targets[0]), market)
+    await worker.read_and_settle()
+    await worker.tidy()
+    assert files.cel.exists() is (hours_ago < 24)
+    for renamed in files.cel.parent.glob("Master.csv.*"):
+        os.utime(renamed, (0, 0))
+    await worker.tidy()
+    assert len(list(files.cel.parent.glob("Master.csv*"))) == (1 if hours_ago < 24 else 0)
+
+
 async def test_a_journal_of_last_month_is_dropped_when_it_is_read(
     worker: Worker, files: NodeFiles, market: Market
 ) -> None:

@@ -76,9 +76,17 @@ async def _add_target(connection: AsyncConnection, buyer_id: int, name: str) -> 
 
 
 async def add_call(engine: AsyncEngine, linkedid: str = "a-1.1", **values: Any) -> UUID:
-    """Store a bare call; `values` are its columns."""
+    """Store a bare call; `values` are its columns, `caller` the number that is sealed."""
     call_id = call_id_of(linkedid)
-    row = {"started_at": STARTED_AT, "dialled": NUMBER, "caller": CALLER, "node": "a", "trunk_name": "demo"}
+    if "caller" in values:
+        values["caller_sealed"] = values.pop("caller")
+    row = {
+        "started_at": STARTED_AT,
+        "dialled": NUMBER,
+        "caller_sealed": CALLER,
+        "node": "a",
+        "trunk_name": "demo",
+    }
     async with engine.begin() as connection:
         await connection.execute(insert(tables.calls).values(id=call_id, linkedid=linkedid, **(row | values)))
     return call_id

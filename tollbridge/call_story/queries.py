@@ -18,7 +18,7 @@ async def find_calls(engine: AsyncEngine, *, caller: str | None, since: datetime
     """Return the calls of one caller number (None = withheld) that began at or after `since`, oldest first."""
     statement = (
         select(t.calls.c.id)
-        .where(t.calls.c.caller.is_not_distinct_from(caller), t.calls.c.started_at >= since)
+        .where(t.calls.c.caller_index.is_not_distinct_from(caller), t.calls.c.started_at >= since)
         .order_by(t.calls.c.started_at)
     )
     async with engine.connect() as connection:
@@ -44,7 +44,7 @@ async def read_call(engine: AsyncEngine, call_id: UUID) -> CallStory | None:
             call_id=call.id,
             linkedid=call.linkedid,
             dialled=call.dialled,
-            caller=call.caller,
+            caller=call.caller_sealed,
             trunk=call.trunk_name,
             state=call.state,
             outcome=call.outcome,

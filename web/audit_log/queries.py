@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import audit_log
 from web.audit_log.listing import Cursor, Filter
+from web.sealed_notes import shown_note
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,6 @@ def _note(row: Row[Any]) -> Note:
         action=row.action,
         kind=row.kind,
         ref=row.ref,
-        before=row.before,
-        after=row.after,
+        before=shown_note(row.before),
+        after=shown_note(row.after),
     )

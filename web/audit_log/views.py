@@ -6,14 +6,17 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC
 
 from aiohttp import web
 
+from web.audit import Actor
 from web.audit_log.difference import difference
 from web.audit_log.listing import PAGE_LENGTH, Cursor, read_cursor, read_typed
 from web.audit_log.queries import Note, read_notes
-from web.keys import ENGINE
+from web.keys import ENGINE, USER
+from web.look_ups import note_export
 from web.pages import render
 from web.zones import zone_of
 
@@ -46,6 +49,9 @@ async def as_csv(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     response.content_type, response.charset = "text/csv", "utf-8"
     response.headers["Content-Disposition"] = 'attachment; filename="audit-log.csv"'
+    async with request.app[ENGINE].begin() as connection:
+        typed = {name: value for name, value in asdict(read_typed(request.query)).items() if value}
+        await note_export(connection, Actor(user=request[USER]), "audit_log", "csv", {"filter": typed})
     await response.prepare(request)
     await response.write(_lines([CSV_COLUMNS]))
     for _ in range(CSV_LINES_MAXIMUM // CSV_LINES_AT_A_TIME):

@@ -28,7 +28,7 @@ def _disputes(user: User) -> Select[Any]:
             disputes.c.opened_at,
             disputes.c.decided_at,
             calls.c.started_at,
-            calls.c.caller,
+            calls.c.caller_sealed.label("caller"),
             calls.c.connected_ms,
         )
         .join(calls, calls.c.id == disputes.c.call_id)

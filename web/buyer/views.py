@@ -11,8 +11,10 @@ from billing.dispute_calls import allowance_of
 from billing.disputes import Allowance, Reason
 from billing.report_query import ReportError
 from billing.wallet_queries import wallet_of
+from web.audit import Actor
 from web.buyer import queries
 from web.keys import ENGINE, USER
+from web.look_ups import note_opened
 from web.pages import render
 from web.portal import call_queries, words
 from web.portal.figures import LAST_DAYS, read_days, read_figures, total
@@ -54,7 +56,9 @@ async def calls(request: web.Request) -> web.Response:
 
 
 async def call(request: web.Request) -> web.Response:
-    return await show_call(request)
+    answer = await show_call(request)
+    await note_opened(request.app[ENGINE], Actor(user=request[USER]), call_id_of(request))
+    return answer
 
 
 async def show_call(request: web.Request, *, status: int = 200, **more: Any) -> web.Response:

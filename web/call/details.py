@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from web import formats
-from web.visibility import Field, Viewer
 
 LINES_MAXIMUM = 200
 DEPTH_MAXIMUM = 6
@@ -63,10 +62,3 @@ def _amount(key: str, value: int, zone: ZoneInfo) -> str:
     if key.endswith("_seconds"):
         return f"{value:,} s"
     return str(value)
-
-
-def seen_inputs(inputs: Mapping[str, Any], viewer: Viewer) -> Mapping[str, Any]:
-    """Return what was known to a decision, the caller's number as the viewer may see it."""
-    if "caller" not in inputs or viewer.sees(Field.WHOLE_CALLER):
-        return inputs
-    return {**inputs, "caller": viewer.caller(str(inputs["caller"] or "") or None)}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Uuid, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from router.stored_caller import with_caller
 from store.tables import (
     answers,
     buyers,
@@ -58,7 +60,7 @@ async def read_call_facts(engine: AsyncEngine, call_id: UUID) -> CallFacts | Non
         return CallFacts(
             call=call,
             answers=await _read_answers(connection, call_id),
-            decisions=await _read_decisions(connection, call_id),
+            decisions=await _read_decisions(connection, call),
             legs=await _read_legs(connection, call_id),
             transactions=await _read_transactions(connection, call_id),
             happened=await _read_happened(connection, call_id),
@@ -77,7 +79,7 @@ async def _read_call(connection: AsyncConnection, call_id: UUID) -> Call | None:
             calls.c.trunk_name.label("trunk"),
             trunks.c.carrier_name.label("carrier"),
             calls.c.dialled,
-            calls.c.caller,
+            calls.c.caller_sealed.label("caller"),
             campaigns.c.name.label("campaign"),
             publishers.c.name.label("publisher"),
             calls.c.flow_name,
@@ -115,8 +117,8 @@ async def _read_answers(connection: AsyncConnection, call_id: UUID) -> tuple[Ans
     return tuple(Answer(**row._mapping) for row in rows)
 
 
-async def _read_decisions(connection: AsyncConnection, call_id: UUID) -> tuple[Decision, ...]:
-    refused = await _read_rejections(connection, call_id)
+async def _read_decisions(connection: AsyncConnection, call: Call) -> tuple[Decision, ...]:
+    refused = await _read_rejections(connection, call.id)
     statement = (
         select(
             decisions.c.sequence,
@@ -132,10 +134,15 @@ async def _read_decisions(connection: AsyncConnection, call_id: UUID) -> tuple[D
                 buyers, buyers.c.id == targets.c.buyer_id
             )
         )
-        .where(decisions.c.call_id == call_id)
+        .where(decisions.c.call_id == call.id)
     )
     rows = await connection.execute(statement.order_by(decisions.c.sequence).limit(ROWS_MAXIMUM))
-    return tuple(Decision(**row._mapping, rejections=tuple(refused[row.sequence])) for row in rows)
+    return tuple(_decision(row, call, refused[row.sequence]) for row in rows)
+
+
+def _decision(row: Any, call: Call, refused: Sequence[Rejection]) -> Decision:
+    told = {**row._mapping, "decision": with_caller(row.decision, call.caller)}
+    return Decision(**told, rejections=tuple(refused))
 
 
 async def _read_rejections(connection: AsyncConnection, call_id: UUID) -> dict[int, list[Rejection]]:

@@ -11,13 +11,15 @@ from aiohttp import web
 from router.replay_call import NotSupposed, Replayed, replay_call
 from web.addresses import call_id_in
 from web.audit import Actor, write_audit
-from web.call.details import details, seen_inputs
+from web.call.details import details
 from web.call.facts import CallFacts
 from web.call.queries import read_call_facts, read_recordings
+from web.call.seen import seen_facts
 from web.call.spoken import texts_by_sound
 from web.call.suppose import RULES, Outcome, read_rules, what_if
 from web.call.timeline import timeline
 from web.keys import EDITORS, ENGINE, USER
+from web.look_ups import note_opened
 from web.pages import render, wants_fragment
 from web.recordings import play
 from web.visibility import Field, viewer_of
@@ -27,7 +29,11 @@ NOT_REPLAYED: Mapping[int, Replayed] = {}
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    return await _page(request)
+    call_id = _call_id(request)
+    answer = await _page(request)
+    if viewer_of(request[USER]).sees(Field.WHOLE_CALLER) and not wants_fragment(request):
+        await note_opened(request.app[ENGINE], Actor(user=request[USER]), call_id)
+    return answer
 
 
 async def replay(request: web.Request) -> web.StreamResponse:
@@ -113,6 +119,7 @@ async def _page(
 
 def _context(request: web.Request, facts: CallFacts, texts: Mapping[str, str]) -> dict[str, Any]:
     zone, viewer = zone_of(request), viewer_of(request[USER])
+    facts = seen_facts(facts, viewer)
     return {
         "facts": facts,
         "call": facts.call,
@@ -121,10 +128,7 @@ def _context(request: web.Request, facts: CallFacts, texts: Mapping[str, str]) -
         "moments": timeline(facts, viewer, texts),
         "conversion": details(facts.call.verdict_numbers, zone),
         "evidence": details(facts.call.evidence, zone),
-        "inputs": {
-            decision.sequence: details(seen_inputs(decision.inputs, viewer), zone)
-            for decision in facts.decisions
-        },
+        "inputs": {decision.sequence: details(decision.inputs, zone) for decision in facts.decisions},
     }
 
 

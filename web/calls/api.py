@@ -25,9 +25,9 @@ from web.api.operation import (
     not_found,
     refused,
 )
-from web.call.details import seen_inputs
 from web.call.facts import CallFacts
 from web.call.queries import read_call_facts
+from web.call.seen import seen_facts
 from web.call.suppose import what_if
 from web.call.views import send_recording
 from web.calls import queries, view_queries
@@ -36,6 +36,7 @@ from web.calls.listing import PAGE_LENGTH, Filter, read_cursor, span_of
 from web.calls.queries import NO_MONEY, CallLine, Money
 from web.calls.views import allowed_filter, place_after
 from web.keys import HOUSE, User
+from web.look_ups import CALLS, note_opened, note_search
 from web.visibility import Field as Seen
 from web.visibility import Viewer, viewer_of
 from web.zones import UTC, zone_named
@@ -46,7 +47,7 @@ NUMBER = r"^[0-9 +().-]{0,30}$"
 class CallsQuery(Query):
     """What calls are wanted; days are those of `zone`."""
 
-    caller: str = Field("", pattern=NUMBER, description="a number, or a part of one")
+    caller: str = Field("", pattern=NUMBER, description="a whole number, or an area code")
     number: str = Field("", pattern=NUMBER, description="what was dialled, or a part of it")
     outcome: str = Field("", max_length=40)
     campaign: int | None = Field(None, ge=1, le=2**63 - 1)
@@ -115,6 +116,8 @@ async def list_calls(asked: Asked) -> Answered | Problem | web.StreamResponse:
         read_cursor({"before": query.before}),
         viewer_of(asked.user),
     )
+    if below is None:
+        await note_search(asked.engine, asked.actor, CALLS, wanted.caller)
     async with asked.engine.connect() as connection:
         span = await queries.searched_span(connection, wanted, span_of(wanted, zone), below)
         lines = await queries.read_calls(connection, wanted, span, below, maximum=PAGE_LENGTH + 1)
@@ -131,28 +134,33 @@ async def list_calls(asked: Asked) -> Answered | Problem | web.StreamResponse:
 
 
 def _shown(line: CallLine, money: Money, viewer: Viewer) -> CallShown:
-    values = {**asdict(line), **asdict(money), "tags": dict(line.tags), "caller": viewer.caller(line.caller)}
+    values = {
+        **asdict(line),
+        **asdict(money),
+        "tags": viewer.words(dict(line.tags)),
+        "caller": viewer.caller(line.caller),
+    }
     return CallShown(**values)
 
 
 async def export_calls(asked: Asked) -> Answered | Problem | web.StreamResponse:
     query: CallsQuery = asked.query
     zone = zone_named(query.zone) or UTC
-    return await send_csv(asked.request, query.filter(asked.user), asked.user, zone)
+    return await send_csv(asked.request, asked.actor, query.filter(asked.user), zone)
 
 
 async def show_call(asked: Asked) -> Answered | Problem | web.StreamResponse:
     facts = await read_call_facts(asked.engine, asked.path["id"])
     if facts is None:
         return not_found("call")
-    return Answered(content=_whole(facts, viewer_of(asked.user)))
+    viewer = viewer_of(asked.user)
+    if viewer.sees(Seen.WHOLE_CALLER):
+        await note_opened(asked.engine, asked.actor, facts.call.id)
+    return Answered(content=_whole(facts, viewer))
 
 
 def _whole(facts: CallFacts, viewer: Viewer) -> dict[str, Any]:
-    whole = asdict(facts)
-    whole["call"]["caller"] = viewer.caller(facts.call.caller)
-    for shown, decision in zip(whole["decisions"], facts.decisions, strict=True):
-        shown["decision"] = {**decision.decision, "inputs": seen_inputs(decision.inputs, viewer)}
+    whole = asdict(seen_facts(facts, viewer))
     if not viewer.sees(Seen.RECORDINGS):
         whole["recordings"] = []
     return {

@@ -13,11 +13,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from web.at_once import AtOnce
+from web.audit import Actor
 from web.calls import queries
 from web.calls.export import csv_rows, head_row
 from web.calls.listing import Filter, span_of
-from web.keys import ENGINE, User
-from web.visibility import Viewer, viewer_of
+from web.keys import ENGINE
+from web.look_ups import CALLS, named, note_export
+from web.visibility import Field, Viewer, viewer_of
 
 ROWS_MAXIMUM = 1_000_000
 SECONDS_MAXIMUM = 300
@@ -28,9 +30,10 @@ READ_WITHIN_SECONDS = 30.0
 EXPORTS: web.AppKey[AtOnce] = web.AppKey("exports", AtOnce)
 
 
-async def send_csv(request: web.Request, wanted: Filter, user: User, zone: ZoneInfo) -> web.StreamResponse:
-    """Answer with the calls of a filter as a file."""
-    now = datetime.now(UTC)
+async def send_csv(request: web.Request, actor: Actor, wanted: Filter, zone: ZoneInfo) -> web.StreamResponse:
+    """Answer with the calls of a filter as a file, as who asks may see them; it is noted that they took it."""
+    assert actor.user is not None
+    now, viewer = datetime.now(UTC), viewer_of(actor.user)
     name = f"calls-{now.astimezone(zone):%Y-%m-%d-%H%M}.csv"
     response = web.StreamResponse(
         headers={
@@ -38,9 +41,10 @@ async def send_csv(request: web.Request, wanted: Filter, user: User, zone: ZoneI
             "Content-Disposition": f'attachment; filename="{name}"',
         }
     )
-    rows = _rows(request.app[ENGINE], wanted, viewer_of(user), zone)
+    rows = _rows(request.app[ENGINE], wanted, viewer, zone)
     # Read before the answer begins: a database that is away is still told as such.
-    with request.app[EXPORTS].one_more(user.user_id):
+    await _note(request.app[ENGINE], actor, wanted, viewer)
+    with request.app[EXPORTS].one_more(actor.user.user_id):
         async with aclosing(rows):
             first = await anext(rows)
             await response.prepare(request)
@@ -59,6 +63,15 @@ async def send_csv(request: web.Request, wanted: Filter, user: User, zone: ZoneI
 async def _write(response: web.StreamResponse, rows: str) -> None:
     async with asyncio.timeout(READ_WITHIN_SECONDS):
         await response.write(rows.encode())
+
+
+async def _note(engine: AsyncEngine, actor: Actor, wanted: Filter, viewer: Viewer) -> None:
+    filtered = wanted.fields()
+    if wanted.caller:
+        filtered |= named(wanted.caller)[1]
+    what = {"filter": filtered, "whole_numbers": viewer.sees(Field.WHOLE_CALLER)}
+    async with engine.begin() as connection:
+        await note_export(connection, actor, CALLS, "csv", what)
 
 
 async def _rows(

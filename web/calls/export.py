@@ -34,7 +34,12 @@ COLUMNS: Mapping[str, tuple[Field | None, Cell]] = {
     "converted": (None, lambda line, *_: None if line.converted is None else line.converted),
     "revenue": (Field.REVENUE, lambda _l, money, *_: money.revenue_micros / _MICROS),
     "payout": (Field.PAYOUT, lambda _l, money, *_: money.payout_micros / _MICROS),
-    "tags": (Field.TAGS, lambda line, *_: json.dumps(dict(line.tags), sort_keys=True, ensure_ascii=False)),
+    "tags": (
+        Field.TAGS,
+        lambda line, _m, viewer, _z: json.dumps(
+            viewer.words(dict(line.tags)), sort_keys=True, ensure_ascii=False
+        ),
+    ),
 }
 
 

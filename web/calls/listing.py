@@ -47,7 +47,8 @@ class Cursor:
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which calls to show; an empty field shows all. Numbers are digits, any part of the number."""
+    """Which calls to show; an empty field shows all. Numbers are digits: any part of what was dialled; of the caller's
+    the whole, or an area code."""
 
     caller: str = ""
     dialled: str = ""

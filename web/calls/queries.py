@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.sealed_columns import is_caller
 from store.tables import (
     buyers,
     calls,
@@ -95,10 +96,11 @@ def _statement(wanted: Filter, span: Span, below: Cursor | None, maximum: int) -
     conditions = [*_conditions(wanted), *_times(span), *_below(below)]
     newest = (calls.c.started_at.desc(), calls.c.id.desc())
     page = select(calls).where(*conditions).order_by(*newest).limit(maximum).subquery("page")
-    own = ("id", "started_at", "state", "outcome", "caller", "dialled", "connected_ms", "converted", "tags")
+    own = ("id", "started_at", "state", "outcome", "dialled", "connected_ms", "converted", "tags")
     return (
         select(
             *(page.c[name] for name in own),
+            page.c.caller_sealed.label("caller"),
             campaigns.c.name.label("campaign"),
             publishers.c.name.label("publisher"),
             buyers.c.name.label("buyer"),
@@ -134,7 +136,7 @@ def _times(span: Span) -> list[ColumnElement[bool]]:
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.caller:
-        conditions.append(_is_number(calls.c.caller, wanted.caller))
+        conditions.append(is_caller(calls.c, wanted.caller))
     if wanted.dialled:
         # As the index has it: a whole number is shorter than that.
         whole = len(wanted.dialled) >= WHOLE_NUMBER_DIGITS

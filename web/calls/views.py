@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.domain.market import LOAN_TYPES
 from rules.places import STATE_CODES
+from web.audit import Actor
 from web.calls import queries, view_queries
 from web.calls.download import send_csv
 from web.calls.listing import (
@@ -28,6 +29,7 @@ from web.calls.listing import (
 from web.calls.queries import CallLine
 from web.formats import words
 from web.keys import ENGINE, USER, User
+from web.look_ups import CALLS, note_search
 from web.pages import render, wants_fragment
 from web.resources.references import offer_rows, understood_query
 from web.visibility import Field, viewer_of
@@ -42,13 +44,16 @@ NAMED = {"campaign": "campaigns", "publisher": "publishers", "buyer": "buyers", 
 async def show(request: web.Request) -> web.StreamResponse:
     async with request.app[ENGINE].connect() as connection:
         asked, unknown = await understood_query(connection, request.query, NAMED)
+    if "before" not in request.query:
+        typed = allowed_filter(asked, request[USER]).caller
+        await note_search(request.app[ENGINE], Actor(user=request[USER]), CALLS, typed)
     return await _page(request, allowed_filter(asked, request[USER]), unknown=unknown)
 
 
 async def export(request: web.Request) -> web.StreamResponse:
     """The calls of the filter as a file, sent as they are read."""
     wanted = allowed_filter(request.query, request[USER])
-    return await send_csv(request, wanted, request[USER], zone_of(request))
+    return await send_csv(request, Actor(user=request[USER]), wanted, zone_of(request))
 
 
 async def keep_view(request: web.Request) -> web.StreamResponse:

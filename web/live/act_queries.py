@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.caller_list_queries import rule_columns
 from store.tables import blocked_callers, call_commands, calls
 
 COMMANDS = "tollbridge_commands"
@@ -25,7 +26,10 @@ class CallToActOn:
 
 async def call_to_act_on(connection: AsyncConnection, call_id: UUID) -> CallToActOn | None:
     query = select(
-        calls.c.id, calls.c.node, calls.c.caller, (calls.c.state == "in_progress").label("in_progress")
+        calls.c.id,
+        calls.c.node,
+        calls.c.caller_sealed.label("caller"),
+        (calls.c.state == "in_progress").label("in_progress"),
     ).where(calls.c.id == call_id)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else CallToActOn(**row._mapping)
@@ -52,7 +56,7 @@ async def order(
 
 async def block(connection: AsyncConnection, number: str, reason: str) -> int | None:
     """Block a number in every campaign; return the rule's id, None when there was one."""
-    query = insert(blocked_callers).values(kind="number", value=number, campaign_id=None, reason=reason)
+    query = insert(blocked_callers).values(**rule_columns("number", number), campaign_id=None, reason=reason)
     made = await connection.execute(query.on_conflict_do_nothing().returning(blocked_callers.c.id))
     rule_id = made.scalar_one_or_none()
     return None if rule_id is None else int(rule_id)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from router.domain.suppression import blocked_caller_problem
 from web.audit import Actor, write_audit
 from web.live import act_queries as queries
+from web.look_ups import named
 from web.softphone.codes import MadeCode, Purpose, make_code
 
 HANG_UP = "hang_up"
@@ -102,7 +103,7 @@ async def block_caller(engine: AsyncEngine, actor: Actor, call_id: UUID, reason:
         told = reason.strip()[:REASON_CHARACTERS_MAXIMUM] or f"blocked at call {call_id}"
         rule_id = await queries.block(connection, call.caller, told)
         if rule_id is not None:
-            after = {"kind": "number", "value": call.caller, "campaign_id": None, "reason": told}
+            after = {"kind": "number", **named(call.caller)[1], "campaign_id": None, "reason": told}
             await write_audit(
                 connection, actor, action="create", kind="blocked_callers", ref=rule_id, after=after
             )

@@ -115,10 +115,11 @@ def viewer_of_audience(audience: Audience) -> Viewer:
 
 def to_json(call: LiveCall, audience: Audience) -> dict[str, Any]:
     """Return a call for machines: ISO moments, no more of the number than the audience may see."""
+    viewer = viewer_of_audience(audience)
     return {
         "id": str(call.id),
         "started_at": call.started_at.isoformat(),
-        "caller": viewer_of_audience(audience).caller(call.caller),
+        "caller": viewer.caller(call.caller),
         "dialled": call.dialled,
         "campaign": call.campaign,
         "publisher": call.publisher,
@@ -126,7 +127,7 @@ def to_json(call: LiveCall, audience: Audience) -> dict[str, Any]:
         "since": call.since.isoformat(),
         "flow_node": call.node,
         "waits_for": call.waits_for,
-        "answers": [{"tag": tag, "value": value} for tag, value in call.answers],
+        "answers": [{"tag": tag, "value": viewer.words(value)} for tag, value in call.answers],
         "attempt": call.attempt,
         "buyer": call.buyer,
         "target": call.target,

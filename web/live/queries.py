@@ -11,6 +11,7 @@ from sqlalchemy import Row, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.sealed_columns import CALLER, SealedText
 from web.live.board import LiveCall, Marks, stage_of
 
 CALLS_MAXIMUM = 500
@@ -19,7 +20,7 @@ ANSWERS_MAXIMUM = 20
 
 # Each call costs a few reads by key; `ix_calls_unsettled` holds those that are not settled and nothing else.
 _LIVE = """
-    SELECT c.id, c.started_at, c.caller, c.dialled, m.name AS campaign, p.name AS publisher,
+    SELECT c.id, c.started_at, c.caller_sealed AS caller, c.dialled, m.name AS campaign, p.name AS publisher,
         w.at AS waiting_at, w.node, w.detail ->> 'waits_for' AS waits_for,
         d.decided_at, d.target_id IS NOT NULL AS offered, d.sequence AS attempt,
         x.event AS leg_event, x.event_us AS leg_us,
@@ -53,9 +54,13 @@ _LIVE = """
     LEFT JOIN buyers b ON b.id = t.buyer_id
     WHERE c.state = 'in_progress' AND c.state <> 'settled'
 """
-_ALL = text(f"{_LIVE} ORDER BY c.started_at DESC, c.id DESC LIMIT :maximum")
-_SOME = text(f"{_LIVE} AND c.id = ANY (:ids) ORDER BY c.started_at DESC, c.id DESC").bindparams(
-    bindparam("ids", type_=ARRAY(Uuid))
+_ALL = text(f"{_LIVE} ORDER BY c.started_at DESC, c.id DESC LIMIT :maximum").columns(
+    caller=SealedText(CALLER)
+)
+_SOME = (
+    text(f"{_LIVE} AND c.id = ANY (:ids) ORDER BY c.started_at DESC, c.id DESC")
+    .bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+    .columns(caller=SealedText(CALLER))
 )
 
 

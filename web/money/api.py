@@ -29,6 +29,7 @@ from web.api.operation import (
     refused,
 )
 from web.keys import EDITORS, HOUSE
+from web.look_ups import note_export
 from web.money import queries, work
 from web.portal.api import (
     FIRST_DAY,
@@ -152,10 +153,11 @@ async def _invoices(asked: Asked) -> Answered | Problem:
 
 
 async def _invoice(asked: Asked) -> Answered | Problem:
-    async with asked.engine.connect() as connection:
+    async with asked.engine.begin() as connection:
         found = await read_invoice(connection, asked.path["id"])
-    if found is None:
-        return not_found("invoice")
+        if found is None:
+            return not_found("invoice")
+        await note_export(connection, asked.actor, "invoices", found.id, {"format": "json"})
     return Answered(content=with_lines(seen_by(found, viewer_of(asked.user))))
 
 

@@ -18,7 +18,7 @@ from web.portal.api import CursorQuery
 from web.portal.keyset import id_of
 from web.portal.listing import PAGE_LENGTH
 from web.visibility import Field as Seen
-from web.visibility import viewer_of
+from web.visibility import Viewer, seen_answers, viewer_of
 
 TAG = "money"
 Micros = Annotated[int, Field(ge=0, le=10**15)]
@@ -96,11 +96,12 @@ class RulingShown(BaseModel):
     claw_back_micros: int
 
 
-def _dispute_shown(row: Any, *, hears: bool) -> HouseDisputeShown:
-    evidence = row.evidence if hears else {**row.evidence, "recordings": []}
+def _dispute_shown(row: Any, viewer: Viewer) -> HouseDisputeShown:
+    plain = {name: getattr(row, name) for name in HouseDisputeShown.model_fields if name not in _EVIDENCE}
     return HouseDisputeShown(
-        **{name: getattr(row, name) for name in HouseDisputeShown.model_fields if name not in _EVIDENCE},
-        **{name: evidence.get(name) or [] for name in _EVIDENCE},
+        **{**plain, "note": viewer.words(row.note), "answer": viewer.words(row.answer)},
+        answers=[AnswerShown(**one) for one in seen_answers(row.evidence.get("answers") or [], viewer)],
+        recordings=(row.evidence.get("recordings") or []) if viewer.sees(Seen.RECORDINGS) else [],
     )
 
 
@@ -113,8 +114,7 @@ async def _disputes(asked: Asked) -> Answered | Problem:
         found = await queries.read_disputes(connection, state="", below_id=below, limit=PAGE_LENGTH + 1)
     page = found[:PAGE_LENGTH]
     following = str(page[-1].id) if len(found) > PAGE_LENGTH else None
-    hears = viewer_of(asked.user).sees(Seen.RECORDINGS)
-    items = [_dispute_shown(row, hears=hears) for row in page]
+    items = [_dispute_shown(row, viewer_of(asked.user)) for row in page]
     return Answered(content=Page[HouseDisputeShown](items=items, next=following))
 
 

@@ -99,7 +99,7 @@ def _disputes() -> Any:
             buyers.c.name.label("buyer"),
             publishers.c.name.label("publisher"),
             calls.c.started_at,
-            calls.c.caller,
+            calls.c.caller_sealed.label("caller"),
             calls.c.connected_ms,
         )
         .join(buyers, buyers.c.id == disputes.c.buyer_id)

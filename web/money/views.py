@@ -22,7 +22,7 @@ from web.money.wallets import read_amount
 from web.pages import render
 from web.portal.invoices import FORMATS, LINES_SHOWN, invoice_file, seen_by
 from web.portal.keyset import id_of, read_below
-from web.visibility import Field, viewer_of
+from web.visibility import Field, seen_answers, viewer_of
 
 PAGE_LENGTH = 50
 STATES = ("draft", "issued", "paid", "void")
@@ -133,11 +133,12 @@ async def step_invoice(request: web.Request) -> web.Response:
 
 async def file_of_invoice(request: web.Request) -> web.Response:
     kind = request.match_info["format"]
-    async with request.app[ENGINE].connect() as connection:
+    user = request[USER]
+    async with request.app[ENGINE].begin() as connection:
         found = await read_invoice(connection, _id(request))
         if found is None or kind not in FORMATS:
             raise web.HTTPNotFound
-        return await invoice_file(connection, seen_by(found, viewer_of(request[USER])), kind)
+        return await invoice_file(connection, Actor(user=user), seen_by(found, viewer_of(user)), kind)
 
 
 # --- disputes --------------------------------------------------------------------------------------------------
@@ -184,6 +185,7 @@ async def _dispute(request: web.Request, *, status: int = 200, **more: Any) -> w
         dispute=found,
         viewer=viewer,
         hears=hears,
+        answers=seen_answers(found.evidence.get("answers") or [], viewer),
         recordings=recordings,
         **said,
     )

@@ -24,6 +24,7 @@ from web.api.operation import (
     refused,
 )
 from web.keys import Role
+from web.look_ups import CALLS, note_export, note_opened, note_search
 from web.portal import call_queries
 from web.portal.figures import LAST_DAYS, read_days
 from web.portal.invoice_queries import read_own_invoices
@@ -89,7 +90,9 @@ class OwnCallShown(BaseModel):
 
 
 class OwnCallsQuery(PeriodQuery):
-    caller: str = Field("", pattern="^[0-9]{0,15}$", description="a part of the number; buyers only")
+    caller: str = Field(
+        "", pattern="^[0-9]{0,15}$", description="a whole number, or an area code; buyers only"
+    )
     place: int | None = Field(None, ge=1, le=2**63 - 1, description="a target, or a number, by its id")
     paid: Literal["", "yes", "no"] = ""
     cursor: str = Field("", max_length=80)
@@ -195,6 +198,8 @@ async def _calls(asked: Asked) -> Answered | Problem:
     below = read_cursor({"before": query.cursor})
     if query.cursor and below is None:
         return refused(FieldProblem(field="cursor", problem="not one of ours"))
+    if below is None and call_queries.searches_callers(asked.user):
+        await note_search(asked.engine, asked.actor, CALLS, wanted.caller)
     async with asked.engine.connect() as connection:
         found = await call_queries.read_own_calls(
             connection, asked.user, wanted, below, zone, maximum=PAGE_LENGTH + 1
@@ -208,7 +213,10 @@ async def _calls(asked: Asked) -> Answered | Problem:
 async def _call(asked: Asked) -> Answered | Problem:
     async with asked.engine.connect() as connection:
         found = await call_queries.read_own_call(connection, asked.user, asked.path["id"])
-    return not_found("call") if found is None else Answered(content=call_shown(found))
+    if found is None:
+        return not_found("call")
+    await note_opened(asked.engine, asked.actor, found.id)
+    return Answered(content=call_shown(found))
 
 
 async def _account(asked: Asked) -> Answered | Problem:
@@ -237,8 +245,10 @@ async def _documents(asked: Asked) -> Answered | Problem:
 
 
 async def _document(asked: Asked) -> Answered | Problem:
-    async with asked.engine.connect() as connection:
+    async with asked.engine.begin() as connection:
         found = await own_invoice(connection, asked.user, asked.path["id"])
+        if found is not None:
+            await note_export(connection, asked.actor, "invoices", found.id, {"format": "json"})
     return not_found("document") if found is None else Answered(content=with_lines(found))
 
 

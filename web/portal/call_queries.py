@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.sealed_columns import is_caller
 from store.tables import (
     answers,
     calls,
@@ -28,7 +29,7 @@ from web.keys import Role, User
 from web.portal.figures import midnight
 from web.portal.listing import Cursor, OwnFilter
 from web.tenancy import own_calls, own_disputes, own_numbers, own_targets
-from web.visibility import own_verdict, viewer_of
+from web.visibility import Field, own_verdict, viewer_of
 
 CHOICES_MAXIMUM = 500
 ROWS_MAXIMUM = 200
@@ -80,7 +81,7 @@ def _own_columns(user: User) -> Select[Any]:
             calls.c.started_at,
             calls.c.ended_at,
             calls.c.state,
-            calls.c.caller,
+            calls.c.caller_sealed.label("caller"),
             campaigns.c.name.label("campaign"),
             place.label("place"),
             calls.c.connected_ms,
@@ -128,9 +129,8 @@ async def read_own_calls(
 
 def _conditions(user: User, wanted: OwnFilter, zone: ZoneInfo) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if wanted.caller and viewer_of(user).caller(wanted.caller) == wanted.caller:
-        # Whoever sees masked numbers could feel their way to a whole one.
-        found.append(calls.c.caller.contains(wanted.caller))
+    if wanted.caller and searches_callers(user):
+        found.append(is_caller(calls.c, wanted.caller))
     if wanted.place_id is not None:
         column = calls.c.target_id if user.role is Role.BUYER else calls.c.tracking_number_id
         found.append(column == wanted.place_id)
@@ -143,6 +143,11 @@ def _conditions(user: User, wanted: OwnFilter, zone: ZoneInfo) -> list[ColumnEle
     if wanted.last is not None:
         found.append(calls.c.started_at < midnight(wanted.last + dt.timedelta(days=1), zone))
     return found
+
+
+def searches_callers(user: User) -> bool:
+    """Say who may search by a number: whoever sees masked numbers could feel their way to a whole one."""
+    return viewer_of(user).sees(Field.WHOLE_CALLER)
 
 
 async def read_own_call(connection: AsyncConnection, user: User, call_id: UUID) -> OwnCall | None:
@@ -184,7 +189,9 @@ async def read_answers(connection: AsyncConnection, user: User, call_id: UUID) -
 async def read_own_tags(connection: AsyncConnection, user: User, call_id: UUID) -> Mapping[str, Any]:
     """Return what the publisher said of its call, and what the caller's answers made of it."""
     statement = select(calls.c.tags).where(calls.c.id == call_id, own_calls(user))
-    return (await connection.execute(statement)).scalar_one_or_none() or {}
+    tags = (await connection.execute(statement)).scalar_one_or_none() or {}
+    seen: Mapping[str, Any] = viewer_of(user).words(tags)
+    return seen
 
 
 async def read_own_legs(connection: AsyncConnection, user: User, call_id: UUID) -> Sequence[Any]:

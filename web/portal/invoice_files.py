@@ -28,9 +28,11 @@ async def _any_invoice(connection: AsyncConnection, user: User, invoice_id: int)
 
 def _sending(find: Find, kind: str) -> Callable[[Asked], Awaitable[Answered | Problem | web.StreamResponse]]:
     async def handle(asked: Asked) -> Answered | Problem | web.StreamResponse:
-        async with asked.engine.connect() as connection:
+        async with asked.engine.begin() as connection:
             found = await find(connection, asked.user, asked.path["id"])
-            return not_found("document") if found is None else await invoice_file(connection, found, kind)
+            if found is None:
+                return not_found("document")
+            return await invoice_file(connection, asked.actor, found, kind)
 
     return handle
 

@@ -15,7 +15,9 @@ from billing.export_invoice import to_csv, to_pdf
 from billing.invoice import Invoice
 from billing.invoice_document import invoice_document
 from billing.invoice_queries import read_invoice
+from web.audit import Actor
 from web.keys import ENGINE, USER, Role, User
+from web.look_ups import note_export
 from web.pages import render
 from web.portal.invoice_queries import is_own_invoice, read_own_invoices
 from web.portal.keyset import id_of, read_below
@@ -38,7 +40,10 @@ def seen_by(invoice: Invoice, viewer: Viewer) -> Invoice:
     if viewer.sees(Field.WHOLE_CALLER):
         return invoice
     lines = (
-        line if line.connected_ms is None else replace(line, description="Call") for line in invoice.lines
+        line
+        if line.connected_ms is None
+        else replace(line, description="Call", evidence=viewer.words(line.evidence))
+        for line in invoice.lines
     )
     return replace(invoice, lines=tuple(lines))
 
@@ -76,12 +81,15 @@ async def file(request: web.Request) -> web.Response:
     if kind not in FORMATS or (kind == "json" and request[USER].role is not Role.BUYER):
         # A statement's evidence holds what the buyer paid, where the payout is a share of it.
         raise web.HTTPNotFound
-    async with request.app[ENGINE].connect() as connection:
-        return await invoice_file(connection, invoice, kind)
+    async with request.app[ENGINE].begin() as connection:
+        return await invoice_file(connection, Actor(user=request[USER]), invoice, kind)
 
 
-async def invoice_file(connection: AsyncConnection, invoice: Invoice, kind: str) -> web.Response:
-    """Return an invoice as a PDF, a CSV or a JSON file."""
+async def invoice_file(
+    connection: AsyncConnection, actor: Actor, invoice: Invoice, kind: str
+) -> web.Response:
+    """Return an invoice as a PDF, a CSV or a JSON file; it is noted who took it: a buyer's names callers."""
+    await note_export(connection, actor, "invoices", invoice.id, {"format": kind})
     if kind == "pdf":
         body, media = await asyncio.to_thread(to_pdf, invoice), "application/pdf"
     elif kind == "csv":

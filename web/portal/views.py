@@ -7,7 +7,9 @@ from uuid import UUID
 
 from aiohttp import web
 
+from web.audit import Actor
 from web.keys import ENGINE, USER
+from web.look_ups import CALLS, note_search
 from web.pages import render, wants_fragment
 from web.portal import call_queries as queries
 from web.portal import words
@@ -33,6 +35,8 @@ async def show_calls(request: web.Request, portal: Portal) -> web.Response:
     user, zone = request[USER], zone_of(request)
     wanted, below = read_own_filter(request.query), read_cursor(request.query)
     fragment = wants_fragment(request)
+    if below is None and queries.searches_callers(user):
+        await note_search(request.app[ENGINE], Actor(user=user), CALLS, wanted.caller)
     async with request.app[ENGINE].connect() as connection:
         found = await queries.read_own_calls(connection, user, wanted, below, zone, maximum=PAGE_LENGTH + 1)
         places = [] if fragment else await queries.read_places(connection, user)

@@ -11,7 +11,9 @@ from billing.reports import Report, names_of
 from billing.rollup import Dimension
 from billing.terms_document import Party
 from router.domain.ping_limits import PingLimits, PingRecord, notice_of
+from web.audit import Actor
 from web.keys import ENGINE, USER
+from web.look_ups import note_opened
 from web.pages import render
 from web.portal import call_queries, words
 from web.portal.figures import LAST_DAYS, own_report, read_figures
@@ -53,6 +55,7 @@ async def call(request: web.Request) -> web.Response:
         if found is None:
             raise web.HTTPNotFound
         tags = await call_queries.read_own_tags(connection, user, call_id)
+    await note_opened(request.app[ENGINE], Actor(user=user), call_id)
     return render(request, "publisher/call.html", call=found, words=words, tags=tags)
 
 

@@ -19,11 +19,13 @@ from web.api.operation import (
     not_found,
 )
 from web.keys import EDITORS
+from web.look_ups import note_search
 from web.resources import queries
 from web.resources.catalogue import RESOURCES
 from web.resources.edit import Done, change, create, remove, undo
 from web.resources.fields import Kind
 from web.resources.resource import Resource
+from web.visibility import viewer_of
 
 PAGE_LENGTH = 50
 
@@ -143,11 +145,15 @@ def _list(resource: Resource) -> Any:
                 return Problem(status=400, title="Cannot be right", fields=(BAD_CURSOR,))
         if "\x00" in query.q:
             return Problem(status=400, title="Cannot be right", detail="a text holds a NUL character")
+        viewer = viewer_of(asked.user)
+        search = "" if resource.hides_from(viewer) else query.q
+        if resource.numbers and query.cursor is None:
+            await note_search(asked.engine, asked.actor, resource.name, search)
         async with asked.engine.connect() as connection:
             rows = await queries.list_rows(
                 connection,
                 resource,
-                search=query.q,
+                search=search,
                 after=after,  # type: ignore[arg-type]
                 where={
                     name: value for name in resource.filters if (value := getattr(query, name)) is not None
@@ -155,7 +161,7 @@ def _list(resource: Resource) -> Any:
                 limit=query.limit + 1,
             )
         shown, more = rows[: query.limit], len(rows) > query.limit
-        items = [{"id": row["id"], **resource.without_secrets(resource.values_of(row))} for row in shown]
+        items = [{"id": row["id"], **resource.seen_by(viewer, resource.values_of(row))} for row in shown]
         following = write_cursor([shown[-1]["sort_text"], shown[-1]["id"]]) if more else None
         return Answered(content={"items": items, "next": following})
 
@@ -169,7 +175,7 @@ def _get(resource: Resource) -> Any:
         if row is None:
             return not_found(resource.one)
         values = resource.values_of(row)
-        content = {"id": row["id"], **resource.without_secrets(values)}
+        content = {"id": row["id"], **resource.seen_by(viewer_of(asked.user), values)}
         return Answered(content=content, etag=asked.etags.name(resource.name, row["id"], values))
 
     return handle

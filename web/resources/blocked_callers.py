@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from router.caller_list_queries import rule_columns, with_number
 from router.caller_lists import ListRefused, read_numbers
 from router.domain.suppression import blocked_caller_problem
+from rules.telephone import known_number
 from store.tables import blocked_callers
 from web.api.operation import Body, FieldProblem
 from web.keys import EDITORS, HOUSE
@@ -62,12 +65,14 @@ async def check(
 
 
 def to_columns(form: BlockedCallerForm) -> Mapping[str, Any]:
-    return {
-        "kind": form.kind,
-        "value": number_of(form),
-        "campaign_id": form.campaign_id,
-        "reason": form.reason,
-    }
+    rule = rule_columns(form.kind, number_of(form))
+    return {**rule, "campaign_id": form.campaign_id, "reason": form.reason}
+
+
+def find(text: str) -> Sequence[ColumnElement[bool]]:
+    """A number that is blocked is found whole: it is sealed."""
+    number = known_number(text)
+    return [] if number is None else [blocked_callers.c.caller_index == number]
 
 
 BLOCKED_CALLERS = Resource(
@@ -77,9 +82,13 @@ BLOCKED_CALLERS = Resource(
     table=blocked_callers,
     form=BlockedCallerForm,
     columns=("value", "kind", "campaign_id", "reason"),
-    sort="value",
+    # By key: a place in a list ordered by the numbers would tell a number.
+    sort="id",
     label="value",
+    numbers=("value",),
     search=("value", "reason"),
+    find=find,
+    of_row=with_number,
     filters=("kind", "campaign_id"),
     about="Their calls are answered by the campaign’s flow, but offered to nobody.",
     empty="Block a number here, or from the page of a call.",

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from store.key_ring import NotSealedByUs
 from web.api.operation import FieldProblem, Problem, changed_meanwhile, conflict, not_found, refused
 from web.audit import Actor, write_audit
 from web.etags import Unchanged
@@ -122,7 +123,7 @@ async def remove(
                 action="delete",
                 kind=resource.name,
                 ref=row_id,
-                before=resource.without_secrets(before),
+                before=resource.noted(before),
             )
             return Done(row_id=row_id, values=before, audit_id=audit_id)
     except IntegrityError as error:
@@ -136,20 +137,31 @@ async def undo(engine: AsyncEngine, resource: Resource, actor: Actor, audit_id: 
         if note is None or note["kind"] != resource.name or not str(note["ref"]).isdigit():
             return not_found("change")
         row = await queries.row_of(connection, resource, int(note["ref"]))
-    if note["action"] == "create" and row is not None:
-        return await remove(engine, resource, actor, int(note["ref"]), seen=_as_left(resource, note["after"]))
-    if note["before"] is None:
-        return conflict("there is nothing to go back to")
-    values = {name: value for name, value in note["before"].items() if name not in resource.secrets}
+    row_id = int(note["ref"])
     try:
-        form = resource.form.model_validate_json(json.dumps(values))
+        after = resource.remembered(note["after"])
+        if note["action"] == "create" and row is not None:
+            return await remove(engine, resource, actor, row_id, seen=_as_left(resource, after))
+        form = _form_before(resource, note["before"])
+    except NotSealedByUs:
+        return conflict("the number that was there cannot be opened any more: its keys were put away")
+    if isinstance(form, Problem):
+        return form
+    if row is None:
+        return await create(engine, resource, actor, form, row_id=row_id)
+    return await change(engine, resource, actor, row_id, form, seen=_as_left(resource, after))
+
+
+def _form_before(resource: Resource, noted: Mapping[str, Any] | None) -> BaseModel | Problem:
+    """Return the form of a row as a note says it was. Raises NotSealedByUs."""
+    before = resource.remembered(noted)
+    if before is None:
+        return conflict("there is nothing to go back to")
+    values = {name: value for name, value in before.items() if name not in resource.secrets}
+    try:
+        return resource.form.model_validate_json(json.dumps(values))
     except ValidationError:
         return conflict("what was there before would be refused today")
-    if row is None:
-        return await create(engine, resource, actor, form, row_id=int(note["ref"]))
-    return await change(
-        engine, resource, actor, int(note["ref"]), form, seen=_as_left(resource, note["after"])
-    )
 
 
 def _as_left(resource: Resource, after: Mapping[str, Any] | None) -> Unchanged:
@@ -181,14 +193,12 @@ async def _note(
     row = await queries.row_of(connection, resource, row_id)
     assert row is not None
     after = resource.values_of(row)
+    was, now = None if before is None else resource.noted(before), resource.noted(after)
+    if before is not None and was is not None:
+        # The same number is sealed otherwise each time: what did not change is noted alike.
+        now |= {name: was[name] for name in resource.numbers if before[name] == after[name]}
     audit_id = await write_audit(
-        connection,
-        actor,
-        action=action,
-        kind=resource.name,
-        ref=row_id,
-        before=None if before is None else resource.without_secrets(before),
-        after=resource.without_secrets(after),
+        connection, actor, action=action, kind=resource.name, ref=row_id, before=was, after=now
     )
     return Done(row_id=row_id, values=after, audit_id=audit_id)
 

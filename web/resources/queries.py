@@ -29,7 +29,8 @@ def _matches(resource: Resource, text: str) -> ColumnElement[bool]:
         *(
             resource.table.c[name].ilike(f"%{digits if name in numbers and digits else pattern}%")
             for name in resource.search
-        )
+        ),
+        *(() if resource.find is None else resource.find(text)),
     )
 
 

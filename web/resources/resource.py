@@ -11,9 +11,13 @@ from pydantic import BaseModel, create_model
 from sqlalchemy import ColumnElement, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from rules.masking import is_telling
 from web.api.operation import FieldProblem
 from web.keys import Role
 from web.resources.fields import Field, Kind, Shown, fields_of
+from web.sealed_notes import opened_note, sealed_note
+from web.visibility import Field as Seen
+from web.visibility import Viewer
 
 Check: TypeAlias = Callable[[AsyncConnection, Any, "int | None"], Awaitable[Sequence[FieldProblem]]]
 Choices: TypeAlias = Callable[[AsyncConnection], Awaitable[Mapping[str, Mapping[str, str]]]]
@@ -106,6 +110,8 @@ class Resource:
     sort: str = "name"
     label: str = "name"
     search: Sequence[str] = ("name",)
+    find: Callable[[str], Sequence[ColumnElement[bool]]] | None = None
+    """How rows are searched by what no text column holds."""
     filters: Sequence[str] = ()
     group: str = "Market"
     check: Check | None = None
@@ -125,6 +131,8 @@ class Resource:
     computed: Computed | None = None
     computed_labels: Mapping[str, str] = field(default_factory=dict)
     hide: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    numbers: Sequence[str] = ()
+    """Fields that hold callers' numbers. Who may see none whole reads them masked, and cannot search the list."""
     keep: Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] | None = None
     secrets_go_to: Callable[[Mapping[str, Any]], frozenset[str]] | None = None
     """Where a row's secrets are sent: once one is kept, only an admin adds to it."""
@@ -177,6 +185,32 @@ class Resource:
         """Return values as they may be shown: of a secret, only whether there is one."""
         shown = {name: bool(value) if name in self.secrets else value for name, value in values.items()}
         return shown if self.hide is None else self.hide(shown)
+
+    def hides_from(self, viewer: Viewer) -> bool:
+        return bool(self.numbers) and not viewer.sees(Seen.WHOLE_CALLER)
+
+    def seen_by(self, viewer: Viewer, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values as this viewer may see them: no secret, and no caller's number that is not theirs to see."""
+        shown = self.without_secrets(values)
+        if not self.hides_from(viewer):
+            return shown
+        # A number may stand in a text beside it, too.
+        masked = {
+            name: viewer.caller(shown[name]) for name in self.numbers if is_telling(str(shown[name] or ""))
+        }
+        return {**viewer.words(shown), **masked}
+
+    def noted(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values as the audit log keeps them: no secret, and callers' numbers sealed, to be put back."""
+        shown = self.without_secrets(values)
+        whole = {name: str(shown[name]) for name in self.numbers if is_telling(str(shown[name] or ""))}
+        return {**shown, **{name: sealed_note(number) for name, number in whole.items()}}
+
+    def remembered(self, noted: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """Return the values that a note of the audit log keeps."""
+        if noted is None:
+            return None
+        return {name: opened_note(value) if name in self.numbers else value for name, value in noted.items()}
 
     def columns_of(self, form: BaseModel) -> dict[str, Any]:
         """Return what to store of a checked form."""

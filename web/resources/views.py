@@ -17,6 +17,7 @@ from web.audit import Actor
 from web.etags import ETAGS
 from web.formats import number
 from web.keys import ENGINE, USER
+from web.look_ups import note_search
 from web.middleware import only
 from web.pages import render
 from web.resources import queries
@@ -40,6 +41,7 @@ from web.resources.references import (
 )
 from web.resources.resource import Preset, Resource
 from web.resources.texts import known_zones
+from web.visibility import Viewer, viewer_of
 
 PAGE_LENGTH = 50
 HISTORY_LENGTH = 10
@@ -70,8 +72,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def _list(resource: Resource) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
+        viewer = viewer_of(request[USER])
         search = request.query.get("q", "").replace("\x00", "").strip()[:SEARCH_CHARACTERS_MAXIMUM]
+        search = "" if resource.hides_from(viewer) else search
         where = _narrowed_by(request, resource)
+        if resource.numbers and "after" not in request.query:
+            await note_search(request.app[ENGINE], Actor(user=request[USER]), resource.name, search)
         after = read_cursor(request.query.get("after", ""), (str, int))
         async with request.app[ENGINE].connect() as connection:
             rows = await queries.list_rows(
@@ -83,7 +89,7 @@ def _list(resource: Resource) -> Handler:
                 limit=PAGE_LENGTH + 1,
             )
             shown = rows[:PAGE_LENGTH]
-            values = [(row["id"], resource.without_secrets(resource.values_of(row))) for row in shown]
+            values = [(row["id"], resource.seen_by(viewer, resource.values_of(row))) for row in shown]
             labels = await labels_of(connection, resource, [of_row for _, of_row in values])
             cells = await resource.computed(connection, shown) if resource.computed and shown else {}
             offers = {
@@ -103,6 +109,7 @@ def _list(resource: Resource) -> Handler:
             labels=labels,
             cells=cells,
             search=search,
+            may_search=bool(resource.search) and not resource.hides_from(viewer),
             offers=offers,
             where=where,
             following=following,
@@ -132,6 +139,8 @@ def _suggest(resource: Resource) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         # The field that asks is sent under its own name, whatever it is.
         typed = next(iter(request.query.values()), "").replace("\x00", "").strip()
+        if resource.hides_from(viewer_of(request[USER])):
+            return render(request, "resources/suggestions.html", suggestions=[])
         async with request.app[ENGINE].connect() as connection:
             found = await suggestions(connection, resource, typed[:SEARCH_CHARACTERS_MAXIMUM])
         return render(request, "resources/suggestions.html", suggestions=found)
@@ -174,7 +183,7 @@ def _show(resource: Resource) -> Handler:
         if row is None:
             raise web.HTTPNotFound
         values = resource.values_of(row)
-        texts = _texts(resource, values)
+        texts = _texts(resource, values, viewer_of(request[USER]))
         return await _form(request, resource, texts=texts, row_id=row_id, values=values)
 
     return handle
@@ -224,7 +233,7 @@ def _delete(resource: Resource) -> Handler:
         if row is None:
             raise web.HTTPNotFound
         values = resource.values_of(row)
-        texts = _texts(resource, values)
+        texts = _texts(resource, values, viewer_of(request[USER]))
         return await _form(
             request, resource, texts=texts, refusal=done, status=done.status, row_id=row_id, values=values
         )
@@ -255,9 +264,11 @@ def _undo(resource: Resource) -> Handler:
     return handle
 
 
-def _texts(resource: Resource, values: Mapping[str, Any]) -> Mapping[str, Any]:
+def _texts(resource: Resource, values: Mapping[str, Any], viewer: Viewer) -> Mapping[str, Any]:
     """Return what stands in the form of a row: of secrets nothing, or what stands for them."""
     shown = values if resource.hide is None else resource.hide(values)
+    if resource.hides_from(viewer):
+        shown = resource.seen_by(viewer, values)
     return {one.name: text_of(one, shown.get(one.name)) for one in resource.fields}
 
 
@@ -304,6 +315,8 @@ async def _form(
             found.setdefault(name, problem.problem)
         else:
             general.append(problem.problem)
+    viewer = viewer_of(request[USER])
+    seen = resource.seen_by(viewer, values) if values and resource.hides_from(viewer) else values
     async with request.app[ENGINE].connect() as connection:
         offers = await offers_of(connection, resource, texts)
         chosen = {} if resource.choices is None else await resource.choices(connection)
@@ -319,15 +332,15 @@ async def _form(
         status=status,
         resource=resource,
         row_id=row_id,
-        title=_title(resource, values or texts),
+        title=_title(resource, seen or texts),
         preset=preset,
         texts=texts,
         problems=found,
         general=general,
         options={**chosen, **{name: offer.options for name, offer in offers.items()}},
         spelled={name: offer.spelled for name, offer in offers.items()},
-        meanings=_meanings(resource, texts if values is None else values, typed=values is None),
-        etag=request.app[ETAGS].name(resource.name, row_id or 0, values) if etag is None else etag,
+        meanings=_meanings(resource, texts if seen is None else seen, typed=seen is None),
+        etag=request.app[ETAGS].name(resource.name, row_id or 0, values or {}) if etag is None else etag,
         may_edit=request[USER].role in resource.editors,
         saved=request.query.get("saved", ""),
         back=request.query.get("back", ""),

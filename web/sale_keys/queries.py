@@ -64,7 +64,7 @@ async def call_of_caller(connection: AsyncConnection, key: SaleKey, caller: str,
     told = exists().where(sales.c.call_id == calls.c.id, sales.c.key == sale)
     statement = (
         select(calls.c.id)
-        .where(calls.c.caller == caller, _may_name(key))
+        .where(calls.c.caller_index == caller, _may_name(key))
         .order_by(told.desc(), calls.c.started_at.desc())
         .limit(1)
     )

@@ -8,7 +8,6 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from router.caller_lists import ListRefused
-from web.api.cursor import read_cursor, write_cursor
 from web.api.operation import (
     Answered,
     Asked,
@@ -22,15 +21,22 @@ from web.api.operation import (
     refused,
 )
 from web.keys import EDITORS, HOUSE
+from web.look_ups import note_search
 from web.suppressions import queries
 from web.suppressions.lists import (
+    KIND,
     LIST_BYTES_MAXIMUM,
     REASON_CHARACTERS_MAXIMUM,
     NoBuyer,
     add_numbers,
-    beginning_of,
+    digits_of,
+    place_in,
+    place_of,
     remove_number,
+    seen_rows,
 )
+from web.visibility import Field as Seen
+from web.visibility import viewer_of
 
 NUMBERS_MAXIMUM = 100_000
 PROBLEMS_MAXIMUM = 50
@@ -47,7 +53,9 @@ class SuppressedNumber(BaseModel):
 
 
 class NumbersQuery(Query):
-    begins: str = Field(default="", max_length=40, description="Only numbers that begin so")
+    number: str = Field(
+        default="", max_length=40, description="Only this number, or area code; for who may see whole numbers"
+    )
     cursor: str | None = Field(default=None, max_length=400, description="`next` of the page before")
     limit: int = Field(default=50, ge=1, le=200)
 
@@ -66,26 +74,29 @@ class NumbersTaken(BaseModel):
 
 async def _list(asked: Asked) -> Answered | Problem:
     query: NumbersQuery = asked.query
-    after = ("",) if query.cursor is None else read_cursor(query.cursor, (str,))
-    if after is None:
+    viewer = viewer_of(asked.user)
+    after = None if query.cursor is None else place_in(query.cursor)
+    if query.cursor is not None and after is None:
         return Problem(
             status=400,
             title="Cannot be right",
             fields=(FieldProblem(field="cursor", problem="this is no cursor of this list"),),
         )
+    if viewer.sees(Seen.WHOLE_CALLER) and query.cursor is None:
+        await note_search(asked.engine, asked.actor, KIND, query.number)
     async with asked.engine.connect() as connection:
         if await queries.buyer_name(connection, asked.path["id"]) is None:
             return not_found("buyer")
         rows = await queries.page_of(
             connection,
             asked.path["id"],
-            begins=beginning_of(query.begins),
-            after=str(after[0]),
+            digits=digits_of(query.number) if viewer.sees(Seen.WHOLE_CALLER) else "",
+            after=after,
             limit=query.limit + 1,
         )
     shown = rows[: query.limit]
-    following = write_cursor([shown[-1]["caller"]]) if len(rows) > query.limit else None
-    return Answered(content={"items": shown, "next": following})
+    following = place_of(shown[-1]) if len(rows) > query.limit else None
+    return Answered(content={"items": seen_rows(shown, viewer), "next": following})
 
 
 async def _add(asked: Asked) -> Answered | Problem:

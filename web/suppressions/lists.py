@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.caller_list_queries import suppress
 from router.caller_lists import ListRefused, Suppressed, read_numbers
+from web.api.cursor import read_cursor, write_cursor
 from web.audit import Actor, write_audit
 from web.limited_process import read_limited
+from web.look_ups import named
 from web.suppressions import queries
+from web.suppressions.queries import Place
 from web.upload_limits import count_file
+from web.visibility import Viewer
 
 KIND = "suppressions"
 LIST_BYTES_MAXIMUM = 4 * 1024 * 1024
@@ -41,7 +47,7 @@ async def add_numbers(
         added = await suppress(connection, buyer_id, numbers, reason)
         after = {"added": added, "known": len(read) - added, "reason": reason}
         if len(numbers) == 1:
-            after["caller"] = numbers[0]
+            after |= named(numbers[0])[1]
         await write_audit(connection, actor, action="suppress", kind=KIND, ref=buyer_id, after=after)
     return Suppressed(added=added, known=len(read) - added)
 
@@ -71,13 +77,34 @@ async def remove_number(engine: AsyncEngine, actor: Actor, buyer_id: int, caller
         before = await queries.remove(connection, buyer_id, caller)
         if before is None:
             return False
-        await write_audit(connection, actor, action="unsuppress", kind=KIND, ref=buyer_id, before=before)
+        noted = {**before, **named(before["caller"])[1]}
+        await write_audit(connection, actor, action="unsuppress", kind=KIND, ref=buyer_id, before=noted)
     return True
 
 
-def beginning_of(text: str) -> str:
-    """Return how numbers begin that are searched for: 614 555 and +1 (614) 555 alike; empty for what is none."""
-    digits = "".join(character for character in text if character.isascii() and character.isdigit())[:15]
-    if not digits:
-        return ""
-    return f"+{digits}" if text.strip().startswith("+") or digits.startswith("1") else f"+1{digits}"
+def digits_of(text: str) -> str:
+    """Return the digits of a number, or of an area code, that is searched for."""
+    return "".join(character for character in text if character.isascii() and character.isdigit())[:15]
+
+
+def seen_rows(rows: Sequence[Mapping[str, Any]], viewer: Viewer) -> list[dict[str, Any]]:
+    """Return rows of a list as a viewer may see them."""
+    return [
+        {**row, "caller": viewer.caller(row["caller"]), "reason": viewer.words(row["reason"])} for row in rows
+    ]
+
+
+def place_of(row: Mapping[str, Any]) -> str:
+    """Return the place of a row in the list, as an address may hold it."""
+    return write_cursor([row["created_at"].isoformat(), row["caller_index"].hex()])
+
+
+def place_in(cursor: str) -> Place | None:
+    """Return where the page before ended; None for what is no place of ours."""
+    found = read_cursor(cursor, (str, str))
+    try:
+        return (
+            None if found is None else (datetime.fromisoformat(str(found[0])), bytes.fromhex(str(found[1])))
+        )
+    except ValueError:
+        return None

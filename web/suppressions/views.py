@@ -9,17 +9,23 @@ from aiohttp import web
 from router.caller_lists import ListRefused, Suppressed
 from web.audit import Actor
 from web.keys import EDITORS, ENGINE, HOUSE, USER
+from web.look_ups import note_search
 from web.middleware import only
 from web.pages import render
 from web.suppressions import queries
 from web.suppressions.lists import (
+    KIND,
     LIST_BYTES_MAXIMUM,
     REASON_CHARACTERS_MAXIMUM,
     NoBuyer,
     add_numbers,
-    beginning_of,
+    digits_of,
+    place_in,
+    place_of,
     remove_number,
+    seen_rows,
 )
+from web.visibility import Field, viewer_of
 
 PAGE_LENGTH = 50
 PROBLEMS_SHOWN = 50
@@ -93,25 +99,33 @@ async def _page(
 ) -> web.Response:
     buyer_id = int(request.match_info["id"])
     search = request.query.get("q", "")[:CHARACTERS_MAXIMUM].replace("\x00", "")
-    after = request.query.get("after", "")[:CHARACTERS_MAXIMUM].replace("\x00", "")
+    place, viewer = request.query.get("after", ""), viewer_of(request[USER])
+    after, whole = place_in(place), viewer.sees(Field.WHOLE_CALLER)
+    if whole and after is None:
+        await note_search(request.app[ENGINE], Actor(user=request[USER]), KIND, search)
     async with request.app[ENGINE].connect() as connection:
         name = await queries.buyer_name(connection, buyer_id)
         if name is None:
             raise web.HTTPNotFound
         rows = await queries.page_of(
-            connection, buyer_id, begins=beginning_of(search), after=after, limit=PAGE_LENGTH + 1
+            connection,
+            buyer_id,
+            digits=digits_of(search) if whole else "",
+            after=after,
+            limit=PAGE_LENGTH + 1,
         )
     shown = rows[:PAGE_LENGTH]
-    more = {"q": search, "after": shown[-1]["caller"]} if len(rows) > PAGE_LENGTH else None
+    more = {"q": search, "after": place_of(shown[-1])} if len(rows) > PAGE_LENGTH else None
     return render(
         request,
         "suppressions/list.html",
         status=status,
         buyer_id=buyer_id,
         name=name,
-        rows=shown,
+        rows=seen_rows(shown, viewer),
         search=search,
-        at_top=not after,
+        may_search=whole,
+        at_top=after is None,
         following=urlencode(more) if more else "",
         problems=problems[:PROBLEMS_SHOWN],
         problems_count=len(problems),

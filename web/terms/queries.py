@@ -142,8 +142,7 @@ class TriedCall:
 
 
 async def call_of(connection: AsyncConnection, call_id: UUID) -> TriedCall | None:
-    names = (name for name in TriedCall.__dataclass_fields__)
-    row = (
-        await connection.execute(select(*(calls.c[name] for name in names)).where(calls.c.id == call_id))
-    ).one_or_none()
+    plain = [calls.c[name] for name in TriedCall.__dataclass_fields__ if name != "caller"]
+    query = select(*plain, calls.c.caller_sealed.label("caller")).where(calls.c.id == call_id)
+    row = (await connection.execute(query)).one_or_none()
     return None if row is None else TriedCall(**row._mapping)

@@ -73,7 +73,7 @@ async def insert_order(
     await connection.execute(delete(test_calls).where(test_calls.c.asked_at < func.now() - KEPT))
     values = {
         "dialled": wanted.dialled,
-        "caller": wanted.caller,
+        "caller_sealed": wanted.caller,
         "says": list(wanted.says),
         "presses": list(wanted.presses),
         "user_id": user_id,
@@ -85,9 +85,10 @@ async def insert_order(
 
 async def test_call_of(connection: AsyncConnection, test_call_id: int) -> TestCall | None:
     """Return a test call; its call only once that is stored."""
-    shown = [test_calls.c[name] for name in TestCall.__dataclass_fields__ if name != "call_id"]
+    left = ("call_id", "caller")
+    shown = [test_calls.c[name] for name in TestCall.__dataclass_fields__ if name not in left]
     query = (
-        select(*shown, calls.c.id.label("call_id"))
+        select(*shown, test_calls.c.caller_sealed.label("caller"), calls.c.id.label("call_id"))
         .outerjoin(calls, calls.c.id == test_calls.c.call_id)
         .where(test_calls.c.id == test_call_id)
     )

@@ -19,6 +19,7 @@ from tests.calls.conftest import MakeScenario
 from tests.calls.long_tags import TAGS_1000, with_tags
 from tests.calls.market import Scenario, Wanted
 from tests.calls.node import AGI, Node
+from tests.sealed import hex_of
 from tollbridge.call_story.story import CallStory
 from tollbridge.phone.caller import Caller
 
@@ -143,14 +144,18 @@ async def test_a_caller_whom_a_buyer_suppresses_is_not_rung_by_the_survival_scri
 async def suppress(market: Scenario, buyer: str, caller: str | None) -> None:
     """Put a caller on a buyer's list, and wait until the agi process has filed it."""
     assert caller is not None
-    statement = "INSERT INTO buyer_suppressions (buyer_id, caller) SELECT buyer_id, :caller FROM targets WHERE id = :id"
+    columns = "buyer_id, caller_sealed, caller_index"
+    values = f"SELECT buyer_id, {hex_of(caller)} FROM targets WHERE id = :id"
     names = {name.split(" ")[0]: number for name, number in market.seeded.target_ids.items()}
     async with market.engine.begin() as connection:
-        await connection.execute(text(statement), {"caller": caller, "id": names[buyer]})
+        await connection.execute(
+            text(f"INSERT INTO buyer_suppressions ({columns}) {values}"), {"id": names[buyer]}
+        )
     file = market.node.layout.snapshot_file
     for _ in range(300):
-        known = read_last_known(file).suppressed
-        if known is not None and [*known.find(digest_of_caller(caller))]:
+        known = read_last_known(file)
+        listed = known.suppressed
+        if listed is not None and [*listed.find(digest_of_caller(caller, known.caller_key))]:
             return
         await asyncio.sleep(0.1)
     raise AssertionError("the list is not filed after 30 s")

@@ -17,6 +17,7 @@ from tests.calls.checks import assert_balanced
 from tests.calls.conftest import MakeScenario
 from tests.calls.market import EVERYWHERE, Scenario, Wanted
 from tests.clocks import assert_clocks_agree
+from tests.sealed import index_of
 from tollbridge.phone import ports
 from tollbridge.phone.caller import Caller
 from tollbridge.phone.sipp_buyer import SippBuyer
@@ -67,16 +68,16 @@ async def promise(market: Scenario, key_id: int, caller: str, dial: str) -> None
         "publisher": seeded.publisher_id,
         "number": seeded.tracking_number_id,
         "target": target_id,
-        "caller": caller,
+        "caller": index_of(caller),
         "dial": dial,
     }
     async with market.engine.begin() as connection:
         await connection.execute(
             text(
-                "INSERT INTO rtb_reservations (id, rtb_key_id, campaign_id, publisher_id, tracking_number_id, caller,"
-                " target_id, state, payout_micros, minimum_connected_ms, bid_micros, bid_minimum_connected_ms, dial,"
-                " expires_at) VALUES (:id, :key, :campaign, :publisher, :number, :caller, :target, 'open', 10000000,"
-                " 1000, 20000000, 1000, :dial, now() + interval '1 minute')"
+                "INSERT INTO rtb_reservations (id, rtb_key_id, campaign_id, publisher_id, tracking_number_id,"
+                " caller_index, target_id, state, payout_micros, minimum_connected_ms, bid_micros,"
+                " bid_minimum_connected_ms, dial, expires_at) VALUES (:id, :key, :campaign, :publisher, :number,"
+                " :caller, :target, 'open', 10000000, 1000, 20000000, 1000, :dial, now() + interval '1 minute')"
             ),
             values,
         )

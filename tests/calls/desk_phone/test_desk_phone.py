@@ -11,6 +11,7 @@ from sqlalchemy import text
 from tests.calls.buyers import answers
 from tests.calls.conftest import MakeScenario
 from tests.calls.market import Scenario, Wanted
+from tests.sealed import index_of
 from tollbridge.phone.caller import Caller, CallState
 from tollbridge.phone.clock import now_ms
 from tollbridge.phone.voice import tone
@@ -45,8 +46,8 @@ async def call_id_of(market: Scenario, caller: str) -> UUID:
     async with asyncio.timeout(20):
         while True:
             async with market.engine.connect() as connection:
-                query = text("SELECT id FROM calls WHERE caller = :caller")
-                found = (await connection.execute(query, {"caller": caller})).scalar()
+                query = text("SELECT id FROM calls WHERE caller_index = :caller")
+                found = (await connection.execute(query, {"caller": index_of(caller)})).scalar()
             if found is not None:
                 return UUID(str(found))
             await asyncio.sleep(0.1)

@@ -12,6 +12,7 @@ from tests.calls.buyers import answers
 from tests.calls.checks import assert_unsold
 from tests.calls.conftest import MakeScenario, Published, Say
 from tests.calls.market import EVERYWHERE, Scenario, Wanted
+from tests.sealed import index_of
 from tollbridge.phone.caller import Caller
 
 BUYER = Wanted(name="Everywhere", behaviour=answers(), states=EVERYWHERE)
@@ -41,7 +42,7 @@ async def kept_of(market: Scenario, call_id: UUID, caller: str) -> tuple[dict[st
             text("SELECT * FROM no_buyer_requests WHERE call_id = :id"), {"id": call_id}
         )
         rule = await connection.execute(
-            text("SELECT * FROM blocked_callers WHERE value = :caller"), {"caller": caller}
+            text("SELECT * FROM blocked_callers WHERE caller_index = :caller"), {"caller": index_of(caller)}
         )
         return dict(request.mappings().one()), dict(rule.mappings().one())
 

@@ -20,6 +20,7 @@ from tests.calls.checks import assert_balanced
 from tests.calls.conftest import MakeScenario
 from tests.calls.long_tags import TAGS_500, with_tags
 from tests.calls.market import Scenario, Wanted
+from tests.sealed import index_of
 from tollbridge.phone.caller import Caller
 from web.keys import MARKET
 from web.rtb.app import make_pings_app
@@ -94,8 +95,8 @@ async def test_the_call_goes_to_the_buyer_it_was_promised_to_and_pays_by_its_con
     async with market.engine.connect() as connection:
         row = (
             await connection.execute(
-                text("SELECT state, call_id FROM rtb_reservations WHERE caller = :caller"),
-                {"caller": invite.caller},
+                text("SELECT state, call_id FROM rtb_reservations WHERE caller_index = :caller"),
+                {"caller": index_of(invite.caller or "")},
             )
         ).one()
     assert tuple(row) == ("used", story.call_id)

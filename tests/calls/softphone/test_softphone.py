@@ -30,6 +30,7 @@ from tests.calls.node import AGI, ASTERISK, FAST, SPEECH, WORKER, Node, settings
 from tests.calls.softphone.desk import Desk
 from tests.calls.softphone.namespace import ADDRESS, run_in_namespace, why_no_namespace
 from tests.postgres import migrated
+from tests.sealed import index_of
 from tests.web.browser import CHROMIUM, Visit, open_browser, open_visit
 from tollbridge.node_config import softphone_url
 from tollbridge.phone.caller import Caller
@@ -287,7 +288,7 @@ async def call_in_progress(engine: AsyncEngine, caller: str = "+16145550188") ->
             async with engine.connect() as connection:
                 found = (
                     await connection.execute(
-                        text("select id from calls where caller = :who"), {"who": caller}
+                        text("select id from calls where caller_index = :who"), {"who": index_of(caller)}
                     )
                 ).scalar()
             if found is not None:

@@ -12,6 +12,7 @@ from tests.calls.checks import assert_unsold
 from tests.calls.conftest import MakeScenario
 from tests.calls.market import Wanted, a_caller
 from tests.calls.node import AGI, Node
+from tests.sealed import index_of
 from tollbridge.phone.caller import Caller
 
 STRANGER = "127.0.0.9"
@@ -54,7 +55,7 @@ async def test_an_invite_from_an_unlisted_address_gets_no_answer_and_no_row_but_
     assert await _turned_away(market.engine) > before
     async with market.engine.connect() as connection:
         rows = await connection.execute(
-            text("select 1 from calls where caller = :caller"), {"caller": caller}
+            text("select 1 from calls where caller_index = :caller"), {"caller": index_of(caller)}
         )
         assert rows.first() is None
 

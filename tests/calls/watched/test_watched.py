@@ -14,6 +14,7 @@ from tests.calls.checks import assert_sold
 from tests.calls.conftest import MakeScenario
 from tests.calls.market import EVERYWHERE, Scenario, Wanted
 from tests.calls.node import Node
+from tests.sealed import index_of
 from tollbridge.phone.caller import Caller
 from tollbridge.run import AMI_USER
 from tollbridge.secret import node_secret
@@ -73,9 +74,9 @@ async def test_a_call_is_followed_to_the_talk_and_hung_up(scenario: MakeScenario
 
 
 async def call_in_progress(market: Scenario, caller: str) -> Any:
-    query = text("SELECT id FROM calls WHERE caller = :caller AND state = 'in_progress'")
+    query = text("SELECT id FROM calls WHERE caller_index = :caller AND state = 'in_progress'")
     async with market.engine.connect() as connection:
-        return (await connection.execute(query, {"caller": caller})).scalar_one()
+        return (await connection.execute(query, {"caller": index_of(caller)})).scalar_one()
 
 
 async def test_the_manager_user_may_end_calls_and_start_none(node: Node) -> None:

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from router.domain.suppression import blocked_caller_problem, read_blocked_callers, why_blocked
+from router.domain.suppression import (
+    blocked_caller_problem,
+    indexed,
+    read_blocked_callers,
+    why_blocked,
+)
 
 CALLER = "+16145550123"
 
@@ -70,3 +75,16 @@ def test_a_rule_that_cannot_be_right_is_refused_and_the_others_hold(
     blocked = read_blocked_callers([rule(kind, value), rule("number", CALLER)], problems)
     assert problems[0].startswith(f"blocked caller 1: {problem}")
     assert why_blocked(blocked, 1, CALLER) is not None
+
+
+def test_a_market_names_blocked_numbers_by_their_index_alone() -> None:
+    key = b"k" * 32
+    row = rule("number", indexed(CALLER, key), reason="a prankster")
+    blocked = read_blocked_callers([row], [], key)
+    assert why_blocked(blocked, 1, CALLER) == "the number is blocked: a prankster"
+    assert why_blocked(blocked, 1, "+16145550124") is None and why_blocked(blocked, 1, None) is None
+    assert why_blocked(read_blocked_callers([row], [], b"x" * 32), 1, CALLER) is None, "of another key"
+    # Without the key nobody can tell whom they name.
+    without = read_blocked_callers([row], [])
+    assert why_blocked(without, 1, CALLER) == "numbers are blocked, and there is no key to compare them by"
+    assert blocked_caller_problem("number", row["value"]) is not None, "nobody types an index"

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.sealed import number_in
 from tests.web.conftest import EMAIL, PASSWORD, Client, open_client, sign_in
 from tests.web.live.calls import a_live_call, answers, ends, one_row, rings, talks, waits
 from tests.web.market import CALLER, Market
@@ -179,14 +180,14 @@ async def test_a_caller_is_blocked_once(admin: Client, engine: AsyncEngine, mark
         assert "Blocked." in await answer.text()
     async with admin.post(f"/api/v1/calls/{call_id}/block-caller", json={}) as answer:
         assert await answer.json() == {"number": CALLER, "anew": False}
-    rule = await one_row(engine, "SELECT kind, value, reason FROM blocked_callers")
-    assert rule == {"kind": "number", "value": CALLER, "reason": "rings ten times a day"}
+    rule = await one_row(engine, "SELECT kind, caller_sealed, reason FROM blocked_callers")
+    assert (rule["kind"], number_in(rule), rule["reason"]) == ("number", CALLER, "rings ten times a day")
 
 
 async def test_a_withheld_number_cannot_be_blocked(
     admin: Client, engine: AsyncEngine, market: Market
 ) -> None:
-    call_id = await a_live_call(engine, market, caller=None)
+    call_id = await a_live_call(engine, market, caller_sealed=None)
     async with admin.post(f"/calls/{call_id}/block") as answer:
         assert answer.status == 409
         assert "withheld" in await answer.text()

@@ -149,6 +149,7 @@ async def test_an_invoice_is_drafted_issued_and_paid(
     assert [action for _, action, kind in await notes(engine) if kind == "invoices"] == [
         "draft",
         "issue",
+        "export",
         "pay",
     ]
 

@@ -12,6 +12,7 @@ from router.buyers.question import known_of, question_for
 from router.buyers.tollbridge.dialect import DIALECT
 from router.buyers.tollbridge.signing import caller_hash
 from tests.router.markets import a_request
+from tests.sealed import number_in
 from tests.web.rtb.conftest import NUMBER, OHIO, Publisher, a_caller
 
 
@@ -45,8 +46,8 @@ async def test_a_ping_with_a_hidden_caller_then_the_post(publisher: Publisher, c
     assert post is not None
     taken = DIALECT.read_post(endpoint, sold, await _exchange(publisher, post))
     assert isinstance(taken, Offered) and taken.dial == NUMBER
-    row = await publisher.row("SELECT caller, state FROM rtb_reservations")
-    assert tuple(row) == (caller, "confirmed")
+    row = await publisher.row("SELECT caller_sealed, state FROM rtb_reservations")
+    assert (number_in(row._mapping), row.state) == (caller, "confirmed")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from router.buyers.tollbridge.signing import SIGNATURE_HEADER, TIME_HEADER, sign, signed_by
 from router.domain.ping_limits import PingLimits
 from tests.postgres import as_owner
+from tests.sealed import number_in
 from tests.web.rtb.conftest import NUMBER, OHIO, MakePublisher, Publisher, a_caller
 from web.keys import PINGS_AT_WORK
 from web.rtb import queries
@@ -172,8 +173,8 @@ async def test_a_hidden_caller_is_named_when_the_call_is_handed_over(
     body = {"kind": "post", "ping_id": "p-2", "reference": reference, "caller": caller}
     taken = await publisher.ask("tollbridge", "POST", json=body)
     assert taken == {"accepted": True, "dial": NUMBER}
-    row = await publisher.row("SELECT caller, state FROM rtb_reservations")
-    assert tuple(row) == (caller, "confirmed")
+    row = await publisher.row("SELECT caller_sealed, state FROM rtb_reservations")
+    assert (number_in(row._mapping), row.state) == (caller, "confirmed")
     other = {**body, "caller": a_caller()}
     assert (await publisher.ask("tollbridge", "POST", json=other, status=400))["accepted"] is False
 

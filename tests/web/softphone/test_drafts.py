@@ -59,7 +59,7 @@ async def test_a_code_holds_the_draft_as_it_was_and_only_its_digest_is_kept(
         notes = (await connection.execute(select(audit_log.c.action, audit_log.c.ref))).all()
     assert len(made["code"]) == 12 and made["code"].isdigit()
     assert row.code_digest == hashlib.sha256(made["code"].encode()).digest()
-    assert row.definition["entry"] == load("mortgage")["entry"] and row.caller == "+16145550137"
+    assert row.definition["entry"] == load("mortgage")["entry"] and row.caller_sealed == "+16145550137"
     assert ("call_draft", "mortgage") in [tuple(note) for note in notes]
 
 

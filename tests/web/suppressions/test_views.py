@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from store import tables
 from tests.web.conftest import Client
 from tests.web.market import Market
-from web.suppressions.lists import LIST_BYTES_MAXIMUM, beginning_of
+from web.suppressions.lists import LIST_BYTES_MAXIMUM
 
 
 async def _page(client: Client, path: str) -> tuple[int, str]:
@@ -47,14 +47,15 @@ async def test_a_buyers_list(admin: Client, market: Market, engine: AsyncEngine)
     status, page = await _add(admin, path, file=b"\xff\x00\n")
     assert status == 422
     # A long list is never shown in whole.
-    rows = [{"buyer_id": market.buyer_id, "caller": f"+1212555{number:04d}"} for number in range(120)]
+    rows = [{"buyer_id": market.buyer_id, "caller_sealed": f"+1212555{number:04d}"} for number in range(120)]
     async with engine.begin() as connection:
         await connection.execute(insert(tables.buyer_suppressions), rows)
     _, page = await _page(admin, path)
     assert page.count("Take off</button>") == 50
     assert 'rel="next"' in page
-    _, page = await _page(admin, f"{path}?q=212+555+011")
-    assert page.count("Take off</button>") == 10
+    for searched, count in (("212+555+0011", 1), ("212", 50), ("614", 2), ("212+555+01", 0)):
+        _, page = await _page(admin, f"{path}?q={searched}")
+        assert page.count("Take off</button>") == count, searched
     assert "No such number" in (await _page(admin, f"{path}?q=999"))[1]
     assert (await _page(admin, "/buyers/999999/suppressions"))[0] == 404
     async with admin.post(f"{path}/remove", data={"caller": "+16145550123"}) as answer:
@@ -64,7 +65,8 @@ async def test_a_buyers_list(admin: Client, market: Market, engine: AsyncEngine)
     async with engine.connect() as connection:
         of_lists = select(tables.audit_log).where(tables.audit_log.c.kind == "suppressions")
         notes = (await connection.execute(of_lists.order_by(tables.audit_log.c.id))).mappings()
-        actions = [(note["action"], note["kind"], note["ref"]) for note in notes]
+        told = [(note["action"], note["kind"], note["ref"]) for note in notes]
+    actions = [one for one in told if one[0] != "look_up"]
     assert actions == [
         ("suppress", "suppressions", str(market.buyer_id)),
         ("unsuppress", "suppressions", str(market.buyer_id)),
@@ -86,14 +88,10 @@ async def test_a_machine_keeps_the_list(admin: Client, market: Market) -> None:
     _, content = await ask("GET", f"{path}?limit=3")
     found = [item["caller"] for item in content["items"]]
     _, content = await ask("GET", f"{path}?limit=3&cursor={content['next']}")
-    assert found + [item["caller"] for item in content["items"]] == numbers
+    assert sorted(found + [item["caller"] for item in content["items"]]) == numbers
+    _, content = await ask("GET", f"{path}?number=2125550003")
+    assert [item["caller"] for item in content["items"]] == numbers[3:4]
     assert (await ask("GET", f"{path}?cursor=garbage"))[0] == 400
     assert (await ask("DELETE", f"{path}/{numbers[0]}"))[0] == 204
     assert (await ask("DELETE", f"{path}/{numbers[0]}"))[0] == 404
     assert (await ask("GET", "/api/v1/buyers/999999/suppressions"))[0] == 404
-
-
-def test_numbers_are_searched_for_as_people_write_them() -> None:
-    assert beginning_of("(614) 555") == beginning_of("+1 614 555") == beginning_of("1614555") == "+1614555"
-    assert beginning_of("+44 20") == "+4420"
-    assert beginning_of("moon") == ""

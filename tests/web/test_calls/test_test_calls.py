@@ -47,7 +47,7 @@ async def test_it_is_stored_for_a_worker_and_told_as_it_goes(
             )
         ).one()
         number_id = await connection.scalar(select(tables.tracking_numbers.c.id).limit(1))
-    assert (row.dialled, row.caller, row.says, row.presses) == (
+    assert (row.dialled, row.caller_sealed, row.says, row.presses) == (
         number,
         "+16145550188",
         ["refinance", "ohio"],
