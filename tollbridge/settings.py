@@ -182,7 +182,7 @@ class Settings(BaseSettings):
 
     data_secret: SecretStr = Field(
         SecretStr(""),
-        description="seals second factors in the database: the same on every node; empty: this node's secret",
+        description="seals second factors and makes ETags: the same on every node; empty: this node's secret",
     )
 
     @field_validator("data_secret")

@@ -1,8 +1,9 @@
 """ETags: names of states, for If-Match and for the hidden field of forms.
 
 A name is an HMAC under a key made of the secret that the nodes of one database share (TOLLBRIDGE_DATA_SECRET): whoever
-reads a name cannot try on their own which hidden value it was made of, and each node knows the others' names. It is
-bound to what it names: equal values elsewhere have another name. Pure.
+reads a name cannot try on their own which hidden value it was made of, and each node knows the others' names. Without
+that secret two nodes take each other's forms for changed meanwhile (412), and nothing is lost. A name is bound to what
+it names: equal values elsewhere have another. Pure.
 """
 
 from __future__ import annotations
