@@ -292,4 +292,4 @@ def _error_page(request: web.Request, status: int, said: tuple[str, str] | None 
         return web.Response(
             status=status, text=json.dumps(content), content_type="application/problem+json", charset="utf-8"
         )
-    return render(request, "web/error.html", status=status, title=title, explanation=explanation, way="")
+    return render(request, "web/error.html", status=status, title=title, explanation=explanation)
