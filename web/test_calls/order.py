@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from rules.masking import masked_number
 from rules.telephone import known_number
 from web.api.operation import FieldProblem
 from web.audit import Actor, write_audit
@@ -80,7 +81,7 @@ async def order(
         user_id = None if actor.user is None else actor.user.user_id
         test_call_id = await queries.insert_order(connection, wanted, user_id=user_id, asked_by=actor.label)
         after = {
-            "caller": wanted.caller,
+            "caller": masked_number(wanted.caller or None) or "",
             "says": list(wanted.says),
             "presses": list(wanted.presses),
             "test_call": test_call_id,
