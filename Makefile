@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both set up all that is missing.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types contract bench bench-calls bench-router bench-speech bench-ledger bench-web \
-  bench-adversaries simulate lock clean
+  bench-adversaries bench-floods simulate lock clean
 SHELL := /bin/bash
 
 PYTHON := .venv/bin/python
@@ -37,7 +37,7 @@ types: .venv/checks ## strict types, of Python and of the web's islands
 contract: .venv/checks ## rooms import downwards only
 	@.venv/bin/lint-imports --no-cache
 
-bench: bench-calls bench-router bench-speech bench-ledger bench-web bench-adversaries ## every benchmark
+bench: bench-calls bench-router bench-speech bench-ledger bench-web bench-adversaries bench-floods ## every benchmark
 
 bench-calls: .venv/checks ## call set-up and CPU beside a bare-dialplan Asterisk
 	@$(PYTHON) -m tests.bench.calls
@@ -54,6 +54,9 @@ bench-ledger: .venv/checks ## money: settlement beside pgbench, verify, reports 
 
 bench-web: .venv/checks ## the pages over a million calls, the live board, the editor (QUICK=1: smaller; PARTS="pages live editor")
 	@QUICK=$(QUICK) $(PYTHON) -m tests.bench.web
+
+bench-floods: .venv/checks ## pings beside wrong keys, pages beside pings, a crowd at the door (SECONDS=10)
+	@SECONDS=$(or $(SECONDS),10) $(PYTHON) -m tests.bench.floods
 
 bench-adversaries: .venv/checks ## parties that try to gain against the whole market (MOVES=20000 SEED=n)
 	@$(PYTHON) -m tests.adversaries --moves $(or $(MOVES),20000) $(if $(SEED),--seed $(SEED))
