@@ -14,7 +14,7 @@ from playwright.async_api import Error as PlaywrightError
 from tests.tollbridge.leaks.canaries import Canary, Finding, found_in
 from tests.tollbridge.leaks.planting import Person
 
-PAGES_A_KIND = 2
+PAGES_A_KIND = 1
 PAGES_MOST = 150
 _IDS = re.compile(r"(?<=/)(?:[0-9a-f]{8}-[0-9a-f-]{27}|\d+)(?=[/.?]|$)")
 _LINKS = "() => [...document.querySelectorAll('a[href], link[href], script[src], img[src], [hx-get]')]" + (

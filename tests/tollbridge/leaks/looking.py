@@ -61,6 +61,12 @@ def in_files(folder: Path, canaries: Sequence[Canary]) -> set[Finding]:
     return found
 
 
+def is_open_to_all(file: Path, top: Path) -> bool:
+    """Return whether the machine's other users may read a file: nothing from `top` down to it keeps them out."""
+    way = [file, *(folder for folder in file.parents if folder.is_relative_to(top))]
+    return all(one.stat().st_mode & 0o007 for one in way)
+
+
 def in_processes(data_dir: Path, names: Mapping[int, str], canaries: Sequence[Canary]) -> set[Finding]:
     """Look through what anybody (command lines) and their own user (environments) reads of the node's processes."""
     found: set[Finding] = set()
