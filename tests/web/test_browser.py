@@ -31,7 +31,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture
 async def base(site: TestServer) -> str:
-    assert static_url("vendor/htmx.min.js"), "run `make setup` first"
+    assert static_url("vendor/htmx.min.js"), "run `npm ci && npm run build` first"
     return str(site.make_url("")).rstrip("/")
 
 

@@ -323,6 +323,6 @@ def test_a_draft_is_called_from_the_browser_and_understands(
         pytest.skip(reason)
     if not Path(CHROMIUM).exists():
         pytest.skip(f"there is no Chromium at {CHROMIUM}")
-    assert static_url("build/softphone.js"), "run `make setup` first"
+    assert static_url("build/softphone.js"), "run `npm ci && npm run build` first"
     monkeypatch.setattr(proxy, "LOOK_AT_SESSION_SECONDS", 0.5)
     run_in_namespace(lambda: story(tmp_path))

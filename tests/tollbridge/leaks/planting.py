@@ -200,13 +200,12 @@ async def signed_in(web: str, person: Person, canaries: Canaries) -> House:
     return House(session, web, canaries)
 
 
-async def plant_secrets(web: str, planted: Planted, engine: AsyncEngine) -> None:
-    """Enter every kind of secret at the running node, as its people do."""
+async def plant_secrets(web: str, planted: Planted) -> list[str]:
+    """Enter every kind of secret at the running node, as its people do; return the pages of what holds one."""
     canaries = planted.canaries
     signing = [signed_in(web, planted.people[name], canaries) for name in PLANTERS]
     admin, buyer, publisher, analyst, keeper = planters = [await one for one in signing]
-    await _plant_lines(admin, canaries)
-    await _plant_bidders(admin, canaries, engine)
+    pages = [*await _plant_lines(admin, canaries), *await _plant_bidders(admin, canaries)]
     await _plant_keys(admin)
     await admin.told_once("link", "/users", {"role": "analyst", "email": "invited@example.com"}, "link")
     await admin.told_once("link", "/users/7/link", {}, "link")
@@ -217,15 +216,21 @@ async def plant_secrets(web: str, planted: Planted, engine: AsyncEngine) -> None
     await _plant_factor(keeper, planted.people["keeper"], canaries)
     for one in planters:
         await one.close()
+    return pages
 
 
-async def _plant_lines(admin: House, canaries: Canaries) -> None:
+async def _plant_lines(admin: House, canaries: Canaries) -> list[str]:
+    pages = []
     for number in range(4):
         line = {"name": f"line{number}", "carrier_name": "Carrier", "registrar_uri": "sip:127.0.0.1:9"}
-        await admin.post("/trunks", {**line, "username": "u", "password": canaries.new("trunk_password")})
+        password = canaries.new("trunk_password")
+        made = await admin.post("/trunks", {**line, "username": "u", "password": password})
+        pages.append(f"/trunks/{made['id']}")
+    return pages
 
 
-async def _plant_bidders(admin: House, canaries: Canaries, engine: AsyncEngine) -> None:
+async def _plant_bidders(admin: House, canaries: Canaries) -> list[str]:
+    pages = []
     buyers = [(await admin.post("/buyers", {"name": f"Bidder {name}"}))["id"] for name in ENDPOINTS]
     for buyer_id, (dialect, settings) in zip(buyers, ENDPOINTS.items(), strict=True):
         target = await admin.post(
@@ -248,6 +253,8 @@ async def _plant_bidders(admin: House, canaries: Canaries, engine: AsyncEngine) 
         await admin.post(
             "/ping-endpoints", {**body, "secret": canaries.new("bidder_secret"), "settings": own}
         )
+        pages.append(f"/ping-endpoints/{target['id']}")
+    return pages
 
 
 async def _plant_keys(admin: House) -> None:

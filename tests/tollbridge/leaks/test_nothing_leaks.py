@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +37,14 @@ SECRETS_LEAST = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A running node with everything planted, and who may look."""
+    """A running node with everything planted, and who may look. `pages` are of what holds a secret."""
 
     base: str
     folder: Path
     data_dir: Path
     names: Mapping[int, str]
     planted: Planted
+    pages: Sequence[str]
     engine: AsyncEngine
 
     @property
@@ -78,7 +79,7 @@ async def node(module_database_url: str, tmp_path_factory: pytest.TempPathFactor
     try:
         names = await _ready(line, process, folder)
         base = f"http://127.0.0.1:{line.environment['TOLLBRIDGE_WEB_PORT']}"
-        await plant_secrets(base, planted, engine)
+        pages = await plant_secrets(base, planted)
         await asyncio.to_thread(_call, line)
         yield Node(
             base=base,
@@ -86,6 +87,7 @@ async def node(module_database_url: str, tmp_path_factory: pytest.TempPathFactor
             data_dir=folder / "data",
             names={process.pid: "supervisor", **names},
             planted=planted,
+            pages=pages,
             engine=engine,
         )
     finally:
@@ -105,7 +107,7 @@ def _start(line: CommandLine, folder: Path) -> subprocess.Popen[bytes]:
 def _call(line: CommandLine) -> None:
     """Have somebody call, choose by keys, and find nobody: the call leaves its traces all the same."""
     keys = [word for key in ("1#", "1#", "22#", "22#") for word in ("--keys", key)]
-    line.run("testcall", "--to", NUMBER, "--from", CALLING, "--seconds", "60", *keys, seconds=100)
+    line.run("testcall", "--to", NUMBER, "--from", CALLING, "--seconds", "35", *keys, seconds=100)
 
 
 async def _ready(line: CommandLine, process: subprocess.Popen[bytes], folder: Path) -> dict[int, str]:
@@ -154,6 +156,7 @@ def _asked(node: Node, role: Role) -> list[str]:
     for call in (node.planted.own_call, node.planted.foreign_call):
         found += [f"{PREFIX}/calls/{call}", f"{PREFIX}/own/calls/{call}", f"/calls/{call}"]
         found += [f"/buyer/calls/{call}", f"/publisher/calls/{call}"]
+    found += [f"{prefix}{page}" for page in node.pages for prefix in ("", PREFIX)]
     return [path for path in found if "{" not in path]
 
 

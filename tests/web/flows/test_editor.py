@@ -24,7 +24,7 @@ MORTGAGE = load("mortgage")
 @pytest_asyncio.fixture
 async def visit(site: TestServer) -> AsyncIterator[Visit]:
     """An admin before the list of flows."""
-    assert static_url("build/flow_editor.js"), "run `make setup` first"
+    assert static_url("build/flow_editor.js"), "run `npm ci && npm run build` first"
     async with (
         open_browser() as browser,
         open_visit(browser, str(site.make_url("")).rstrip("/"), **DESK) as visit,

@@ -17,7 +17,7 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobil
 
 
 async def test_a_call_is_watched_and_hung_up(site: TestServer, engine: AsyncEngine, market: Market) -> None:
-    assert static_url("vendor/htmx.min.js"), "run `make setup` first"
+    assert static_url("vendor/htmx.min.js"), "run `npm ci && npm run build` first"
     base = str(site.make_url("")).rstrip("/")
     await add_sold_call(engine, market)
     async with open_browser() as browser, open_visit(browser, base, **DESK) as visit:

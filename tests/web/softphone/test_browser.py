@@ -16,7 +16,7 @@ from web.pages import static_url
 async def test_without_a_microphone_the_page_says_how_to_give_it_one(
     site: TestServer, engine: AsyncEngine
 ) -> None:
-    assert static_url("build/softphone.js"), "run `make setup` first"
+    assert static_url("build/softphone.js"), "run `npm ci && npm run build` first"
     await save_draft(engine, "mortgage", load("mortgage"))
     small = {"viewport": {"width": 360, "height": 740}}
     async with (
