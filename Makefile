@@ -1,12 +1,13 @@
 # Two commands matter: `make demo` and `make test`. Both set up all that is missing.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types contract bench bench-calls bench-router bench-speech bench-ledger bench-web \
-  bench-adversaries simulate lock audit advisories sbom licences clean
+  bench-adversaries simulate lock clean
 SHELL := /bin/bash
 
 PYTHON := .venv/bin/python
 SETUP := tollbridge/setup.sh
 TOOLS := .tollbridge/tools
+.PHONY: audit advisories sbom licences
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'

@@ -147,18 +147,9 @@ asterisk() {
     python3 -m asterisk_conf.install "$CACHE_DIR"
 }
 
-# What lists, checks and locks packages is pinned like the rest, and no node runs it.
-tools() {
-    [[ -f $TOOLS/made && ! requirements-tools.lock -nt $TOOLS/made ]] && return
-    step "tools for packages" bash -c "python3 -m venv $TOOLS && $TOOLS/bin/python -m pip install \
-        --disable-pip-version-check --no-input --require-hashes -r requirements-tools.lock" ||
-        give_up "the tools for packages could not be had: check the network (and pip's settings), then run it again."
-    touch "$TOOLS/made"
-}
-
 renew_locks() {
     local name
-    tools
+    package_tools
     for name in requirements requirements-dev requirements-tools; do
         step "$name.lock" "$TOOLS/bin/pip-compile" --quiet --allow-unsafe --generate-hashes --strip-extras \
             --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
@@ -167,13 +158,22 @@ renew_locks() {
     done
 }
 
+# What lists, checks and locks packages is pinned like the rest, and no node runs it.
+package_tools() {
+    [[ -f $TOOLS/made && ! requirements-tools.lock -nt $TOOLS/made ]] && return
+    step "tools for packages" bash -c "python3 -m venv $TOOLS && $TOOLS/bin/python -m pip install \
+        --disable-pip-version-check --no-input --require-hashes -r requirements-tools.lock" ||
+        give_up "the tools for packages could not be had: check the network (and pip's settings), then run it again."
+    touch "$TOOLS/made"
+}
+
 main() {
     mkdir -p "$(dirname "$LOG")" "$CACHE_DIR" 2>/dev/null ||
         give_up "cannot write $(dirname "$LOG") or $CACHE_DIR: use a folder of your own."
     if [[ "${1:-}" == --web ]]; then web_parts; return; fi
     check_python
     if [[ "${1:-}" == --lock ]]; then renew_locks; return; fi
-    if [[ "${1:-}" == --tools ]]; then tools; return; fi
+    if [[ "${1:-}" == --tools ]]; then package_tools; return; fi
     say "Tollbridge: setting up what is missing (log: $LOG)"
     [[ -f $STAMP && -d node_modules ]] || check_disk
     system_packages
