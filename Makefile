@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 PYTHON := .venv/bin/python
 SETUP := tollbridge/setup.sh
+TOOLS := .tollbridge/tools
+.PHONY: audit advisories sbom licences
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'
@@ -67,8 +69,26 @@ simulate: .venv/checks ## calls x faults against the real settlement (CALLS=1000
 lock: ## renew requirements*.lock from requirements*.in
 	@$(SETUP) --lock
 
+audit: .venv/checks $(TOOLS)/made ## known faults of our packages, by the registries and by the snapshot (OFFLINE=1: asks nobody)
+	@$(PYTHON) -m tollbridge.packages.audit $(if $(OFFLINE),,$(TOOLS)/bin/pip-audit)
+
+advisories: .venv/checks ## renew the snapshot of known faults (FROM="NAME DAY FOLDER", as docs/security.md says)
+	@$(PYTHON) -m tollbridge.packages.refresh $(FROM)
+
+sbom: .venv/checks $(TOOLS)/made ## CycloneDX lists of what a node runs, into sbom/
+	@mkdir -p sbom
+	@npm sbom --sbom-format cyclonedx --package-lock-only --omit dev >sbom/web.cdx.json
+	@$(TOOLS)/bin/cyclonedx-py requirements requirements.lock --output-reproducible --of JSON -o sbom/python.cdx.json
+
+licences: .venv/checks ## write docs/licences.md from what is installed
+	@$(PYTHON) -m tollbridge.packages.licences
+
 clean: ## forget this clone's node and environment (keeps the shared cache)
 	rm -rf .venv .tollbridge node_modules
+
+$(TOOLS)/made: requirements-tools.lock
+	@$(SETUP) --tools
+	@touch $(TOOLS)/made
 
 .venv/checks: requirements-dev.lock
 	@$(SETUP) --tests
