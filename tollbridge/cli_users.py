@@ -107,7 +107,8 @@ def user_password(settings: Settings, email: str, password: str) -> None:
         settings, lambda engine: set_password(engine, email, password, actor=_actor("user password"))
     ):
         raise click.ClickException(
-            f"there is nobody called {email}, or the password is too short or too long"
+            f"there is nobody called {email}, the password is too short or too long, or they sign in by the"
+            " directory: `tollbridge user unlink` takes them back"
         )
     say("changed")
 
@@ -188,6 +189,21 @@ def user_enable(settings: Settings, email: str) -> None:
     _say_done(_about(settings, email, work), "enabled")
 
 
+@user.command("unlink")
+@click.argument("email")
+@pass_settings
+def user_unlink(settings: Settings, email: str) -> None:
+    """Take a user back from the directory: `user password` then gives them a password."""
+    from web.oidc.admission import unlink
+
+    async def work(engine: AsyncEngine, person: Person) -> bool:
+        return await unlink(engine, _actor("user unlink"), person.user.user_id)
+
+    if not _about(settings, email, work):
+        raise click.ClickException(f"{email} does not sign in by the directory")
+    say("unlinked; `tollbridge user password` gives them a password")
+
+
 @user.command("list")
 @json_option
 @pass_settings
@@ -220,6 +236,7 @@ def _facts(person: Person) -> dict[str, Any]:
         "state": person.state,
         "second_factor": person.has_second_factor,
         "passkeys": person.passkeys,
+        "directory": person.of_directory,
         "last_seen_at": seen and seen.isoformat(),
     }
 

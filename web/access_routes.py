@@ -8,9 +8,12 @@ from aiohttp import web
 
 from web.account import views as account
 from web.audit_log import views as audit_log
+from web.directory_groups import views as directory_groups
 from web.keys import EDITORS, Role
 from web.links import views as links
 from web.middleware import only
+from web.oidc import views as oidc
+from web.oidc.config import CALLBACK
 from web.passkeys import views as passkeys
 from web.second_factor import views as second_factor
 from web.sign_in import views as sign_in
@@ -35,6 +38,8 @@ def routes() -> Sequence[web.RouteDef]:
         web.post("/sign-in/code", sign_in.submit_code),
         web.post("/sign-in/passkey/question", passkeys.begin_sign_in),
         web.post("/sign-in/passkey", passkeys.finish_sign_in),
+        web.get("/sign-in/directory", oidc.begin, allow_head=False),
+        web.get(CALLBACK, oidc.finish, allow_head=False),
         web.get("/forgotten", links.show_forgotten),
         web.post("/forgotten", links.submit_forgotten),
         web.get("/link/{token}", links.show),
@@ -52,6 +57,7 @@ def routes() -> Sequence[web.RouteDef]:
         web.get(f"{_FACTOR}/{{token}}", _anybody(second_factor.show_setup)),
         web.post(f"{_FACTOR}/{{token}}", _anybody(second_factor.finish)),
         web.get(f"{_FACTOR}/{{token}}/qr.svg", _anybody(second_factor.picture)),
+        web.post("/account/directory", _anybody(oidc.begin_link)),
         web.post("/account/passkeys/question", _anybody(passkeys.begin_adding)),
         web.post("/account/passkeys", _anybody(passkeys.finish_adding)),
         web.post("/account/passkeys/{id}/name", _anybody(passkeys.rename)),
@@ -71,6 +77,10 @@ def routes() -> Sequence[web.RouteDef]:
         web.post(f"{_USER}/end-sessions", _admin(users.end_sessions)),
         web.post(f"{_USER}/remove-second-factor", _admin(users.take_factor)),
         web.post(f"{_USER}/tokens/{_NUMBER}/revoke", _admin(users.revoke)),
+        web.post(f"{_USER}/unlink", _admin(users.unlink)),
+        web.get("/directory-groups", _admin(directory_groups.show)),
+        web.post("/directory-groups", _admin(directory_groups.give)),
+        web.post("/directory-groups/{id:[0-9]{1,18}}/remove", _admin(directory_groups.take)),
         web.get("/audit", _editor(audit_log.show)),
         web.get("/audit.csv", _editor(audit_log.as_csv)),
     ]

@@ -35,6 +35,8 @@ from web.keys import (
 from web.live.stream import add_live_hub
 from web.mail import MAILER, MailConfig, Mailer
 from web.middleware import add_headers, errors_as_pages, refuse_foreign_posts
+from web.oidc.config import OidcConfig
+from web.oidc.directory import add_directory
 from web.pages import TEMPLATES, make_templates
 from web.prompts.uploads import SOUNDS_AT_WORK, TAKE_SOUND, TakeSound, take_no_sound
 from web.proxies import TRUSTED_PROXIES, Networks
@@ -84,6 +86,8 @@ class WebConfig:
     payments: PaymentProvider | None = None
     # Who checks and keeps the sounds that admins bring in.
     take_sound: TakeSound = take_no_sound
+    # The house's directory, by which people may sign in; None: it has none.
+    oidc: OidcConfig | None = None
 
 
 def make_app(
@@ -101,6 +105,7 @@ def make_app(
     recordings_dir: Path | None = None,
     payments: PaymentProvider | None = None,
     take_sound: TakeSound = take_no_sound,
+    oidc: OidcConfig | None = None,
 ) -> web.Application:
     """Return the application over `engine`, which the caller opens and disposes of.
 
@@ -115,7 +120,9 @@ def make_app(
     app[PROMPTS_DIR] = prompts_dir
     app[TAKE_SOUND] = take_sound
     app[SOUNDS_AT_WORK] = asyncio.Semaphore(1)
-    app[VAULT] = Vault(data_secret or secrets.token_urlsafe())
+    data_secret = data_secret or secrets.token_urlsafe()
+    app[VAULT] = Vault(data_secret)
+    add_directory(app, oidc, data_secret)
     app[HOUSE_NAME] = house
     app[PING_RULES] = PUBLIC_ONLY
     app[RECORDINGS_DIR] = recordings_dir
@@ -188,6 +195,7 @@ async def serve(config: WebConfig) -> None:
             recordings_dir=config.recordings_dir,
             payments=config.payments,
             take_sound=config.take_sound,
+            oidc=config.oidc,
         ),
         access_log=None,
         shutdown_timeout=SHUTDOWN_SECONDS,

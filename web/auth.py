@@ -159,7 +159,7 @@ async def create_user(
 async def set_password(engine: AsyncEngine, email: str, password: str, *, actor: Actor | None = None) -> bool:
     """Give a user a new password and end all their sessions.
 
-    False when there is nobody of that address, or the password is too short or too long.
+    False when there is nobody of that address, they sign in by the directory, or the password is too short or too long.
     """
     if not is_password(password) or not is_email(clean_email(email)):
         return False
@@ -204,7 +204,7 @@ async def sign_in(
     async with engine.begin() as connection:
         await forgive(connection, limits)
         if known.has_second_factor:
-            return await _ask_second_factor(connection, known.user, now)
+            return await ask_second_factor(connection, known.user, now, after="password")
         return await open_session(connection, known.user, visitor, now, how="password")
 
 
@@ -295,14 +295,17 @@ def digest_of(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-async def _ask_second_factor(connection: AsyncConnection, user: User, now: datetime) -> SecondFactorAsked:
+async def ask_second_factor(
+    connection: AsyncConnection, user: User, now: datetime, *, after: str
+) -> SecondFactorAsked:
+    """Ask somebody for the code; `after` says what they have shown before, for the audit log."""
     token = secrets.token_urlsafe(32)
     await insert_challenge(
         connection,
         token_digest=digest_of(token),
         purpose=Purpose.TOTP,
         user_id=user.user_id,
-        challenge=None,
+        challenge=after.encode(),
         now=now,
         expires_at=now + SECOND_FACTOR_LIFETIME,
     )

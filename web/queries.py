@@ -41,6 +41,7 @@ class KnownUser:
     user: User
     password_hash: str
     has_second_factor: bool
+    of_directory: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +78,12 @@ async def insert_user(
 
 
 async def change_password_hash(connection: AsyncConnection, *, email: str, password_hash: str) -> int | None:
-    """Return the user's id, or None when there is nobody of that address."""
+    """Return the user's id, or None when there is nobody of that address, or they sign in by the directory."""
     statement = (
-        update(users).where(users.c.email == email).values(password_hash=password_hash).returning(users.c.id)
+        update(users)
+        .where(users.c.email == email, users.c.directory_subject.is_(None))
+        .values(password_hash=password_hash)
+        .returning(users.c.id)
     )
     return await _id_or_none(connection, statement)
 
@@ -109,6 +113,7 @@ async def _known_user(connection: AsyncConnection, condition: ColumnElement[bool
             user=user_of_row(row),
             password_hash=row.password_hash,
             has_second_factor=row.totp_secret is not None,
+            of_directory=row.directory_subject is not None,
         )
     )
 
@@ -123,10 +128,16 @@ async def user_by_session(
             web_sessions.c.token_digest == token_digest,
             web_sessions.c.expires_at > now,
             users.c.disabled_at.is_(None),
+            is_vouched_for(now),
         )
     )
     row = (await connection.execute(statement)).one_or_none()
     return None if row is None else SessionUser(user=user_of_row(row), last_seen_at=row.last_seen_at)
+
+
+def is_vouched_for(at: datetime) -> ColumnElement[bool]:
+    """Whoever signs in by the directory comes in while its word counts (web/oidc); everybody else always."""
+    return users.c.directory_subject.is_(None) | (users.c.directory_confirmed_until > at)
 
 
 async def note_seen(connection: AsyncConnection, token_digest: bytes, *, address: str, now: datetime) -> None:

@@ -137,7 +137,7 @@ async def _send_link(
 ) -> None:
     async with engine.begin() as connection:
         known = await people.user_by_email(connection, email)
-        if known is None:
+        if known is None or known.of_directory:
             return
         path = await make_link(
             connection,

@@ -182,7 +182,7 @@ async def sign_in_with(
             return PasskeyRefusal.OVER
         passkey = await _passkey_of(connection, credential)
         known = await people.user_by_id(connection, passkey.user_id) if passkey else None
-        if passkey is None or known is None:
+        if passkey is None or known is None or known.of_directory:
             return PasskeyRefusal.WRONG
         sign_count = _checked(site, asked, credential, passkey)
         if sign_count is None:

@@ -67,7 +67,7 @@ async def answer_code(
         open_one = await read_challenge(connection, digest, Purpose.TOTP, now)
         if open_one is None or open_one.user_id is None:
             return CodeRefusal.OVER
-        user_id = open_one.user_id
+        user_id, before = open_one.user_id, (open_one.challenge or b"password").decode()
         limit = second_factor_limit(user_id)
         locked_out = await too_many(connection, [limit], now)
     if locked_out:
@@ -83,7 +83,7 @@ async def answer_code(
         if await take_challenge(connection, digest, Purpose.TOTP, now) is None:
             return CodeRefusal.OVER
         await people.forgive(connection, [limit.counter])
-        return await open_session(connection, known.user, visitor, now, how=f"password and {how}")
+        return await open_session(connection, known.user, visitor, now, how=f"{before} and {how}")
 
 
 async def begin_setup(engine: AsyncEngine, vault: Vault, user: User, now: datetime) -> str:

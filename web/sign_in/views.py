@@ -12,6 +12,8 @@ from web.addresses import own_path
 from web.auth import LOCK_OUT_MINUTES, SECOND_FACTOR_LIFETIME, SecondFactorAsked, SignedIn, SignInRefusal
 from web.keys import ENGINE
 from web.middleware import SESSION_COOKIE
+from web.oidc.directory import DIRECTORY
+from web.oidc.leaving import signed_out_page
 from web.pages import render
 from web.proxies import is_secure
 from web.second_factor.factor import CodeRefusal, answer_code
@@ -30,7 +32,7 @@ CODE_STATUSES = {CodeRefusal.WRONG: 403, CodeRefusal.UNREADABLE: 409, CodeRefusa
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    return _page(request, wanted=own_path(request.query.get("next")), welcome="set" in request.query)
+    return sign_in_page(request, wanted=own_path(request.query.get("next")), welcome="set" in request.query)
 
 
 async def submit(request: web.Request) -> web.StreamResponse:
@@ -46,13 +48,13 @@ async def submit(request: web.Request) -> web.StreamResponse:
     )
     if isinstance(result, SignInRefusal):
         status, refusal = REFUSALS[result]
-        return _page(request, status=status, email=email, wanted=wanted, refusal=refusal)
+        return sign_in_page(request, status=status, email=email, wanted=wanted, refusal=refusal)
     response = web.HTTPSeeOther(wanted)
-    _remember_zone(request, response, str(form.get("time_zone", "")))
+    remember_zone(request, response, str(form.get("time_zone", "")))
     if isinstance(result, SignedIn):
         await let_in(request, response, result.token)
     else:
-        _ask_for_code(request, response, result, wanted)
+        ask_for_code(request, response, result, wanted)
     raise response
 
 
@@ -76,7 +78,7 @@ async def submit_code(request: web.Request) -> web.StreamResponse:
         now=datetime.now(UTC),
     )
     if result is CodeRefusal.OVER:
-        answer = _page(request, status=403, wanted=wanted, refusal=str(result))
+        answer = sign_in_page(request, status=403, wanted=wanted, refusal=str(result))
         answer.del_cookie(SECOND_FACTOR_COOKIE)
         return answer
     if isinstance(result, CodeRefusal):
@@ -90,12 +92,15 @@ async def submit_code(request: web.Request) -> web.StreamResponse:
 
 async def leave(request: web.Request) -> web.StreamResponse:
     await auth.sign_out(request.app[ENGINE], request.cookies[SESSION_COOKIE])
-    response = web.HTTPSeeOther("/sign-in")
+    page = await signed_out_page(request)
+    response = page if page is not None else web.HTTPSeeOther("/sign-in")
     response.del_cookie(SESSION_COOKIE)
-    raise response
+    if isinstance(response, web.HTTPException):
+        raise response
+    return response
 
 
-def _page(
+def sign_in_page(
     request: web.Request,
     *,
     status: int = 200,
@@ -104,6 +109,7 @@ def _page(
     refusal: str | None = None,
     welcome: bool = False,
 ) -> web.Response:
+    directory = request.app[DIRECTORY]
     return render(
         request,
         "sign_in/sign_in.html",
@@ -112,10 +118,11 @@ def _page(
         wanted=wanted,
         refusal=refusal,
         welcome=welcome,
+        directory=directory and directory.config.name,
     )
 
 
-def _ask_for_code(
+def ask_for_code(
     request: web.Request, response: web.HTTPSeeOther, asked: SecondFactorAsked, wanted: str
 ) -> None:
     response.headers["Location"] = _with_next("/sign-in/code", wanted)
@@ -133,7 +140,7 @@ def _with_next(address: str, wanted: str) -> str:
     return address if wanted == "/" else f"{address}?next={quote(wanted, safe='/')}"
 
 
-def _remember_zone(request: web.Request, response: web.StreamResponse, browser_zone: str) -> None:
+def remember_zone(request: web.Request, response: web.StreamResponse, browser_zone: str) -> None:
     zone = zones.zone_named(browser_zone)
     if zone is not None and zones.COOKIE not in request.cookies:
         zones.remember_zone(response, zone, secure=is_secure(request))

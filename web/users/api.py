@@ -212,7 +212,7 @@ def problem_of(refusal: UserRefusal | PersonRefusal) -> Problem:
         return not_found("user")
     if refusal is PersonRefusal.CHANGED:
         return changed_meanwhile("user")
-    if refusal in (PersonRefusal.LAST_ADMIN, PersonRefusal.DISABLED):
+    if refusal in (PersonRefusal.LAST_ADMIN, PersonRefusal.DISABLED, PersonRefusal.DIRECTORY):
         return conflict(refusal.value)
     return refused(FieldProblem(field=_FIELDS.get(refusal, ""), problem=refusal.value))
 

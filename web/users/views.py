@@ -17,6 +17,7 @@ from web.auth import UserRefusal
 from web.keys import ENGINE, USER, Role
 from web.links.links import LinkKind
 from web.mail import MAILER
+from web.oidc.admission import unlink as unlink_person
 from web.pages import render
 from web.second_factor.factor import remove_factor
 from web.users import people, queries
@@ -33,6 +34,7 @@ SAID = {
     "disabled": "Disabled: all sessions have ended, no token opens anything.",
     "enabled": "Enabled: they may sign in again.",
     "ended": "All their sessions have ended.",
+    "unlinked": "Unlinked: the directory lets them in no more. Make an invitation link, by which they set a password.",
     "factor": "Their second factor is gone: the password alone opens until they set up a new one.",
     "revoked": "The token is revoked.",
 }
@@ -160,6 +162,13 @@ async def take_factor(request: web.Request) -> web.StreamResponse:
     raise _back_to(person, "factor")
 
 
+async def unlink(request: web.Request) -> web.StreamResponse:
+    person = await _person(request)
+    if not await unlink_person(request.app[ENGINE], Actor(user=request[USER]), person.user.user_id):
+        raise web.HTTPNotFound
+    raise _back_to(person, "unlinked")
+
+
 async def revoke(request: web.Request) -> web.StreamResponse:
     person = await _person(request)
     revoked = await revoke_token(
@@ -231,7 +240,9 @@ async def _person_page(
     )
 
 
-_CONFLICTS = frozenset({PersonRefusal.LAST_ADMIN, PersonRefusal.CHANGED, PersonRefusal.DISABLED})
+_CONFLICTS = frozenset(
+    {PersonRefusal.LAST_ADMIN, PersonRefusal.CHANGED, PersonRefusal.DISABLED, PersonRefusal.DIRECTORY}
+)
 
 
 async def _link_page(
