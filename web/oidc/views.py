@@ -78,7 +78,8 @@ async def finish(request: web.Request) -> web.StreamResponse:
     secret, now = request.cookies.get(COOKIE, ""), datetime.now(UTC)
     question = await _question(request, secret, now)
     if question is None:
-        return _refused(request, DirectoryRefusal.OVER, "/")
+        # The cookie stays: an answer of a stranger's making must not end what this browser has begun.
+        return sign_in_page(request, status=403, refusal=str(DirectoryRefusal.OVER))
     wanted = own_path((question.challenge or b"").decode())
     granted = await _granted(request, directory, secret, now)
     if question.user_id is not None:
