@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -58,6 +58,8 @@ class Failure:
 
     refusal: DirectoryRefusal
     why: str
+    refresh_token: str | None = field(default=None, repr=False)
+    """What it gave all the same, in the place of the one it was asked with."""
 
 
 def distrusted(why: str) -> Failure:

@@ -7,7 +7,7 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -81,6 +81,22 @@ class Provider:
         if isinstance(answer, Failure):
             return answer
         id_token, refresh_token = _text(answer, "id_token"), _text(answer, "refresh_token")
+        claims = await self._about(answer, id_token, nonce=nonce, subject=subject, now=now)
+        if isinstance(claims, Failure):
+            return replace(claims, refresh_token=refresh_token)
+        identity = identity_of(claims, self.config)
+        return Granted(identity=identity, id_token=id_token, refresh_token=refresh_token)
+
+    async def _about(
+        self,
+        answer: Mapping[str, Any],
+        id_token: str | None,
+        *,
+        nonce: str | None,
+        subject: str | None,
+        now: datetime,
+    ) -> Claims | Failure:
+        """Return what a token answer says of somebody. Asked again about a `subject`, it may hold no ID token."""
         claims: Claims | Failure = {"sub": subject}
         if id_token is not None:
             claims = await self._claims(id_token, nonce, now)
@@ -90,11 +106,7 @@ class Provider:
             return claims
         if subject is not None and claims["sub"] != subject:
             return distrusted("the ID token is of somebody else than the one before")
-        claims = await self._with_userinfo(claims, _text(answer, "access_token"))
-        if isinstance(claims, Failure):
-            return claims
-        identity = identity_of(claims, self.config)
-        return Granted(identity=identity, id_token=id_token, refresh_token=refresh_token)
+        return await self._with_userinfo(claims, _text(answer, "access_token"))
 
     async def _claims(self, id_token: str, nonce: str | None, now: datetime) -> Claims | Failure:
         for newer in (False, True):

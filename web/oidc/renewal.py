@@ -75,6 +75,8 @@ async def _renew(engine: AsyncEngine, vault: Vault, provider: Provider, one: Due
         log.warning("directory: asked again about user %d: %r", one.user_id, answer.why)
         if answer.refusal is DirectoryRefusal.OVER:
             await _end(engine, one)
+        elif answer.refresh_token is not None:
+            await _keep(engine, one, vault.seal(one.user_id, answer.refresh_token))
         return
     await _apply(engine, vault, provider, one, answer, now)
 
@@ -84,6 +86,13 @@ async def _end(engine: AsyncEngine, one: Due) -> None:
         # Who has signed in meanwhile has another token, and the end of the old one says nothing.
         if await queries.has_grant(connection, one.user_id, one.refresh_token):
             await turn_out(connection, one.user_id, "the directory vouches no more")
+
+
+async def _keep(engine: AsyncEngine, one: Due, refresh_token: str) -> None:
+    """Keep the next token of a directory that gives each once, although its answer could not be used."""
+    async with engine.begin() as connection:
+        if await queries.has_grant(connection, one.user_id, one.refresh_token):
+            await queries.keep_grant(connection, one.user_id, refresh_token=refresh_token, id_token=None)
 
 
 async def _apply(

@@ -53,6 +53,7 @@ class Idp:
         app.router.add_get("/keys", self._keys)
         app.router.add_get("/authorize", self._authorize)
         app.router.add_post("/token", self._token)
+        app.router.add_post("/moved", self._moved)
         app.router.add_get("/userinfo", self._userinfo)
         self.server = TestServer(app)
 
@@ -115,6 +116,9 @@ class Idp:
             answer["refresh_token"] = self.refresh[-1]
         return web.json_response(answer)
 
+    async def _moved(self, request: web.Request) -> web.Response:
+        raise web.HTTPTemporaryRedirect("/token")
+
     async def _userinfo(self, request: web.Request) -> web.Response:
         assert request.headers["Authorization"] == "Bearer access"
         return web.json_response(self.userinfo or {"sub": self.person["sub"]})
@@ -128,7 +132,7 @@ class Idp:
             "iss": self.issuer,
             "aud": CLIENT_ID,
             "iat": now,
-            "exp": now + 300,
+            "exp": now + 7_200,
             "nonce": nonce,
             **self.person,
             **self.claims,
