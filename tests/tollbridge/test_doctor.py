@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import buyers, licences, targets, users
 from tests.postgres import owner_of
+from tests.web.oidc.idp import Idp
 from tollbridge.doctor import Finding, Verdict, examine, settings_table
 from tollbridge.node_config import layout_of
 from tollbridge.node_state import NodeState, locked, write_state
@@ -93,6 +94,22 @@ async def test_second_factors_under_another_secret_are_told_before_their_people_
         await connection.execute(delete(users).where(users.c.id == 2))
     findings = {finding.part: finding for finding in await examine(settings)}
     assert findings["second factors"].verdict is Verdict.FINE
+
+
+async def test_the_directory_is_looked_at_where_there_is_one(tmp_path: Path) -> None:
+    idp = Idp()
+    await idp.start()
+    settings = settings_for(tmp_path, AWAY)
+    assert "directory" not in {finding.part for finding in await examine(settings)}
+    there = {"oidc_issuer": idp.issuer, "oidc_client_id": "us", "web_url": "https://switch.example"}
+    for networks, verdict, says in (
+        ("127.0.0.0/8", Verdict.FINE, "https://switch.example/sign-in/directory/back"),
+        ("", Verdict.BROKEN, "127.0.0.1 is not a public address"),
+    ):
+        changed = settings.model_copy(update={**there, "oidc_networks": networks})
+        (finding,) = [one for one in await examine(changed) if one.part == "directory"]
+        assert finding.verdict is verdict and says in finding.detail
+    await idp.server.close()
 
 
 async def test_a_database_that_is_away_is_one_finding_with_advice(tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ class Provider:
     async def metadata(self) -> Metadata | Failure:
         return await self._metadata.get()
 
+    async def problem(self) -> str | None:
+        """Return why nobody can sign in by it just now; None: it and its keys can be had, and are believed."""
+        found = await self._keys.get()
+        return found.why if isinstance(found, Failure) else None
+
     async def redeem(self, code: str, secret: str, now: datetime) -> Granted | Failure:
         """Turn the code that a browser brought into who it is. `secret` is the one its question was made of."""
         if len(code) > CODE_LENGTH_MAXIMUM:
