@@ -79,7 +79,8 @@ async def finish(request: web.Request) -> web.StreamResponse:
     question = await _question(request, secret, now)
     if question is None:
         # The cookie stays: an answer of a stranger's making must not end what this browser has begun.
-        return sign_in_page(request, status=403, refusal=str(DirectoryRefusal.OVER))
+        refusal = str(DirectoryRefusal.OVER)
+        return sign_in_page(request, status=403, refusal=refusal, by_directory=True)
     wanted = own_path((question.challenge or b"").decode())
     granted = await _granted(request, directory, secret, now)
     if question.user_id is not None:
@@ -222,7 +223,13 @@ def _directory(request: web.Request) -> Directory:
 
 
 def _refused(request: web.Request, refusal: DirectoryRefusal, wanted: str) -> web.Response:
-    response = sign_in_page(request, status=STATUSES.get(refusal, 403), wanted=wanted, refusal=str(refusal))
+    response = sign_in_page(
+        request,
+        status=STATUSES.get(refusal, 403),
+        wanted=wanted,
+        refusal=str(refusal),
+        by_directory=True,
+    )
     response.del_cookie(COOKIE)
     return response
 

@@ -108,7 +108,9 @@ def sign_in_page(
     wanted: str = "/",
     refusal: str | None = None,
     welcome: bool = False,
+    by_directory: bool = False,
 ) -> web.Response:
+    """Return the page. `by_directory`: the refusal is about that way in, and not about the password."""
     directory = request.app[DIRECTORY]
     return render(
         request,
@@ -118,6 +120,7 @@ def sign_in_page(
         wanted=wanted,
         refusal=refusal,
         welcome=welcome,
+        by_directory=by_directory,
         directory=directory and directory.config.name,
     )
 
