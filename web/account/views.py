@@ -22,7 +22,7 @@ from web.visitors import session_digest, visitor_of
 SAID = {
     "name": "Saved.",
     "password": "Your password is changed, and you are signed out everywhere else.",
-    "linked": "Your account is linked: from now on you sign in by the directory, and your password opens nothing more.",
+    "linked": "Your account is linked: from now on you sign in by the directory, and your password no longer works.",
     "ended": "That session has ended.",
     "others": "All other sessions have ended.",
     "factor_gone": "The second factor is gone: your password alone opens.",
