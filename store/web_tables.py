@@ -24,6 +24,7 @@ from store.columns import Instant, identity, metadata, reference
 from store.sealed_columns import SealedFor, sealed_caller
 
 SECOND_FACTOR = SealedFor("second factor", bound_by="id")
+DIRECTORY_GRANT = SealedFor("directory grant", bound_by="user_id")
 
 users = Table(
     "users",
@@ -48,8 +49,45 @@ users = Table(
     # Since when their role wants a second factor of them; null: it does not.
     Column("factor_asked_at", Instant),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
+    # Who somebody is in the house's directory (web/oidc); null: they sign in here, by password or passkey.
+    Column("directory_issuer", Text),
+    Column("directory_subject", Text),
+    # Until when the directory's word counts; null: it gave none, or took it back.
+    Column("directory_confirmed_until", Instant),
     CheckConstraint("buyer_id is null or role = 'buyer'", name="buyer"),
     CheckConstraint("publisher_id is null or role = 'publisher'", name="publisher"),
+    CheckConstraint("(directory_issuer is null) = (directory_subject is null)", name="directory"),
+    # Or a password would open what the directory has closed.
+    CheckConstraint("directory_subject is null or password_hash = ''", name="directory_only"),
+    Index("ix_users_directory", "directory_issuer", "directory_subject", unique=True),
+)
+
+# What the directory gave for somebody who signed in by it, sealed (web/second_factor/vault.py).
+directory_grants = Table(
+    "directory_grants",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id"), primary_key=True),
+    # To ask the directory again while somebody is signed in; null: it gave none.
+    Column("refresh_token", DIRECTORY_GRANT),
+    # Names the session there when somebody signs out.
+    Column("id_token", DIRECTORY_GRANT),
+    # When the directory was last asked again.
+    Column("asked_at", Instant),
+)
+
+# What people of a group of the directory may do here.
+directory_groups = Table(
+    "directory_groups",
+    metadata,
+    identity(),
+    # As the directory spells it.
+    Column("name", Text, nullable=False, unique=True),
+    # web.keys.Role
+    Column("role", Text, nullable=False),
+    reference("buyer_id", "buyers", nullable=True),
+    reference("publisher_id", "publishers", nullable=True),
+    CheckConstraint("(buyer_id is not null) = (role = 'buyer')", name="buyer"),
+    CheckConstraint("(publisher_id is not null) = (role = 'publisher')", name="publisher"),
 )
 
 web_sessions = Table(
@@ -107,7 +145,7 @@ sign_in_challenges = Table(
     "sign_in_challenges",
     metadata,
     Column("token_digest", LargeBinary, primary_key=True),
-    # totp, passkey, add_passkey
+    # web.challenge_queries.Purpose
     Column("purpose", Text, nullable=False),
     reference("user_id", "users", nullable=True),
     Column("challenge", LargeBinary),

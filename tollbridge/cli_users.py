@@ -202,6 +202,21 @@ def user_reset_factor(settings: Settings, email: str) -> None:
     _say_done(_about(settings, email, work), "the password alone opens until a second factor is set up again")
 
 
+@user.command("unlink")
+@click.argument("email")
+@pass_settings
+def user_unlink(settings: Settings, email: str) -> None:
+    """Take a user back from the directory: `user password` then gives them a password."""
+    from web.oidc.admission import unlink
+
+    async def work(engine: AsyncEngine, person: Person) -> bool:
+        return await unlink(engine, _actor("user unlink"), person.user.user_id)
+
+    if not _about(settings, email, work):
+        raise click.ClickException(f"{email} does not sign in by the directory")
+    say("unlinked; `tollbridge user password` gives them a password")
+
+
 @user.command("list")
 @json_option
 @pass_settings
@@ -234,6 +249,7 @@ def _facts(person: Person) -> dict[str, Any]:
         "state": person.state,
         "second_factor": person.has_second_factor,
         "passkeys": person.passkeys,
+        "directory": person.of_directory,
         "last_seen_at": seen and seen.isoformat(),
     }
 

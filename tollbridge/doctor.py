@@ -28,9 +28,11 @@ from asterisk_conf.sip_door import turned_away
 from ivr_flows.publishing import transfers_not_rung
 from ivr_flows.queries import dialling_rules
 from router.abroad_room import ceilings_reached, numbers_not_rung
+from router.buyers.ping_client import PingClient
 from router.domain.expiring_licences import WARNING_DAYS, find_expiring
 from router.licence_queries import chains_about_to_end
 from store.session import open_engine
+from tollbridge.faults import CannotRun
 from tollbridge.lines_source import DATABASE_FAULTS
 from tollbridge.node_config import layout_of
 from tollbridge.node_state import NodeState, read_state
@@ -43,10 +45,11 @@ from tollbridge.queries import (
     node_counters,
     published_flows,
 )
-from tollbridge.run import vosk_model_dir
+from tollbridge.run import oidc_of, vosk_model_dir
 from tollbridge.sealed_database import note_on_keys, problem_of_keys
 from tollbridge.sealing_keys import sealing_keys_file
 from tollbridge.settings import PREFIX, Settings
+from web.oidc.provider import Provider
 from web.resources.trunk_lines import Health, line_in_words, lines_of_trunks
 from web.second_factor.sealing import count_lost
 from web.second_factor.vault import Vault
@@ -93,6 +96,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings += await _listening(settings, state)
     findings += await _database(settings, state)
     findings += _front_door(settings, state)
+    findings += await _directory(settings)
     return findings
 
 
@@ -373,6 +377,21 @@ _LOOKS: tuple[_Look, ...] = (
     _second_factors,
     _counters,
 )
+
+
+async def _directory(settings: Settings) -> list[Finding]:
+    """Whether people can sign in by the house's directory."""
+    try:
+        config = oidc_of(settings)
+    except CannotRun as problem:
+        return [_broken("directory", str(problem))]
+    if config is None:
+        return []
+    async with PingClient(config.address_rules) as client:
+        problem_there = await Provider(config, client).problem()
+    if problem_there is not None:
+        return [_broken("directory", f"nobody can sign in by it: {problem_there}")]
+    return [_fine("directory", f"{config.issuer}; it leads back to {config.redirect_uri}")]
 
 
 def settings_table(settings: Settings) -> list[tuple[str, str, str]]:

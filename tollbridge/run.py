@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from billing.payment_provider import PaymentProvider
     from router.buyers.addresses import AddressRules
     from web.mail import MailConfig
+    from web.oidc.config import OidcConfig
     from web.session_rules import SessionRules
     from web.softphone.line import SoftphoneLine
 
@@ -203,6 +204,7 @@ def run_web(settings: Settings, layout: Layout, secret: str) -> None:
         mail=mail_of(settings),
         take_sound=take_sound,
         session_rules=_session_rules(settings),
+        oidc=oidc_of(settings),
     )
     if settings.plain_http_networks:
         logging.getLogger(__name__).warning(
@@ -234,6 +236,38 @@ def _session_rules(settings: Settings) -> SessionRules:
         factor_grace=timedelta(days=settings.second_factor_grace_days),
         idle_minutes={role: set_here.get(role, minutes) for role, minutes in IDLE_MINUTES.items()},
     )
+
+
+def oidc_of(settings: Settings) -> OidcConfig | None:
+    """Return the directory by which people may sign in; None: there is none. Raises CannotRun for a missing file."""
+    from web.oidc.config import OidcConfig
+
+    if not settings.oidc_issuer:
+        return None
+    secret, file = settings.oidc_client_secret.get_secret_value(), settings.oidc_client_secret_file
+    if file is not None:
+        try:
+            secret = file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        except (OSError, ValueError) as problem:
+            raise CannotRun(f"the secret of the directory's client cannot be read: {problem}") from problem
+    return OidcConfig(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=secret,
+        web_url=settings.web_url,
+        name=settings.oidc_name,
+        scopes=settings.oidc_scopes,
+        groups_claim=settings.oidc_groups_claim,
+        trust_emails=settings.oidc_trust_emails,
+        second_factor_amr=_values(settings.oidc_second_factor_amr),
+        second_factor_acr=_values(settings.oidc_second_factor_acr),
+        networks=networks_of(settings.oidc_networks),
+        confirmed_for=timedelta(minutes=settings.oidc_recheck_minutes),
+    )
+
+
+def _values(text: str) -> frozenset[str]:
+    return frozenset(value.strip() for value in text.split(",") if value.strip())
 
 
 def mail_of(settings: Settings) -> MailConfig | None:

@@ -174,7 +174,9 @@ class Settings(BaseSettings):
         description="networks whose requests the pages take without TLS: 10.1.0.0/16,…; empty: this machine's only",
     )
 
-    @field_validator("web_hook_networks", "trusted_proxies", "plain_http_networks")
+    @field_validator(
+        "web_hook_networks", "trusted_proxies", "plain_http_networks", "oidc_networks", check_fields=False
+    )
     @classmethod
     def _are_networks(cls, value: str) -> str:
         networks_of(value)
@@ -201,6 +203,69 @@ class Settings(BaseSettings):
         ]
         if value and missing:
             raise ValueError(f"needs {' and '.join(missing)} too")
+        return value
+
+    # Sign-in by the house's directory (OpenID Connect); no issuer: by password and passkey only.
+    oidc_client_id: str = Field("", max_length=300, description="what the directory calls us")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="the client's secret; or put it into a file"
+    )
+    oidc_client_secret_file: Path | None = Field(
+        None, description="file whose first line is the client's secret"
+    )
+    oidc_name: str = Field(
+        "your company account",
+        pattern=r"^[^\x00-\x1f]{1,60}$",
+        description="what the button on the sign-in page calls the directory: Sign in with …",
+    )
+    oidc_scopes: str = Field(
+        "openid profile email",
+        pattern=r"^(\S+ )*openid( \S+)*$",
+        description="what the directory is asked for; offline_access where it gives no refresh token without",
+    )
+    oidc_groups_claim: str = Field("groups", min_length=1, description="claim that lists somebody's groups")
+    oidc_trust_emails: bool = Field(
+        False, description="believe the directory's e-mail addresses although it does not say email_verified"
+    )
+    oidc_second_factor_amr: str = Field(
+        "", description="values of amr that count as a second factor, comma between: mfa,…; empty: none does"
+    )
+    oidc_second_factor_acr: str = Field("", description="the same for acr; they are asked for too")
+    oidc_networks: str = Field(
+        "", description="networks of your own that the directory may be in: 10.1.2.0/24,…; empty: public only"
+    )
+    oidc_recheck_minutes: int = Field(
+        60, ge=5, le=720, description="how soon what the directory takes away ends here"
+    )
+    oidc_issuer: str = Field(
+        "", description="the directory's issuer, exactly as it spells it: https://login.example/house"
+    )
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _is_issuer(cls, value: str, info: ValidationInfo) -> str:
+        """Where people are led back to must not follow what a stranger's request calls us."""
+        if not value:
+            return value
+        parts = urlsplit(value)
+        on_this_machine = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+        if not (parts.scheme == "https" or on_this_machine) or not parts.hostname:
+            raise ValueError("must be https://…; http:// only for a directory on this machine")
+        if parts.query or parts.fragment or parts.username is not None:
+            raise ValueError("must have no ?, no # and no user")
+        missing = [
+            f"{PREFIX}{name.upper()}" for name in ("web_url", "oidc_client_id") if not info.data.get(name)
+        ]
+        if missing:
+            raise ValueError(f"needs {' and '.join(missing)} too")
+        return value
+
+    @field_validator("oidc_client_secret_file")
+    @classmethod
+    def _is_the_only_secret(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        secret = info.data.get("oidc_client_secret")
+        if value is not None and secret is not None and secret.get_secret_value():
+            raise ValueError(f"give this or {PREFIX}OIDC_CLIENT_SECRET, not both")
         return value
 
     house: str = Field(

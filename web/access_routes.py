@@ -10,9 +10,12 @@ from web.account import views as account
 from web.audit_log import views as audit_log
 from web.confirm import views as confirm
 from web.confirm.views import confirming
+from web.directory_groups import views as directory_groups
 from web.keys import EDITORS, Role
 from web.links import views as links
 from web.middleware import FACTOR_NEEDED, only
+from web.oidc import views as oidc
+from web.oidc.config import CALLBACK
 from web.passkeys import views as passkeys
 from web.second_factor import views as second_factor
 from web.sign_in import views as sign_in
@@ -42,6 +45,8 @@ def routes() -> Sequence[web.RouteDef]:
         web.post("/sign-in/code", sign_in.submit_code),
         web.post("/sign-in/passkey/question", passkeys.begin_sign_in),
         web.post("/sign-in/passkey", passkeys.finish_sign_in),
+        web.get("/sign-in/directory", oidc.begin, allow_head=False),
+        web.get(CALLBACK, oidc.finish, allow_head=False),
         web.get("/forgotten", links.show_forgotten),
         web.post("/forgotten", links.submit_forgotten),
         web.get("/link/{token}", links.show),
@@ -67,6 +72,7 @@ def routes() -> Sequence[web.RouteDef]:
         web.get(f"{_FACTOR}/{{token}}/qr.svg", _on_the_way(second_factor.picture)),
         web.post("/account/passkeys/question", _on_the_way(passkeys.begin_adding)),
         web.post("/account/passkeys", _on_the_way(passkeys.finish_adding)),
+        web.post("/account/directory", _anybody_confirms(oidc.begin_link)),
         web.post("/account/passkeys/{id}/name", _anybody(passkeys.rename)),
         web.post("/account/passkeys/{id}/remove", _anybody_confirms(passkeys.remove)),
         web.get("/account/tokens", _anybody(tokens.show)),
@@ -85,6 +91,10 @@ def routes() -> Sequence[web.RouteDef]:
         web.post(f"{_USER}/remove-second-factor", _admin_confirms(users.take_factor)),
         web.post(f"{_USER}/passkeys/{{passkey}}/remove", _admin_confirms(users.take_passkey)),
         web.post(f"{_USER}/tokens/{_NUMBER}/revoke", _admin(users.revoke)),
+        web.post(f"{_USER}/unlink", _admin_confirms(users.unlink)),
+        web.get("/directory-groups", _admin(directory_groups.show)),
+        web.post("/directory-groups", _admin_confirms(directory_groups.give)),
+        web.post("/directory-groups/{id:[0-9]{1,18}}/remove", _admin(directory_groups.take)),
         web.get("/audit", _editor(audit_log.show)),
         web.get("/audit.csv", _editor(audit_log.as_csv)),
     ]

@@ -38,6 +38,8 @@ from web.middleware import (
     refuse_foreign_posts,
     refuse_plain_http,
 )
+from web.oidc.config import OidcConfig
+from web.oidc.directory import add_directory
 from web.open_streams import add_open_streams
 from web.pages import TEMPLATES, make_templates
 from web.prompts.uploads import SOUNDS_AT_WORK, TAKE_SOUND, TakeSound, take_no_sound
@@ -93,6 +95,8 @@ class WebConfig:
     take_sound: TakeSound = take_no_sound
     # How long sessions live unused, and how soon a second factor is needed.
     session_rules: SessionRules = field(default_factory=SessionRules)
+    # The house's directory, by which people may sign in; None: it has none.
+    oidc: OidcConfig | None = None
 
 
 def make_app(
@@ -112,6 +116,7 @@ def make_app(
     payments: PaymentProvider | None = None,
     take_sound: TakeSound = take_no_sound,
     session_rules: SessionRules | None = None,
+    oidc: OidcConfig | None = None,
 ) -> web.Application:
     """Return the application over `engine`, which the caller opens and disposes of."""
     app = web.Application(
@@ -133,6 +138,7 @@ def make_app(
     app[VAULT] = Vault()
     app[ETAGS] = Etags()
     app[DEVICES] = KnownDevices()
+    add_directory(app, oidc)
     app[HOUSE_NAME] = house
     app[PING_RULES] = PUBLIC_ONLY
     app[RECORDINGS_DIR] = recordings_dir
@@ -185,6 +191,7 @@ async def serve(config: WebConfig) -> None:
         payments=config.payments,
         take_sound=config.take_sound,
         session_rules=config.session_rules,
+        oidc=config.oidc,
     )
     try:
         await serve_app(app, config.address, config.port)

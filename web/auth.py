@@ -171,7 +171,7 @@ async def set_password(
 ) -> UserRefusal | PasswordRefusal | None:
     """Give a user a new password and end all they had open: sessions, tokens, passkeys, links.
 
-    None: it is set.
+    None: it is set. Somebody of the directory has no password here.
     """
     email = clean_email(email)
     if not is_email(email):
@@ -226,7 +226,7 @@ async def _sign_in(
     async with engine.begin() as connection:
         await forgive(connection, limits)
         if known.has_second_factor:
-            return await _ask_second_factor(connection, known.user, now)
+            return await ask_second_factor(connection, known.user, now, after="password")
         return await open_session(connection, known.user, visitor, now, how="password")
 
 
@@ -376,14 +376,17 @@ def digest_of(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-async def _ask_second_factor(connection: AsyncConnection, user: User, now: datetime) -> SecondFactorAsked:
+async def ask_second_factor(
+    connection: AsyncConnection, user: User, now: datetime, *, after: str
+) -> SecondFactorAsked:
+    """Ask somebody for the code; `after` says what they have shown before, for the audit log."""
     token = secrets.token_urlsafe(32)
     await insert_challenge(
         connection,
         token_digest=digest_of(token),
         purpose=Purpose.TOTP,
         user_id=user.user_id,
-        challenge=None,
+        challenge=after.encode(),
         now=now,
         expires_at=now + SECOND_FACTOR_LIFETIME,
     )

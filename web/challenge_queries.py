@@ -13,12 +13,17 @@ from store.tables import sign_in_challenges
 
 
 class Purpose(StrEnum):
-    """What is to be answered. `challenge` holds the passkey's bytes, or the secret that is to become a factor."""
+    """What is to be answered.
+
+    `challenge` holds the passkey's bytes, the secret that is to become a factor, what was shown before the code, or
+    where the directory's answer leads.
+    """
 
     TOTP = "totp"
     ADD_TOTP = "add_totp"
     PASSKEY = "passkey"
     ADD_PASSKEY = "add_passkey"
+    DIRECTORY = "directory"
 
 
 @dataclass(frozen=True, kw_only=True)

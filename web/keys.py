@@ -69,6 +69,7 @@ class Session:
     has_app: bool
     has_passkey: bool
     factor_asked_at: datetime | None
+    is_of_directory: bool = False
 
     @property
     def has_factor(self) -> bool:

@@ -45,6 +45,8 @@ TEMPLATE_DIRS = {
     "money": WEB_DIR / "money" / "templates",
     "account": WEB_DIR / "account" / "templates",
     "confirm": WEB_DIR / "confirm" / "templates",
+    "oidc": WEB_DIR / "oidc" / "templates",
+    "directory_groups": WEB_DIR / "directory_groups" / "templates",
     "second_factor": WEB_DIR / "second_factor" / "templates",
     "links": WEB_DIR / "links" / "templates",
     "tokens": WEB_DIR / "tokens" / "templates",

@@ -42,6 +42,7 @@ class KnownUser:
     user: User
     password_hash: str
     has_second_factor: bool
+    of_directory: bool
     has_passkey: bool
 
     @property
@@ -86,9 +87,12 @@ async def insert_user(
 
 
 async def change_password_hash(connection: AsyncConnection, *, email: str, password_hash: str) -> int | None:
-    """Return the user's id, or None when there is nobody of that address."""
+    """Return the user's id, or None when there is nobody of that address, or they sign in by the directory."""
     statement = (
-        update(users).where(users.c.email == email).values(password_hash=password_hash).returning(users.c.id)
+        update(users)
+        .where(users.c.email == email, users.c.directory_subject.is_(None))
+        .values(password_hash=password_hash)
+        .returning(users.c.id)
     )
     return await _id_or_none(connection, statement)
 
@@ -120,6 +124,7 @@ async def _known_user(connection: AsyncConnection, condition: ColumnElement[bool
             password_hash=row.password_hash,
             has_second_factor=row.totp_secret is not None,
             has_passkey=row.has_passkey,
+            of_directory=row.directory_subject is not None,
         )
     )
 
@@ -131,6 +136,7 @@ async def user_by_session(
         select(
             *USER_COLUMNS,
             users.c.factor_asked_at,
+            users.c.directory_subject,
             users.c.totp_secret.is_not(None).label("has_app"),
             exists().where(passkeys.c.user_id == users.c.id).label("has_passkey"),
             web_sessions.c.id.label("session_id"),
@@ -140,7 +146,10 @@ async def user_by_session(
         )
         .join(web_sessions, web_sessions.c.user_id == users.c.id)
         .where(
-            web_sessions.c.token_digest == token_digest, is_open_session(now), users.c.disabled_at.is_(None)
+            web_sessions.c.token_digest == token_digest,
+            is_open_session(now),
+            users.c.disabled_at.is_(None),
+            is_vouched_for(now),
         )
     )
     row = (await connection.execute(statement)).one_or_none()
@@ -154,6 +163,7 @@ async def user_by_session(
         has_app=row.has_app,
         has_passkey=row.has_passkey,
         factor_asked_at=row.factor_asked_at,
+        is_of_directory=row.directory_subject is not None,
     )
     return SessionUser(user=user_of_row(row), session=session, last_seen_at=row.last_seen_at)
 
@@ -179,10 +189,16 @@ async def open_sessions(
             web_sessions.c.id.in_(set(ids)),
             web_sessions.c.expires_at > now,
             users.c.disabled_at.is_(None),
+            is_vouched_for(now),
         )
     )
     rows = await connection.execute(statement)
     return {row.id: Holder(role=Role(row.role), is_idle=not row.is_used) for row in rows}
+
+
+def is_vouched_for(at: datetime) -> ColumnElement[bool]:
+    """Whoever signs in by the directory comes in while its word counts (web/oidc); everybody else always."""
+    return users.c.directory_subject.is_(None) | (users.c.directory_confirmed_until > at)
 
 
 def is_open_session(now: datetime) -> ColumnElement[bool]:

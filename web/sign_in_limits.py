@@ -119,6 +119,11 @@ def passkey_limit(address: str, device: KnownDevice | None) -> Limit:
     return Limit(counter=_counter("passkey", counted_as(address)), maximum=60, counts_others=True)
 
 
+def directory_limit(address: str) -> Limit:
+    """Return the counter of sign-ins by the directory that were begun from one address and not finished."""
+    return Limit(counter=_counter("directory", address), maximum=60)
+
+
 def _counter(kind: str, *parts: str) -> str:
     # A digest keeps what strangers type out of names and bounds its length.
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

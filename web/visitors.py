@@ -128,10 +128,15 @@ def holder_of(request: web.Request) -> bytes:
 def left(request: web.Request) -> web.HTTPSeeOther:
     """Return what leads out: the cookie goes, and what this browser has kept of us, drafts of flows too."""
     response = web.HTTPSeeOther("/sign-in")
+    forget_all(request, response)
+    return response
+
+
+def forget_all(request: web.Request, response: web.StreamResponse) -> None:
+    """Have the browser forget the session, and what it has kept of us."""
     drop_cookie(request, response, SESSION_COOKIE)
     # Not "cookies": those of other services of the same domain would go too.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
-    return response
 
 
 def session_digest(request: web.Request) -> bytes:

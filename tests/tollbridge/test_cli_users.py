@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from pydantic import ValidationError
 from store.session import open_engine
 from tests.web.market import add_market
 from tollbridge.cli import cli
-from tollbridge.run import mail_of
+from tollbridge.faults import CannotRun
+from tollbridge.run import mail_of, oidc_of
 from tollbridge.settings import minutes_of_roles, read_settings
+from web.oidc.queries import link_person
 
 PASSWORD = "correct horse battery"
 Run = Callable[..., Result]
@@ -117,3 +120,60 @@ def test_idle_minutes_are_of_a_role_and_within_reason(monkeypatch: pytest.Monkey
 
 def test_idle_minutes_that_are_set_stand_beside_the_usual() -> None:
     assert minutes_of_roles(" buyer=20, admin=10,") == {"buyer": 20, "admin": 10}
+
+
+def test_somebody_of_the_directory_is_taken_back_and_given_a_password(run: Run, database_url: str) -> None:
+    run("admin", "create", "ada@example.com", "--password", PASSWORD)
+
+    async def hand_over() -> None:
+        engine = open_engine(database_url, application_name="test")
+        async with engine.begin() as connection:
+            assert await link_person(connection, 1, "https://login.example", "ada-1")
+        await engine.dispose()
+
+    asyncio.run(hand_over())
+    assert people(run)["ada@example.com"]["directory"] and people(run)["ada@example.com"]["state"] == "active"
+    refused = run("user", "password", "ada@example.com", "--password", PASSWORD)
+    assert refused.exit_code == 1 and "user unlink" in refused.output
+    assert "signs in by the directory" in run("user", "link", "ada@example.com").output
+    assert "unlinked" in run("user", "unlink", "ada@example.com").output
+    assert "does not sign in by the directory" in run("user", "unlink", "ada@example.com").output
+    assert run("user", "password", "ada@example.com", "--password", PASSWORD).exit_code == 0
+    assert not people(run)["ada@example.com"]["directory"]
+
+
+def test_the_directory_is_set_up_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert oidc_of(read_settings()) is None
+    monkeypatch.setenv("TOLLBRIDGE_OIDC_ISSUER", "https://login.example/house")
+    with pytest.raises(ValidationError, match="needs TOLLBRIDGE_WEB_URL and TOLLBRIDGE_OIDC_CLIENT_ID too"):
+        read_settings()
+    monkeypatch.setenv("TOLLBRIDGE_WEB_URL", "https://switch.example")
+    monkeypatch.setenv("TOLLBRIDGE_OIDC_CLIENT_ID", "tollbridge")
+    for wrong in (
+        "http://login.example",
+        "login.example",
+        "https://login.example/?a=b",
+        "https://a:b@login.example",
+        "http://127.0.0.1.evil.example",
+    ):
+        monkeypatch.setenv("TOLLBRIDGE_OIDC_ISSUER", wrong)
+        with pytest.raises(ValidationError):
+            read_settings()
+    monkeypatch.setenv("TOLLBRIDGE_OIDC_ISSUER", "https://login.example/house")
+    for name, wrong in (("SCOPES", "profile email"), ("NETWORKS", "10.0.0"), ("RECHECK_MINUTES", "4")):
+        monkeypatch.setenv(f"TOLLBRIDGE_OIDC_{name}", wrong)
+        with pytest.raises(ValidationError):
+            read_settings()
+        monkeypatch.delenv(f"TOLLBRIDGE_OIDC_{name}")
+    monkeypatch.setenv("TOLLBRIDGE_OIDC_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
+    with pytest.raises(CannotRun, match="cannot be read"):
+        oidc_of(read_settings())
+    (tmp_path / "secret").write_text("s3cret\n")
+    monkeypatch.setenv("TOLLBRIDGE_OIDC_SECOND_FACTOR_AMR", "mfa, hwk")
+    config = oidc_of(read_settings())
+    assert config is not None and config.client_secret == "s3cret" and "s3cret" not in repr(config)
+    assert config.second_factor_amr == {"mfa", "hwk"} and config.second_factor_acr == set()
+    assert config.redirect_uri == "https://switch.example/sign-in/directory/back"
+    monkeypatch.setenv("TOLLBRIDGE_OIDC_CLIENT_SECRET", "another")
+    with pytest.raises(ValidationError, match="not both"):
+        read_settings()

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from store.key_ring import KeyRing, spelled
 from store.tables import buyers, licences, targets, users
 from tests.postgres import owner_of
+from tests.web.oidc.idp import Idp
 from tollbridge.doctor import Finding, Verdict, examine, settings_table
 from tollbridge.node_config import layout_of
 from tollbridge.node_state import NodeState, locked, write_state
@@ -123,6 +124,22 @@ async def test_keys_that_are_not_the_databases_are_told(
         (tmp_path / "keys").unlink() if text is None else (tmp_path / "keys").write_text(text)
         found = await keys_finding()
         assert found is not None and found.verdict is Verdict.BROKEN and words in found.detail
+
+
+async def test_the_directory_is_looked_at_where_there_is_one(tmp_path: Path) -> None:
+    idp = Idp()
+    await idp.start()
+    settings = settings_for(tmp_path, AWAY)
+    assert "directory" not in {finding.part for finding in await examine(settings)}
+    there = {"oidc_issuer": idp.issuer, "oidc_client_id": "us", "web_url": "https://switch.example"}
+    for networks, verdict, says in (
+        ("127.0.0.0/8", Verdict.FINE, "https://switch.example/sign-in/directory/back"),
+        ("", Verdict.BROKEN, "127.0.0.1 is not a public address"),
+    ):
+        changed = settings.model_copy(update={**there, "oidc_networks": networks})
+        (finding,) = [one for one in await examine(changed) if one.part == "directory"]
+        assert finding.verdict is verdict and says in finding.detail
+    await idp.server.close()
 
 
 async def test_a_database_that_is_away_is_one_finding_with_advice(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ PUBLIC = {
     "POST /sign-in/code",
     "POST /sign-in/passkey/question",
     "POST /sign-in/passkey",
+    "GET /sign-in/directory",
+    "GET /sign-in/directory/back",
     "GET /forgotten",
     "POST /forgotten",
     "GET /link/{token}",

@@ -14,6 +14,7 @@ from web.account.account import AccountRefusal, change_password, rename
 from web.account.sessions import end_other_sessions, end_session, sessions_of
 from web.auth import SignedIn
 from web.keys import ENGINE, USER
+from web.oidc.directory import DIRECTORY, is_person_of_directory
 from web.pages import render
 from web.passkeys.keys import passkeys_of
 from web.password_rules import PasswordRefusal
@@ -24,6 +25,7 @@ from web.visitors import actor_of, left, look_again, session_digest, visitor_of
 SAID = {
     "name": "Saved.",
     "password": "Your password is changed. All else has ended: other sessions, API tokens and passkeys.",
+    "linked": "Your account is linked: from now on you sign in by the directory, and your password no longer works.",
     "ended": "That session has ended.",
     "others": "All other sessions have ended.",
     "factor_gone": "The second factor is gone: your password alone opens.",
@@ -102,6 +104,7 @@ async def account_page(
     engine, user = request.app[ENGINE], request[USER]
     status = 200 if not refusals else 429 if AccountRefusal.LOCKED_OUT in refusals.values() else 422
     factor = await factor_of(engine, user)
+    directory = request.app[DIRECTORY]
     return render(
         request,
         "account/account.html",
@@ -116,4 +119,6 @@ async def account_page(
         ],
         sessions=await sessions_of(engine, user.user_id, datetime.now(UTC)),
         own_session=session_digest(request),
+        directory=directory and directory.config.name,
+        is_of_directory=await is_person_of_directory(engine, user),
     )

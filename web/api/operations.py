@@ -9,6 +9,7 @@ from web.api.operation import Operation
 from web.audit_log import api as audit_log
 from web.buyer import api as buyer
 from web.calls import api as calls
+from web.directory_groups import api as directory_groups
 from web.flows import api as flows
 from web.home import api as home
 from web.licences import api as licences
@@ -60,6 +61,7 @@ OPERATIONS: Sequence[Operation] = (
     *prompts.OPERATIONS,
     *softphone.OPERATIONS,
     *users.OPERATIONS,
+    *directory_groups.OPERATIONS,
     *account.OPERATIONS,
     *audit_log.OPERATIONS,
 )

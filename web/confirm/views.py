@@ -135,6 +135,7 @@ def _page(
         refusal=refusal,
         has_app=session.has_app,
         has_passkey=session.has_passkey,
+        is_of_directory=session.is_of_directory,
         # A password alone is no second factor: it is of no use where one is wanted.
         takes_password=session.has_app or why is not NotAllowed.FACTOR,
         wants_factor=why is NotAllowed.FACTOR,

@@ -136,7 +136,7 @@ async def _send_link(
 ) -> None:
     async with engine.begin() as connection:
         known = await people.user_by_email(connection, email)
-        if known is None:
+        if known is None or known.of_directory:
             return
         if known.opens_by_passkey_alone:
             text = passkey_text()

@@ -77,6 +77,7 @@ async def read_link(connection: AsyncConnection, token_digest: bytes, now: datet
             user_links.c.used_at.is_(None),
             user_links.c.expires_at > now,
             users.c.disabled_at.is_(None),
+            users.c.directory_subject.is_(None),
         )
     )
     return _link((await connection.execute(statement)).one_or_none())
@@ -92,6 +93,7 @@ async def use_link(connection: AsyncConnection, token_digest: bytes, now: dateti
             user_links.c.expires_at > now,
             users.c.id == user_links.c.user_id,
             users.c.disabled_at.is_(None),
+            users.c.directory_subject.is_(None),
         )
         .values(used_at=now)
         .returning(*USER_COLUMNS, user_links.c.kind, user_links.c.expires_at)

@@ -209,7 +209,7 @@ async def sign_in_with(
         if isinstance(passkey, PasskeyRefusal):
             return passkey
         known = await people.user_by_id(connection, passkey.user_id)
-        if known is None:
+        if known is None or known.of_directory:
             return PasskeyRefusal.WRONG
         await people.take_back_attempt(connection, passkey_limit(visitor.address, visitor.device).counter)
         how = f"passkey {passkey.name}"

@@ -85,7 +85,7 @@ async def answer_code(
         open_one = await read_challenge(connection, digest, Purpose.TOTP, now)
         if open_one is None or open_one.user_id is None:
             return CodeRefusal.OVER
-        user_id = open_one.user_id
+        user_id, before = open_one.user_id, (open_one.challenge or b"password").decode()
         known = await people.user_by_id(connection, user_id)
         if known is None:
             return CodeRefusal.OVER
@@ -102,7 +102,7 @@ async def answer_code(
             return CodeRefusal.OVER
         await forgive(connection, limits)
         return await open_session(
-            connection, known.user, visitor, now, how=f"password and {how}", with_factor=True
+            connection, known.user, visitor, now, how=f"{before} and {how}", with_factor=True
         )
 
 

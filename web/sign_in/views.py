@@ -14,11 +14,13 @@ from web.auth import LONGEST_WAIT_MINUTES, SECOND_FACTOR_LIFETIME, SecondFactorA
 from web.cookies import drop_cookie, read_cookie, set_cookie
 from web.keys import ENGINE
 from web.middleware import SESSION_COOKIE
+from web.oidc.directory import DIRECTORY
+from web.oidc.leaving import signed_out_page
 from web.pages import render
 from web.second_factor.factor import CodeRefusal, answer_code
 from web.second_factor.vault import VAULT
 from web.security_log import report
-from web.visitors import left, let_in, visitor_of
+from web.visitors import forget_all, left, let_in, visitor_of
 
 SECOND_FACTOR_COOKIE = "tollbridge_second_factor"
 REFUSALS = {
@@ -40,7 +42,7 @@ CODE_STATUSES = {CodeRefusal.WRONG: 403, CodeRefusal.UNREADABLE: 409, CodeRefusa
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    return _page(request, wanted=own_path(request.query.get("next")), welcome="set" in request.query)
+    return sign_in_page(request, wanted=own_path(request.query.get("next")), welcome="set" in request.query)
 
 
 async def submit(request: web.Request) -> web.StreamResponse:
@@ -57,13 +59,13 @@ async def submit(request: web.Request) -> web.StreamResponse:
     if isinstance(result, SignInRefusal):
         status, refusal = REFUSALS[result]
         report(request, EVENTS[result])
-        return _page(request, status=status, email=email, wanted=wanted, refusal=refusal)
+        return sign_in_page(request, status=status, email=email, wanted=wanted, refusal=refusal)
     response = web.HTTPSeeOther(wanted)
-    _remember_zone(request, response, str(form.get("time_zone", "")))
+    remember_zone(request, response, str(form.get("time_zone", "")))
     if isinstance(result, SignedIn):
         await let_in(request, response, result.token)
     else:
-        _ask_for_code(request, response, result, wanted)
+        ask_for_code(request, response, result, wanted)
     raise response
 
 
@@ -89,7 +91,7 @@ async def submit_code(request: web.Request) -> web.StreamResponse:
     if result in EVENTS:
         report(request, EVENTS[result])
     if result is CodeRefusal.OVER:
-        answer = _page(request, status=403, wanted=wanted, refusal=str(result))
+        answer = sign_in_page(request, status=403, wanted=wanted, refusal=str(result))
         drop_cookie(request, answer, SECOND_FACTOR_COOKIE)
         return answer
     if isinstance(result, CodeRefusal):
@@ -103,10 +105,14 @@ async def submit_code(request: web.Request) -> web.StreamResponse:
 
 async def leave(request: web.Request) -> web.StreamResponse:
     await auth.sign_out(request.app[ENGINE], read_cookie(request, SESSION_COOKIE) or "")
-    raise left(request)
+    page = await signed_out_page(request)
+    if page is None:
+        raise left(request)
+    forget_all(request, page)
+    return page
 
 
-def _page(
+def sign_in_page(
     request: web.Request,
     *,
     status: int = 200,
@@ -114,7 +120,10 @@ def _page(
     wanted: str = "/",
     refusal: str | None = None,
     welcome: bool = False,
+    by_directory: bool = False,
 ) -> web.Response:
+    """Return the page. `by_directory`: the refusal is about that way in, and not about the password."""
+    directory = request.app[DIRECTORY]
     return render(
         request,
         "sign_in/sign_in.html",
@@ -123,10 +132,12 @@ def _page(
         wanted=wanted,
         refusal=refusal,
         welcome=welcome,
+        by_directory=by_directory,
+        directory=directory and directory.config.name,
     )
 
 
-def _ask_for_code(
+def ask_for_code(
     request: web.Request, response: web.HTTPSeeOther, asked: SecondFactorAsked, wanted: str
 ) -> None:
     response.headers["Location"] = _with_next("/sign-in/code", wanted)
@@ -138,7 +149,7 @@ def _with_next(address: str, wanted: str) -> str:
     return address if wanted == "/" else f"{address}?next={quote(wanted, safe='/')}"
 
 
-def _remember_zone(request: web.Request, response: web.StreamResponse, browser_zone: str) -> None:
+def remember_zone(request: web.Request, response: web.StreamResponse, browser_zone: str) -> None:
     zone = zones.zone_named(browser_zone)
     if zone is not None and not zones.has_zone(request):
         zones.remember_zone(request, response, zone)

@@ -13,6 +13,10 @@ for (const field of document.querySelectorAll("[data-browser-zone]")) {
   }
 }
 
+for (const link of document.querySelectorAll("[data-browser-zone-link]")) {
+  if (zone) link.search = String(new URLSearchParams([...new URLSearchParams(link.search), ["time_zone", zone]]));
+}
+
 // Whoever reads a moving page must be able to stop it (WCAG 2.2.2).
 const liveSwitch = document.querySelector("[data-live-switch]");
 if (liveSwitch && window.htmx) {

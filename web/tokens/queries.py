@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import api_tokens, users
 from web.keys import Role, User
-from web.queries import USER_COLUMNS, Holder, user_of_row
+from web.queries import USER_COLUMNS, Holder, is_vouched_for, user_of_row
+
+OUTLAST_DIRECTORY = timedelta(days=7)
+"""How long tokens of somebody of the directory open after its word about them has run out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +132,7 @@ async def user_by_token(connection: AsyncConnection, token_digest: bytes, now: d
             api_tokens.c.revoked_at.is_(None),
             api_tokens.c.expires_at.is_(None) | (api_tokens.c.expires_at > now),
             users.c.disabled_at.is_(None),
+            is_vouched_for(now - OUTLAST_DIRECTORY),
         )
     )
     row = (await connection.execute(statement)).one_or_none()

@@ -221,7 +221,12 @@ def problem_of(refusal: UserRefusal | PersonRefusal | NotAllowed) -> Problem:
         return not_found("user")
     if refusal is PersonRefusal.CHANGED:
         return changed_meanwhile("user")
-    if refusal in (PersonRefusal.LAST_ADMIN, PersonRefusal.DISABLED, PersonRefusal.NO_FACTOR):
+    if refusal in (
+        PersonRefusal.LAST_ADMIN,
+        PersonRefusal.DISABLED,
+        PersonRefusal.NO_FACTOR,
+        PersonRefusal.DIRECTORY,
+    ):
         return conflict(refusal.value)
     return refused(FieldProblem(field=_FIELDS.get(refusal, ""), problem=refusal.value))
 

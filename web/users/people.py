@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -34,6 +35,7 @@ class PersonRefusal(StrEnum):
     NOT_FOUND = "there is no such person"
     LAST_ADMIN = "this is the last admin who can sign in: make another one first"
     DISABLED = "this person is disabled: enable them first"
+    DIRECTORY = "this person signs in by the directory, which gives the role: change their groups there, or unlink them"
     NAME = f"a name has at most {NAME_LENGTH_MAXIMUM} characters"
     BUYER_NEEDED = "say which buyer this person belongs to"
     PUBLISHER_NEEDED = "say which publisher this person belongs to"
@@ -90,7 +92,7 @@ async def invite(
     async with engine.begin() as connection:
         if not await is_still_in(connection, actor):
             return NotAllowed.CONFIRM
-        if missing := await _missing(connection, belonging):
+        if missing := await missing_party(connection, belonging):
             return missing
         user_id = await door.insert_user(
             connection,
@@ -111,7 +113,7 @@ async def invite(
             now=now,
             lifetime=INVITATION_LIFETIME,
         )
-        after = {"email": email, "name": name, **_belonging_facts(belonging)}
+        after = {"email": email, "name": name, **belonging_facts(belonging)}
         await write_audit(connection, actor, action="invite", kind="users", ref=user_id, after=after)
     return Invited(user_id=user_id, path=path)
 
@@ -134,9 +136,7 @@ async def change_person(
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
-        refusal = await _why_unchanged(
-            connection, actor, person, belonging, seen, is_last=admins == [user_id]
-        )
+        refusal = await _why_unchanged(connection, actor, person, belonging, seen, admins=admins)
         if refusal is not None:
             return refusal
         await queries.update_person(
@@ -147,7 +147,7 @@ async def change_person(
             buyer_id=belonging.buyer_id,
             publisher_id=belonging.publisher_id,
         )
-        after = {"name": name, **_belonging_facts(belonging)}
+        after = {"name": name, **belonging_facts(belonging)}
         await write_audit(
             connection, actor, action="change", kind="users", ref=user_id, before=_facts(person), after=after
         )
@@ -161,16 +161,14 @@ async def _why_unchanged(
     belonging: Belonging,
     seen: Unchanged | None,
     *,
-    is_last: bool,
+    admins: Sequence[int],
 ) -> PersonRefusal | NotAllowed | None:
     for role in (person.user.role, belonging.role):
         if forbidden := actor.may_not(Act.CHANGE, role):
             return forbidden
     if seen is not None and not seen(state_of(person)):
         return PersonRefusal.CHANGED
-    if belonging.role is not Role.ADMIN and is_last:
-        return PersonRefusal.LAST_ADMIN
-    return await _missing(connection, belonging)
+    return _role_is_fixed(person, belonging, admins) or await missing_party(connection, belonging)
 
 
 async def disable(
@@ -225,6 +223,8 @@ async def make_person_link(
             return forbidden
         if person.disabled_at is not None:
             return PersonRefusal.DISABLED
+        if person.of_directory:
+            return PersonRefusal.DIRECTORY
         kind = LinkKind.RESET if person.has_password else LinkKind.INVITATION
         path = await make_link(
             connection,
@@ -302,7 +302,15 @@ async def reset_factor(
     return None
 
 
-async def _missing(connection: AsyncConnection, belonging: Belonging) -> PersonRefusal | None:
+def _role_is_fixed(person: Person, belonging: Belonging, admins: Sequence[int]) -> PersonRefusal | None:
+    """Return why somebody keeps the role they have: the last admin does, and who has it of the directory."""
+    if belonging.role is not Role.ADMIN and admins == [person.user.user_id]:
+        return PersonRefusal.LAST_ADMIN
+    is_changed = belonging != _belonging_of(person)
+    return PersonRefusal.DIRECTORY if person.of_directory and is_changed else None
+
+
+async def missing_party(connection: AsyncConnection, belonging: Belonging) -> PersonRefusal | None:
     """Return what is wanting: a buyer's person has a buyer that is there, a publisher's a publisher."""
     if belonging.role is Role.BUYER:
         known = belonging.buyer_id is not None and await queries.has_buyer(connection, belonging.buyer_id)
@@ -315,12 +323,15 @@ async def _missing(connection: AsyncConnection, belonging: Belonging) -> PersonR
 
 
 def _facts(person: Person) -> dict[str, Any]:
+    return {"name": person.user.name, **belonging_facts(_belonging_of(person))}
+
+
+def _belonging_of(person: Person) -> Belonging:
     user = person.user
-    belonging = Belonging(role=user.role, buyer_id=user.buyer_id, publisher_id=user.publisher_id)
-    return {"name": user.name, **_belonging_facts(belonging)}
+    return Belonging(role=user.role, buyer_id=user.buyer_id, publisher_id=user.publisher_id)
 
 
-def _belonging_facts(belonging: Belonging) -> dict[str, Any]:
+def belonging_facts(belonging: Belonging) -> dict[str, Any]:
     return {
         "role": belonging.role.value,
         "buyer_id": belonging.buyer_id,

@@ -18,11 +18,15 @@ NAMES_OFFERED_MAXIMUM = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Somebody who may sign in, or could once. `has_password`: they have taken their invitation."""
+    """Somebody who may sign in, or could once. `has_password`: they have taken their invitation.
+
+    `of_directory`: they sign in by the house's directory instead.
+    """
 
     user: User
     belongs_to: str
     has_password: bool
+    of_directory: bool
     has_second_factor: bool
     passkeys: int
     disabled_at: datetime | None
@@ -33,7 +37,7 @@ class Person:
     def state(self) -> str:
         if self.disabled_at is not None:
             return "disabled"
-        return "active" if self.has_password else "invited"
+        return "active" if self.has_password or self.of_directory else "invited"
 
 
 async def read_people(
@@ -162,6 +166,7 @@ def _people() -> Select[Any]:
             *USER_COLUMNS,
             func.coalesce(buyers.c.name, publishers.c.name, "").label("belongs_to"),
             (users.c.password_hash != "").label("has_password"),
+            users.c.directory_subject.is_not(None).label("of_directory"),
             users.c.totp_secret.is_not(None).label("has_second_factor"),
             keys.label("passkeys"),
             users.c.disabled_at,
@@ -178,6 +183,7 @@ def _person(row: Row[Any]) -> Person:
         user=user_of_row(row),
         belongs_to=row.belongs_to,
         has_password=row.has_password,
+        of_directory=row.of_directory,
         has_second_factor=row.has_second_factor,
         passkeys=row.passkeys,
         disabled_at=row.disabled_at,

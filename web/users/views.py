@@ -21,6 +21,7 @@ from web.etags import ETAGS
 from web.keys import ENGINE, USER, Role
 from web.links.links import LinkKind
 from web.mail import MAILER
+from web.oidc.admission import unlink as unlink_person
 from web.pages import render
 from web.passkeys.keys import credential_id_of, passkeys_of
 from web.users import people, queries
@@ -39,6 +40,7 @@ SAID = {
     "ended": "They are signed out everywhere: sessions, API tokens and passkeys open nothing more.",
     "factor": "Their second factor is gone, and their sessions have ended.",
     "passkey": "Their passkey opens nothing more, and their sessions have ended.",
+    "unlinked": "Unlinked: the directory lets them in no more. Make an invitation link, by which they set a password.",
     "revoked": "The token is revoked.",
 }
 
@@ -195,6 +197,15 @@ async def _done_or_refused(
     return await _person_page(request, person, Typed.of(person), refusal=refusal)
 
 
+async def unlink(request: web.Request) -> web.StreamResponse:
+    person, actor = await _person(request), actor_of(request)
+    if why := actor.may_not(Act.MAKE_INVITATION, person.user.role):
+        return await confirm_page(request, why)
+    if not await unlink_person(request.app[ENGINE], actor, person.user.user_id):
+        raise web.HTTPNotFound
+    raise _back_to(person, "unlinked")
+
+
 async def revoke(request: web.Request) -> web.StreamResponse:
     person = await _person(request)
     if why := actor_of(request).may_not(Act.REVOKE_TOKEN, person.user.role):
@@ -270,7 +281,13 @@ async def _person_page(
 
 
 _CONFLICTS = frozenset(
-    {PersonRefusal.LAST_ADMIN, PersonRefusal.CHANGED, PersonRefusal.DISABLED, PersonRefusal.NO_FACTOR}
+    {
+        PersonRefusal.LAST_ADMIN,
+        PersonRefusal.CHANGED,
+        PersonRefusal.DISABLED,
+        PersonRefusal.NO_FACTOR,
+        PersonRefusal.DIRECTORY,
+    }
 )
 
 
