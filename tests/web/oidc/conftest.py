@@ -11,7 +11,7 @@ import pytest_asyncio
 from aiohttp.test_utils import TestServer, unused_port
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.web.conftest import DATA_SECRET, EMAIL, PASSWORD, Client, open_client
+from tests.web.conftest import EMAIL, PASSWORD, Client, open_client
 from tests.web.oidc.idp import CLIENT_ID, CLIENT_SECRET, Idp
 from web.app import make_app
 from web.audit import Actor, Via
@@ -19,6 +19,7 @@ from web.auth import UserCreated, create_user
 from web.directory_groups.groups import give_role
 from web.keys import Role
 from web.oidc.config import OidcConfig
+from web.session_rules import SessionRules
 from web.users.people import Belonging
 
 SOMEBODY = Actor(user=None, via=Via.COMMAND, name="test")
@@ -64,8 +65,8 @@ async def open_house(engine: AsyncEngine, config: OidcConfig, folder: Path) -> T
         secure_cookies=False,
         snapshot_file=folder / "market.json",
         prompts_dir=folder / "prompts",
-        data_secret=DATA_SECRET,
         web_url=config.web_url,
+        session_rules=SessionRules(idle_minutes=dict.fromkeys(Role, 720)),
         oidc=config,
     )
     server = TestServer(app, port=int(config.web_url.rpartition(":")[2]))

@@ -12,17 +12,19 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import directory_grants, users, web_sessions
-from tests.web.conftest import DATA_SECRET, Client, open_client
+from store.web_tables import DIRECTORY_GRANT
+from tests.web.conftest import Client, open_client
 from tests.web.oidc.conftest import SOMEBODY, is_inside, sign_in_there
 from tests.web.oidc.idp import Idp
 from tests.web.oidc.test_sign_in import noted
-from web.auth import user_of
+from web.auth import session_of
 from web.directory_groups.groups import give_role
 from web.keys import Role
 from web.middleware import SESSION_COOKIE
 from web.oidc.directory import DIRECTORY, Directory
 from web.oidc.renewal import renew_due
 from web.second_factor.vault import Vault
+from web.session_rules import SESSION_RULES
 from web.users.people import Belonging
 
 
@@ -50,7 +52,8 @@ async def asked_again(house: TestServer, engine: AsyncEngine, minutes: int) -> i
 
 async def is_inside_in(client: Client, house: TestServer, engine: AsyncEngine, minutes: int) -> bool:
     token = client.session.cookie_jar.filter_cookies(house.make_url("/"))[SESSION_COOKIE].value
-    return await user_of(engine, token, datetime.now(UTC) + timedelta(minutes=minutes)) is not None
+    at = datetime.now(UTC) + timedelta(minutes=minutes)
+    return await session_of(engine, token, at, rules=house.app[SESSION_RULES]) is not None
 
 
 async def test_without_another_word_a_session_ends_within_the_hour(
@@ -129,12 +132,12 @@ async def test_a_grant_under_another_secret_or_of_another_person_asks_nothing(
 ) -> None:
     async with engine.begin() as connection:
         sealed = (await connection.execute(select(directory_grants))).one()
-        other = Vault(f"directory {DATA_SECRET}").seal(sealed.user_id + 1, "refresh-x")
+        other = Vault(DIRECTORY_GRANT).seal(sealed.user_id + 1, "refresh-x")
         await connection.execute(update(directory_grants).values(refresh_token=other))
     assert await asked_again(house, engine, 31) == 1
     assert idp.asked.count("/token") == 1 and await is_inside(ada)
     # And what second factors are sealed with opens none of it.
-    assert Vault(DATA_SECRET).open(sealed.user_id, sealed.refresh_token) is None
+    assert Vault().open(sealed.user_id, sealed.refresh_token) is None
 
 
 async def test_signing_out_leads_to_the_directorys_own_door(ada: Client, idp: Idp, house: TestServer) -> None:

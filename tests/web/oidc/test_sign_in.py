@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import audit_log, buyers, users, web_sessions
-from tests.web.conftest import DATA_SECRET, EMAIL, PASSWORD, Client, open_client, sign_in
+from tests.web.conftest import EMAIL, PASSWORD, Client, open_client, sign_in
 from tests.web.oidc.conftest import (
     SOMEBODY,
     come_back,
@@ -253,7 +253,7 @@ async def test_a_second_factor_is_asked_for_unless_the_admin_takes_the_directory
     assert (await sign_in_there(browser))[0] == 303
     made, secret = await person(engine), pyotp.random_base32()
     async with engine.begin() as connection:
-        sealed = Vault(DATA_SECRET).seal(made.id, secret)
+        sealed = Vault().seal(made.id, secret)
         await connection.execute(update(users).where(users.c.id == made.id).values(totp_secret=sealed))
     idp.claims = {"amr": ["mfa", "pwd"], "acr": "gold"}
     async with open_client(house) as ada:
