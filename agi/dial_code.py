@@ -25,7 +25,9 @@ async def dial_code(channel: Channel, services: Services) -> None:
     if len(digits) != CODE_DIGITS or not (digits.isascii() and digits.isdigit()):
         return
     async with services.engine.begin() as connection:
-        code = await take_code(connection, digits)
+        # Asterisk's unique ids begin with its system name, which is the node's.
+        node = channel.uniqueid.rpartition("-")[0]
+        code = await take_code(connection, digits, node=node, channel=channel.uniqueid)
     if code is None:
         log.info("a code was dialled that opens nothing")
     elif code.purpose == DRAFT:

@@ -28,6 +28,7 @@ _TARGET_CHANNEL = re.compile(r"^PJSIP/target-(\d+)-")
 # Nothing else goes into an action: a line break in a value would be a second one (FACTS 4).
 _UNIQUEID = re.compile(r"[0-9A-Za-z._-]{1,150}")
 _ENDED_NORMALLY = 16
+NO_ANSWER = "Asterisk does not answer"
 _OF_TRUNKS = ("Registry", "ContactStatus")
 _UNLISTED = frozenset({"FailedACL", "InvalidAccountID", "ChallengeSent", "ChallengeResponseFailed"})
 
@@ -64,12 +65,12 @@ class LiveCalls:
         if not _UNIQUEID.fullmatch(uniqueid):
             return "the channel has no name that could be one"
         if self._manager is None or self._manager.protocol is None or self._started_ms is None:
-            return "Asterisk does not answer"
+            return NO_ANSWER
         action = {"Action": "Hangup", "Channel": uniqueid, "Cause": str(_ENDED_NORMALLY)}
         try:
             said = await asyncio.wait_for(self._manager.send_action(action), PING_SECONDS)
         except TimeoutError:
-            return "Asterisk does not answer"
+            return NO_ANSWER
         return "" if said.success else "the call was over already"
 
     async def ask(self, action: Mapping[str, str]) -> Sequence[Mapping[str, Any]] | None:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from agi.call_commands import CallCommands
 from agi.channel import Channel
 from agi.clock import ClockFile
+from agi.code_calls import CodeCalls
 from agi.dial_code import dial_code
 from agi.fastagi import Connection, FastAgiServer, Handler
 from agi.inbound_call import inbound_call
@@ -120,6 +121,7 @@ async def _serve_until(
         {name: _handler(step, services) for name, step in SCRIPTS.items()}, token=config.token
     )
     commands = CallCommands(engine, node=config.node, asterisk=live_calls)
+    code_calls = CodeCalls(engine, node=config.node, asterisk=live_calls)
     trunks = TrunkWatch(engine, node=config.node, asterisk=live_calls, log_file=config.asterisk_log_file)
     background = [
         asyncio.create_task(work)
@@ -129,6 +131,7 @@ async def _serve_until(
             services.asking_publishers.keep_fresh(),
             router.keep_fresh(),
             commands.run(),
+            code_calls.run(),
             trunks.run(),
             ClockFile(config.clock_file).keep(),
         )

@@ -42,6 +42,8 @@ users = Table(
     Column("totp_last_step", BigInteger),
     # sha256 of codes that open once when the telephone is lost.
     Column("recovery_digests", ARRAY(LargeBinary), nullable=False, server_default=text("'{}'")),
+    # Since when their role wants a second factor of them; null: it does not.
+    Column("factor_asked_at", Instant),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     # Who somebody is in the house's directory (web/oidc); null: they sign in here, by password or passkey.
     Column("directory_issuer", Text),
@@ -97,6 +99,11 @@ web_sessions = Table(
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("last_seen_at", Instant, nullable=False, server_default=func.now()),
     Column("expires_at", Instant, nullable=False),
+    # When its owner last showed who they are, and when by a second factor or a passkey; null: not in this session.
+    Column("verified_at", Instant),
+    Column("factor_at", Instant),
+    # It opens nothing after this unless it is used before.
+    Column("idle_until", Instant),
     Index(None, "user_id"),
 )
 
@@ -192,9 +199,11 @@ api_answers = Table(
     # Null while the first request is at work.
     Column("status", Integer),
     Column("headers", JSONB),
+    # Null too when the answer held a secret: it is not kept.
     Column("body", LargeBinary),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     UniqueConstraint("user_id", "key"),
+    Index(None, "created_at"),
 )
 
 saved_views = Table(
@@ -280,6 +289,11 @@ dial_codes = Table(
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("expires_at", Instant, nullable=False),
     Column("used_at", Instant),
+    # The session or API token that made it (their token_digest), and the channel that used it: it ends with them.
+    Column("holder_digest", LargeBinary),
+    Column("node", Text),
+    Column("channel", Text),
+    Index("ix_dial_codes_at_work", "node", postgresql_where=text("channel is not null")),
     CheckConstraint("purpose in ('listen', 'whisper', 'barge', 'draft')", name="purpose"),
     CheckConstraint("(purpose = 'draft') = (definition is not null)", name="draft"),
 )

@@ -16,6 +16,8 @@ from tollbridge.settings import Settings
 
 if TYPE_CHECKING:
     from web.audit import Actor
+    from web.authority import NotAllowed
+    from web.password_rules import PasswordRefusal
     from web.users.people import Belonging, Invited, LinkMade, PersonRefusal
     from web.users.queries import Person
 
@@ -100,16 +102,14 @@ def user_add(
 @click.password_option(help="Asked for when not given.")
 @pass_settings
 def user_password(settings: Settings, email: str, password: str) -> None:
-    """Give a user a new password and end their sessions."""
+    """Give a user a new password and end all they had open: sessions, tokens, passkeys."""
     from web.auth import set_password
 
-    if not with_engine(
+    refusal = with_engine(
         settings, lambda engine: set_password(engine, email, password, actor=_actor("user password"))
-    ):
-        raise click.ClickException(
-            f"there is nobody called {email}, the password is too short or too long, or they sign in by the"
-            " directory: `tollbridge user unlink` takes them back"
-        )
+    )
+    if refusal is not None:
+        raise click.ClickException(refusal.value)
     say("changed")
 
 
@@ -154,7 +154,7 @@ def user_link(settings: Settings, email: str, as_json: bool) -> None:
     """Make a link by which a user sets a new password, or takes their invitation."""
     from web.users.people import LinkMade, make_person_link
 
-    async def work(engine: AsyncEngine, person: Person) -> LinkMade | PersonRefusal:
+    async def work(engine: AsyncEngine, person: Person) -> LinkMade | PersonRefusal | NotAllowed:
         return await make_person_link(engine, _actor("user link"), person.user.user_id, datetime.now(UTC))
 
     made = _about(settings, email, work)
@@ -170,7 +170,7 @@ def user_disable(settings: Settings, email: str) -> None:
     """Bar a user: sessions end, tokens open nothing, everything is kept."""
     from web.users.people import disable
 
-    async def work(engine: AsyncEngine, person: Person) -> PersonRefusal | None:
+    async def work(engine: AsyncEngine, person: Person) -> PersonRefusal | NotAllowed | None:
         return await disable(engine, _actor("user disable"), person.user.user_id, datetime.now(UTC))
 
     _say_done(_about(settings, email, work), "disabled")
@@ -183,7 +183,7 @@ def user_enable(settings: Settings, email: str) -> None:
     """Let a user in again."""
     from web.users.people import enable
 
-    async def work(engine: AsyncEngine, person: Person) -> PersonRefusal | None:
+    async def work(engine: AsyncEngine, person: Person) -> PersonRefusal | NotAllowed | None:
         return await enable(engine, _actor("user enable"), person.user.user_id)
 
     _say_done(_about(settings, email, work), "enabled")
@@ -202,6 +202,19 @@ def user_unlink(settings: Settings, email: str) -> None:
     if not _about(settings, email, work):
         raise click.ClickException(f"{email} does not sign in by the directory")
     say("unlinked; `tollbridge user password` gives them a password")
+
+
+@user.command("reset-factor")
+@click.argument("email")
+@pass_settings
+def user_reset_factor(settings: Settings, email: str) -> None:
+    """Let in who lost their second factor: it and all passkeys go, sessions end, and they set one up again in time."""
+    from web.users.people import reset_factor
+
+    async def work(engine: AsyncEngine, person: Person) -> PersonRefusal | NotAllowed | None:
+        return await reset_factor(engine, _actor("user reset-factor"), person.user.user_id, datetime.now(UTC))
+
+    _say_done(_about(settings, email, work), "the password alone opens until a second factor is set up again")
 
 
 @user.command("list")
@@ -247,7 +260,7 @@ def _add(
     """Make a user who has a password; return their id. Raises ClickException that says what is wrong."""
     from web.auth import UserCreated, UserRefusal, create_user
 
-    async def work(engine: AsyncEngine) -> UserCreated | UserRefusal:
+    async def work(engine: AsyncEngine) -> UserCreated | UserRefusal | PasswordRefusal:
         async with engine.connect() as connection:
             belonging = await _belonging(connection, role, buyer, publisher)
         return await create_user(
@@ -319,7 +332,7 @@ def _about(settings: Settings, email: str, work: Callable[[AsyncEngine, Person],
     return with_engine(settings, find_and_work)
 
 
-def _say_done(refusal: PersonRefusal | None, done: str) -> None:
+def _say_done(refusal: PersonRefusal | NotAllowed | None, done: str) -> None:
     if refusal is not None:
         raise click.ClickException(refusal.value)
     say(done)

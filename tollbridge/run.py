@@ -23,13 +23,14 @@ from tollbridge.node_config import layout_of, softphone_url
 from tollbridge.ports import speech_ports
 from tollbridge.priority import set_priority_of
 from tollbridge.secret import node_secret
-from tollbridge.settings import Settings, networks_of
+from tollbridge.settings import Settings, minutes_of_roles, networks_of
 
 if TYPE_CHECKING:
     from billing.payment_provider import PaymentProvider
     from router.buyers.addresses import AddressRules
     from web.mail import MailConfig
     from web.oidc.config import OidcConfig
+    from web.session_rules import SessionRules
     from web.softphone.line import SoftphoneLine
 
 # ruff: noqa: PLC0415  see above
@@ -185,6 +186,7 @@ def run_web(settings: Settings, layout: Layout, secret: str) -> None:
         mail=mail_of(settings),
         take_sound=take_sound,
         oidc=oidc_of(settings),
+        session_rules=_session_rules(settings),
     )
     run_until_signal(serve(config), many_messages=True)
 
@@ -219,6 +221,16 @@ def oidc_of(settings: Settings) -> OidcConfig | None:
 
 def _values(text: str) -> frozenset[str]:
     return frozenset(value.strip() for value in text.split(",") if value.strip())
+
+
+def _session_rules(settings: Settings) -> SessionRules:
+    from web.session_rules import IDLE_MINUTES, SessionRules
+
+    set_here = minutes_of_roles(settings.session_idle_minutes)
+    return SessionRules(
+        factor_grace=timedelta(days=settings.second_factor_grace_days),
+        idle_minutes={role: set_here.get(role, minutes) for role, minutes in IDLE_MINUTES.items()},
+    )
 
 
 def mail_of(settings: Settings) -> MailConfig | None:

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "TOLLBRIDGE_"
 DATA_SECRET_LENGTH_MINIMUM = 16
+ROLES = ("admin", "manager", "analyst", "buyer", "publisher")
 
 
 def _default_cache_dir() -> Path:
@@ -22,6 +23,19 @@ def _default_cache_dir() -> Path:
 def networks_of(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """Read 10.1.2.0/24,fd00::/8,10.0.0.5. Raises ValueError that says what is none."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def minutes_of_roles(text: str) -> dict[str, int]:
+    """Read admin=30,buyer=240. Raises ValueError that says what is wrong."""
+    found: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        role, _, minutes = part.partition("=")
+        if role not in ROLES:
+            raise ValueError(f"{role!r} is none of {', '.join(ROLES)}")
+        if not (minutes.isascii() and minutes.isdigit() and 5 <= int(minutes[:6]) <= 720):
+            raise ValueError(f"{part!r}: say 5 to 720 minutes")
+        found[role] = int(minutes)
+    return found
 
 
 def public_keys_of(text: str) -> frozenset[bytes]:
@@ -131,6 +145,20 @@ class Settings(BaseSettings):
         ):
             raise ValueError("must be https://host or http://host, with a port if need be, and no path")
         return f"{parts.scheme}://{parts.netloc}" if value else ""
+
+    second_factor_grace_days: int = Field(
+        14, ge=0, le=90, description="days after which admins and managers need a second factor; 0: at once"
+    )
+    session_idle_minutes: str = Field(
+        "admin=30,manager=60,analyst=240,buyer=240,publisher=240",
+        description="minutes a session of each role may stay unused; who is not named keeps the usual",
+    )
+
+    @field_validator("session_idle_minutes")
+    @classmethod
+    def _are_minutes(cls, value: str) -> str:
+        minutes_of_roles(value)
+        return value
 
     trusted_proxies: str = Field(
         "",

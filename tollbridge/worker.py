@@ -48,6 +48,7 @@ from router.wallet_holds import expire_holds, release_unanswered
 from store.faults import is_deadlock, is_fault_of_data
 from store.session import open_engine
 from tollbridge.testcall_queue import LOOK_SECONDS, Telephone, TestCallQueue
+from web.api.queries import delete_old_answers
 
 if TYPE_CHECKING:
     from web.mail import MailConfig
@@ -215,6 +216,8 @@ class Worker:
             await forget_tier_counts(connection, dt.datetime.now(dt.UTC))
         async with self._engine.begin() as connection:
             await judge_pings(connection, dt.datetime.now(dt.UTC))
+        async with self._engine.begin() as connection:
+            await delete_old_answers(connection, dt.datetime.now(dt.UTC))
         await self._journal.tidy(time.time_ns() // 1_000_000)
 
     async def count_bidders(self) -> None:

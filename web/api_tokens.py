@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from web.audit import Actor, write_audit
 from web.auth import digest_of
+from web.authority import Act, NotAllowed
 from web.keys import Role, User
 from web.tokens import queries
 from web.tokens.queries import Token
@@ -74,9 +75,11 @@ async def make_token(
     scopes: list[str],
     lifetime_days: int | None,
     now: datetime,
-) -> TokenMade | TokenRefusal:
+) -> TokenMade | TokenRefusal | NotAllowed:
     """Make a token of `owner`. `lifetime_days` of None: it lasts until it is revoked."""
     name = name.strip()
+    if forbidden := actor.may_not(Act.MAKE_TOKEN, owner.role, is_self=actor.user == owner):
+        return forbidden
     if refusal := refusal_of_token(name, scopes, scopes_for(owner.role), lifetime_days):
         return refusal
     secret = PREFIX + secrets.token_urlsafe(32)

@@ -37,12 +37,14 @@ from web.mail import MAILER, MailConfig, Mailer
 from web.middleware import add_headers, errors_as_pages, refuse_foreign_posts
 from web.oidc.config import OidcConfig
 from web.oidc.directory import add_directory
+from web.open_streams import add_open_streams
 from web.pages import TEMPLATES, make_templates
 from web.prompts.uploads import SOUNDS_AT_WORK, TAKE_SOUND, TakeSound, take_no_sound
 from web.proxies import TRUSTED_PROXIES, Networks
 from web.routes import add_routes
 from web.rtb.views import PINGS_AT_WORK_MOST
 from web.second_factor.vault import VAULT, Vault
+from web.session_rules import SESSION_RULES, SessionRules
 from web.softphone.line import SoftphoneLine
 from web.softphone.setup import add_softphone
 from web.visitors import WEB_URL
@@ -88,6 +90,8 @@ class WebConfig:
     take_sound: TakeSound = take_no_sound
     # The house's directory, by which people may sign in; None: it has none.
     oidc: OidcConfig | None = None
+    # How long sessions live unused, and how soon a second factor is needed.
+    session_rules: SessionRules = field(default_factory=SessionRules)
 
 
 def make_app(
@@ -106,6 +110,7 @@ def make_app(
     payments: PaymentProvider | None = None,
     take_sound: TakeSound = take_no_sound,
     oidc: OidcConfig | None = None,
+    session_rules: SessionRules | None = None,
 ) -> web.Application:
     """Return the application over `engine`, which the caller opens and disposes of.
 
@@ -129,9 +134,11 @@ def make_app(
     app[PAYMENTS] = payments
     app[TEMPLATES] = make_templates()
     app[WEB_URL] = web_url
+    app[SESSION_RULES] = session_rules or SessionRules()
     app[TRUSTED_PROXIES] = trusted_proxies
     _add_mailer(app, mail)
     app[EXPORTS] = asyncio.Semaphore(AT_ONCE)
+    add_open_streams(app)
     add_live_hub(app)
     add_softphone(app, softphone)
     _add_bids(app, CurrentSnapshot(engine, snapshot_file), house)
@@ -196,6 +203,7 @@ async def serve(config: WebConfig) -> None:
             payments=config.payments,
             take_sound=config.take_sound,
             oidc=config.oidc,
+            session_rules=config.session_rules,
         ),
         access_log=None,
         shutdown_timeout=SHUTDOWN_SECONDS,

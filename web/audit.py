@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from web import audit_queries
-from web.keys import User
+from web.authority import Act, Credential, NotAllowed, not_allowed
+from web.keys import Role, User
 
 
 class Via(StrEnum):
@@ -28,6 +29,20 @@ class Actor:
     user: User | None
     via: Via = Via.PAGE
     name: str = ""
+    credential: Credential = Credential.STALE
+    """By what they ask; what is not said is worth little."""
+    holder: bytes | None = field(default=None, repr=False)
+    """The digest of the session or token they ask with: what they open ends with it."""
+
+    def may_not(self, act: Act, target: Role, *, is_self: bool = False) -> NotAllowed | None:
+        """Return why they may not do this to somebody of the role `target`. The command line may do everything."""
+        if self.via is Via.COMMAND:
+            return None
+        if self.user is None:
+            return NotAllowed.NOT_YOURS
+        return not_allowed(
+            act, role=self.user.role, credential=self.credential, target=target, is_self=is_self
+        )
 
     @property
     def label(self) -> str:

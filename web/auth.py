@@ -9,17 +9,20 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from web import passwords, queries
 from web.audit import Actor, Via, write_audit
-from web.challenge_queries import Purpose, delete_challenges_of, insert_challenge
+from web.challenge_queries import Purpose, insert_challenge
+from web.ends import end_everything
 from web.keys import Role, User
-from web.passwords import PASSWORD_LENGTH_MAXIMUM, PASSWORD_LENGTH_MINIMUM, is_password
+from web.password_rules import PasswordRefusal, refusal_of_password
+from web.queries import SessionUser
+from web.session_rules import SessionRules
 from web.sign_in_limits import WINDOW, Limit, limits_for
 
 SESSION_LIFETIME = timedelta(hours=12)
@@ -73,7 +76,8 @@ class UserRefusal(StrEnum):
 
     EMAIL = "that is not an e-mail address"
     EMAIL_TAKEN = "somebody with this e-mail address exists already"
-    PASSWORD_LENGTH = f"a password has {PASSWORD_LENGTH_MINIMUM} to {PASSWORD_LENGTH_MAXIMUM} characters"
+    NOBODY = "there is nobody of this e-mail address"
+    DIRECTORY = "they sign in by the directory: `tollbridge user unlink` takes them back"
     ROLE = f"a role is one of {', '.join(Role)}"
     NAME = f"a name has at most {NAME_LENGTH_MAXIMUM} characters"
     BUYER = "a buyer belongs to a buyer's person, and to nobody else"
@@ -123,12 +127,12 @@ async def create_user(
     buyer_id: int | None = None,
     publisher_id: int | None = None,
     actor: Actor | None = None,
-) -> UserCreated | UserRefusal:
+) -> UserCreated | UserRefusal | PasswordRefusal:
     """Make a user who may sign in at once. Raises SQLAlchemyError when the database is away."""
     address = clean_email(email)
-    refusal = refusal_of_person(address, role, name=name, buyer_id=buyer_id, publisher_id=publisher_id)
-    if refusal is None and not is_password(password):
-        refusal = UserRefusal.PASSWORD_LENGTH
+    refusal = refusal_of_person(
+        address, role, name=name, buyer_id=buyer_id, publisher_id=publisher_id
+    ) or refusal_of_password(password, about=(address, name))
     if refusal:
         return refusal
     password_hash = await passwords.hash_of(password)
@@ -156,29 +160,34 @@ async def create_user(
     return UserCreated(user_id=user_id)
 
 
-async def set_password(engine: AsyncEngine, email: str, password: str, *, actor: Actor | None = None) -> bool:
-    """Give a user a new password and end all their sessions.
+async def set_password(
+    engine: AsyncEngine, email: str, password: str, *, actor: Actor | None = None
+) -> UserRefusal | PasswordRefusal | None:
+    """Give a user a new password and end all they had open: sessions, tokens, passkeys, links.
 
-    False when there is nobody of that address, they sign in by the directory, or the password is too short or too long.
+    None: it is set.
     """
-    if not is_password(password) or not is_email(clean_email(email)):
-        return False
+    email = clean_email(email)
+    if not is_email(email):
+        return UserRefusal.NOBODY
+    if refusal := refusal_of_password(password, about=(email,)):
+        return refusal
     password_hash = await passwords.hash_of(password)
     async with engine.begin() as connection:
-        user_id = await queries.change_password_hash(
-            connection, email=clean_email(email), password_hash=password_hash
+        user_id = await queries.change_password_hash(connection, email=email, password_hash=password_hash)
+        if user_id is None:
+            known = await queries.user_by_email(connection, email)
+            return UserRefusal.DIRECTORY if known and known.of_directory else UserRefusal.NOBODY
+        ended = await end_everything(connection, user_id, datetime.now(UTC))
+        await write_audit(
+            connection,
+            actor or Actor(user=None, via=Via.COMMAND, name="tollbridge"),
+            action="set_password",
+            kind="users",
+            ref=user_id,
+            after=asdict(ended),
         )
-        if user_id is not None:
-            await queries.delete_sessions_of(connection, user_id)
-            await delete_challenges_of(connection, user_id)
-            await write_audit(
-                connection,
-                actor or Actor(user=None, via=Via.COMMAND, name="tollbridge"),
-                action="set_password",
-                kind="users",
-                ref=user_id,
-            )
-    return user_id is not None
+    return None
 
 
 async def sign_in(
@@ -229,9 +238,18 @@ async def confirm_password(
 
 
 async def open_session(
-    connection: AsyncConnection, user: User, visitor: Visitor, now: datetime, *, how: str
+    connection: AsyncConnection,
+    user: User,
+    visitor: Visitor,
+    now: datetime,
+    *,
+    how: str,
+    with_factor: bool = False,
 ) -> SignedIn:
-    """Open a session for somebody who has shown who they are; `how` goes to the audit log."""
+    """Open a session for somebody who has shown who they are; `how` goes to the audit log.
+
+    `with_factor`: they have shown a second factor too, or a passkey.
+    """
     token = secrets.token_urlsafe(32)
     await queries.insert_session(
         connection,
@@ -239,7 +257,9 @@ async def open_session(
         user_id=user.user_id,
         address=visitor.address,
         user_agent=clean_user_agent(visitor.user_agent),
+        with_factor=with_factor,
         now=now,
+        idle_until=SessionRules().idle_until(user.role, now),
         expires_at=now + SESSION_LIFETIME,
     )
     await queries.delete_spent_sessions(connection, user_id=user.user_id, now=now, keep=SESSIONS_PER_USER)
@@ -254,17 +274,39 @@ async def open_session(
     return SignedIn(token=token)
 
 
-async def user_of(engine: AsyncEngine, token: str, now: datetime, *, address: str = "") -> User | None:
-    """Return who holds this session token, or None when it is unknown or has expired."""
+async def session_of(
+    engine: AsyncEngine,
+    token: str,
+    now: datetime,
+    *,
+    address: str = "",
+    rules: SessionRules,
+    by_itself: bool = False,
+) -> SessionUser | None:
+    """Return whose session this token names, or None when it is unknown, over, or was not used for too long.
+
+    `by_itself`: a page asks, and perhaps nobody is there; that is no use of it.
+    """
     digest = digest_of(token)
     async with engine.connect() as connection:
         found = await queries.user_by_session(connection, digest, now)
     if found is None:
         return None
-    if now - found.last_seen_at >= SEEN_EVERY:
+    if not by_itself and now - found.last_seen_at >= SEEN_EVERY:
+        idle_until = rules.idle_until(found.user.role, now)
         async with engine.begin() as connection:
-            await queries.note_seen(connection, digest, address=address, now=now)
-    return found.user
+            await queries.note_seen(connection, digest, address=address, now=now, idle_until=idle_until)
+    return found
+
+
+async def apply_rules(engine: AsyncEngine, token: str, rules: SessionRules, now: datetime) -> None:
+    """Let what the house has set count for a new session from its beginning."""
+    digest = digest_of(token)
+    async with engine.begin() as connection:
+        found = await queries.user_by_session(connection, digest, now)
+        if found is not None:
+            idle_until = rules.idle_until(found.user.role, now)
+            await queries.note_seen(connection, digest, address="", now=now, idle_until=idle_until)
 
 
 async def sign_out(engine: AsyncEngine, token: str) -> None:

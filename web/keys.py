@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from uuid import UUID
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -51,6 +53,27 @@ class User:
         return self.role in HOUSE
 
 
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """The session a request came with, and how well its owner is known.
+
+    `verified_at`: when they last showed who they are; `factor_at`: when by a second factor or a passkey.
+    `factor_asked_at`: since when their role wants a second factor; None: it does not.
+    """
+
+    session_id: UUID
+    token_digest: bytes
+    verified_at: datetime | None
+    factor_at: datetime | None
+    has_app: bool
+    has_passkey: bool
+    factor_asked_at: datetime | None
+
+    @property
+    def has_factor(self) -> bool:
+        return self.has_app or self.has_passkey
+
+
 ENGINE: web.AppKey[AsyncEngine] = web.AppKey("engine", AsyncEngine)
 PROMPTS_DIR: web.AppKey[Path] = web.AppKey("prompts_dir", Path)
 RECORDINGS_DIR: web.AppKey[Path | None] = web.AppKey("recordings_dir", Path)
@@ -70,5 +93,9 @@ HOUSE_NAME: web.AppKey[str] = web.AppKey("house_name", str)
 """Our name in the list of houses a call has come through."""
 
 USER: web.RequestKey[User] = web.RequestKey("user", User)
+SESSION: web.RequestKey[Session] = web.RequestKey("session", Session)
+"""Set beside USER when a session asks, and not when a token does."""
+FACTOR_DUE: web.RequestKey[datetime | None] = web.RequestKey("factor_due")
+"""Until when whoever asks has to set up a second factor; None: they have one, or need none."""
 MICROPHONE: web.RequestKey[bool] = web.RequestKey("microphone", bool)
 """Set where the page that answers may ask for the microphone (web/softphone/line.py)."""

@@ -13,9 +13,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from web import auth
-from web.keys import ENGINE, MICROPHONE, USER, Role, User
+from web.keys import ENGINE, FACTOR_DUE, MICROPHONE, SESSION, USER, Role, User
 from web.pages import render
 from web.proxies import client_address, is_secure
+from web.session_rules import SESSION_RULES
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SESSION_COOKIE = "tollbridge_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 TOKEN_LENGTH_MAXIMUM = 100
+BY_ITSELF = "Tollbridge-By-Itself"
+"""Header of what a page asks because calls have moved."""
+EVENT_STREAM = "text/event-stream"
+FACTOR_NEEDED = "/second-factor"
+"""The page that leads through setting a second factor up."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -138,8 +144,14 @@ def is_own_request(request: web.Request) -> bool:
         return False
 
 
-def only(*roles: Role) -> Callable[[Handler], Handler]:
-    """Return a decorator: the handler runs for these roles only; strangers are asked to sign in."""
+def only(*roles: Role, before_factor: bool = False) -> Callable[[Handler], Handler]:
+    """Return a decorator: the handler runs for these roles only; strangers are asked to sign in.
+
+    `before_factor`: for who has yet to show the second factor that their role wants, too. Raises ValueError when no
+    role is named.
+    """
+    if not roles:
+        raise ValueError("name the roles that may ask")
 
     def guard(handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -149,6 +161,10 @@ def only(*roles: Role) -> Callable[[Handler], Handler]:
             request[USER] = user
             if user.role not in roles:
                 raise web.HTTPForbidden
+            rules, session = request.app[SESSION_RULES], request[SESSION]
+            if not before_factor and rules.lacks_factor(session, datetime.now(UTC)):
+                return _ask_for_factor(request)
+            request[FACTOR_DUE] = rules.factor_due(session)
             return await handler(request)
 
         # Read by the test of every route for every role.
@@ -159,10 +175,22 @@ def only(*roles: Role) -> Callable[[Handler], Handler]:
 
 
 async def signed_in_user(request: web.Request) -> User | None:
+    """Return whose session a request came with, and note the session as SESSION."""
     token = request.cookies.get(SESSION_COOKIE)
     if not token or len(token) > TOKEN_LENGTH_MAXIMUM:
         return None
-    return await auth.user_of(request.app[ENGINE], token, datetime.now(UTC), address=client_address(request))
+    found = await auth.session_of(
+        request.app[ENGINE],
+        token,
+        datetime.now(UTC),
+        address=client_address(request),
+        rules=request.app[SESSION_RULES],
+        by_itself=BY_ITSELF in request.headers or EVENT_STREAM in request.headers.get("Accept", ""),
+    )
+    if found is None:
+        return None
+    request[SESSION] = found.session
+    return found.user
 
 
 def _ask_to_sign_in(request: web.Request) -> web.StreamResponse:
@@ -173,6 +201,21 @@ def _ask_to_sign_in(request: web.Request) -> web.StreamResponse:
         return web.Response(status=401, headers={"HX-Redirect": sign_in_address(wanted)})
     wanted = request.path_qs if request.method in SAFE_METHODS else "/"
     raise web.HTTPSeeOther(sign_in_address(wanted))
+
+
+def _ask_for_factor(request: web.Request) -> web.StreamResponse:
+    if request.headers.get("HX-Request") == "true":
+        return web.Response(status=403, headers={"HX-Redirect": FACTOR_NEEDED})
+    if request.method in SAFE_METHODS:
+        raise web.HTTPSeeOther(FACTOR_NEEDED)
+    return render(
+        request,
+        "web/error.html",
+        status=403,
+        title="Second factor needed",
+        explanation="Nothing was done: your role needs a second factor first.",
+        way=FACTOR_NEEDED,
+    )
 
 
 def sign_in_address(wanted: str) -> str:
@@ -207,4 +250,4 @@ def _error_page(request: web.Request, status: int) -> web.Response:
         return web.Response(
             status=status, text=json.dumps(content), content_type="application/problem+json", charset="utf-8"
         )
-    return render(request, "web/error.html", status=status, title=title, explanation=explanation)
+    return render(request, "web/error.html", status=status, title=title, explanation=explanation, way="")

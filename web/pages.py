@@ -11,7 +11,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
 from web import formats, zones
-from web.keys import USER
+from web.keys import FACTOR_DUE, USER
 from web.navigation import menus_for
 
 WEB_DIR = Path(__file__).parent
@@ -46,6 +46,7 @@ TEMPLATE_DIRS = {
     "account": WEB_DIR / "account" / "templates",
     "oidc": WEB_DIR / "oidc" / "templates",
     "directory_groups": WEB_DIR / "directory_groups" / "templates",
+    "confirm": WEB_DIR / "confirm" / "templates",
     "second_factor": WEB_DIR / "second_factor" / "templates",
     "links": WEB_DIR / "links" / "templates",
     "tokens": WEB_DIR / "tokens" / "templates",
@@ -88,7 +89,14 @@ def render(request: web.Request, template: str, *, status: int = 200, **context:
     text = (
         request.app[TEMPLATES]
         .get_template(template)
-        .render(user=request.get(USER), zone=zone, zones=zones.choices(zone), path=request.path_qs, **context)
+        .render(
+            user=request.get(USER),
+            factor_due=request.get(FACTOR_DUE),
+            zone=zone,
+            zones=zones.choices(zone),
+            path=request.path_qs,
+            **context,
+        )
     )
     return web.Response(text=text, content_type="text/html", charset="utf-8", status=status)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Executable, case, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.tables import counters, users, web_sessions
-from web.keys import Role, User
+from store.tables import counters, passkeys, users, web_sessions
+from web.keys import EDITORS, Role, Session, User
 from web.sign_in_limits import COUNTER_PREFIX, WINDOW, Limit
 
 COUNTER_NODE = "web"
@@ -42,11 +42,18 @@ class KnownUser:
     password_hash: str
     has_second_factor: bool
     of_directory: bool
+    has_passkey: bool
+
+    @property
+    def opens_by_passkey_alone(self) -> bool:
+        """A link for a new password would stand in for the passkey: no code is asked after it."""
+        return self.has_passkey and not self.has_second_factor
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionUser:
     user: User
+    session: Session
     last_seen_at: datetime
 
 
@@ -70,6 +77,7 @@ async def insert_user(
             name=name,
             buyer_id=buyer_id,
             publisher_id=publisher_id,
+            factor_asked_at=func.now() if role in EDITORS else None,
         )
         .on_conflict_do_nothing(index_elements=[users.c.email])
         .returning(users.c.id)
@@ -104,7 +112,8 @@ async def user_by_id(connection: AsyncConnection, user_id: int) -> KnownUser | N
 
 
 async def _known_user(connection: AsyncConnection, condition: ColumnElement[bool]) -> KnownUser | None:
-    statement = select(users).where(condition, users.c.disabled_at.is_(None))
+    has_passkey = exists().where(passkeys.c.user_id == users.c.id).label("has_passkey")
+    statement = select(users, has_passkey).where(condition, users.c.disabled_at.is_(None))
     row = (await connection.execute(statement)).one_or_none()
     return (
         None
@@ -114,6 +123,7 @@ async def _known_user(connection: AsyncConnection, condition: ColumnElement[bool
             password_hash=row.password_hash,
             has_second_factor=row.totp_secret is not None,
             of_directory=row.directory_subject is not None,
+            has_passkey=row.has_passkey,
         )
     )
 
@@ -122,17 +132,65 @@ async def user_by_session(
     connection: AsyncConnection, token_digest: bytes, now: datetime
 ) -> SessionUser | None:
     statement = (
-        select(*USER_COLUMNS, web_sessions.c.last_seen_at)
+        select(
+            *USER_COLUMNS,
+            users.c.factor_asked_at,
+            users.c.totp_secret.is_not(None).label("has_app"),
+            exists().where(passkeys.c.user_id == users.c.id).label("has_passkey"),
+            web_sessions.c.id.label("session_id"),
+            web_sessions.c.verified_at,
+            web_sessions.c.factor_at,
+            web_sessions.c.last_seen_at,
+        )
         .join(web_sessions, web_sessions.c.user_id == users.c.id)
         .where(
             web_sessions.c.token_digest == token_digest,
-            web_sessions.c.expires_at > now,
+            is_open_session(now),
             users.c.disabled_at.is_(None),
             is_vouched_for(now),
         )
     )
     row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else SessionUser(user=user_of_row(row), last_seen_at=row.last_seen_at)
+    if row is None:
+        return None
+    session = Session(
+        session_id=row.session_id,
+        token_digest=token_digest,
+        verified_at=row.verified_at,
+        factor_at=row.factor_at,
+        has_app=row.has_app,
+        has_passkey=row.has_passkey,
+        factor_asked_at=row.factor_asked_at,
+    )
+    return SessionUser(user=user_of_row(row), session=session, last_seen_at=row.last_seen_at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Whose session or token is still good. `is_idle`: it was not used for longer than it may."""
+
+    role: Role
+    is_idle: bool = False
+
+
+async def open_sessions(
+    connection: AsyncConnection, digests: Sequence[bytes], now: datetime
+) -> dict[bytes, Holder]:
+    """Return those of these sessions that are good, idle ones too."""
+    if not digests:
+        return {}
+    statement = (
+        select(web_sessions.c.token_digest, users.c.role, is_open_session(now).label("is_used"))
+        .join(users, users.c.id == web_sessions.c.user_id)
+        .where(
+            web_sessions.c.token_digest.in_(set(digests)),
+            web_sessions.c.expires_at > now,
+            users.c.disabled_at.is_(None),
+            is_vouched_for(now),
+        )
+    )
+    rows = await connection.execute(statement)
+    return {row.token_digest: Holder(role=Role(row.role), is_idle=not row.is_used) for row in rows}
 
 
 def is_vouched_for(at: datetime) -> ColumnElement[bool]:
@@ -140,12 +198,31 @@ def is_vouched_for(at: datetime) -> ColumnElement[bool]:
     return users.c.directory_subject.is_(None) | (users.c.directory_confirmed_until > at)
 
 
-async def note_seen(connection: AsyncConnection, token_digest: bytes, *, address: str, now: datetime) -> None:
+def is_open_session(now: datetime) -> ColumnElement[bool]:
+    """A session opens something until its time is over, or it was not used for as long as its owner's role may."""
+    idle = web_sessions.c.idle_until
+    return (web_sessions.c.expires_at > now) & (idle.is_(None) | (idle > now))
+
+
+async def note_seen(
+    connection: AsyncConnection, token_digest: bytes, *, address: str, now: datetime, idle_until: datetime
+) -> None:
     """Note when and from where a session was last used."""
     await connection.execute(
         update(web_sessions)
         .where(web_sessions.c.token_digest == token_digest)
-        .values(last_seen_at=now, **({"address": address} if address else {}))
+        .values(last_seen_at=now, idle_until=idle_until, **({"address": address} if address else {}))
+    )
+
+
+async def note_verified(
+    connection: AsyncConnection, token_digest: bytes, *, with_factor: bool, now: datetime
+) -> None:
+    """Note that a session's owner has shown who they are."""
+    await connection.execute(
+        update(web_sessions)
+        .where(web_sessions.c.token_digest == token_digest)
+        .values(verified_at=now, **({"factor_at": now} if with_factor else {}))
     )
 
 
@@ -156,7 +233,9 @@ async def insert_session(
     user_id: int,
     address: str,
     user_agent: str,
+    with_factor: bool,
     now: datetime,
+    idle_until: datetime,
     expires_at: datetime,
 ) -> None:
     await connection.execute(
@@ -167,6 +246,9 @@ async def insert_session(
             user_agent=user_agent,
             created_at=now,
             last_seen_at=now,
+            verified_at=now,
+            factor_at=now if with_factor else None,
+            idle_until=idle_until,
             expires_at=expires_at,
         )
     )

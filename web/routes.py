@@ -38,6 +38,49 @@ _editors = only(*EDITORS)
 _anybody_signed_in = only(*Role)
 
 
+PUBLIC = frozenset(
+    {
+        "GET /health",
+        "POST /time-zone",
+        "GET /static",
+        # The way in, and links that are keys themselves.
+        "GET /sign-in",
+        "POST /sign-in",
+        "GET /sign-in/code",
+        "POST /sign-in/code",
+        "POST /sign-in/passkey/question",
+        "POST /sign-in/passkey",
+        "GET /forgotten",
+        "POST /forgotten",
+        "GET /link/{token}",
+        "POST /link/{token}",
+        f"GET {api.PREFIX}/openapi.json",
+        # Machines of others, each with a key in the address or a signature.
+        f"POST {hooks.ADDRESS}",
+        "GET /rtb/{key}",
+        "POST /rtb/{key}",
+        "PUT /rtb/{key}/{reservation}",
+        "GET /postback/sale/{key}",
+        "POST /postback/sale/{key}",
+    }
+)
+"""What anybody may ask. Every other address names the roles that may."""
+
+
+class UnguardedRoute(Exception):
+    """An address names no roles and is not known to be for everybody."""
+
+
+def refuse_unguarded(app: web.Application) -> None:
+    """Raise UnguardedRoute unless every address of `app` says who may ask: the web does not start then."""
+    for route in app.router.routes():
+        if route.method == "HEAD" or route.resource is None or hasattr(route.handler, "roles"):
+            continue
+        named = f"{route.method} {route.resource.canonical}"
+        if named not in PUBLIC:
+            raise UnguardedRoute(f"{named}: say which roles may ask, or list it as public")
+
+
 def add_routes(app: web.Application) -> None:
     app.add_routes(
         [
@@ -77,3 +120,4 @@ def add_routes(app: web.Application) -> None:
     app.add_routes(resources.routes())
     api.add_api(app)
     app.router.add_static("/static", STATIC_DIR)
+    refuse_unguarded(app)

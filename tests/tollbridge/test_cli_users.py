@@ -17,7 +17,7 @@ from tests.web.market import add_market
 from tollbridge.cli import cli
 from tollbridge.faults import CannotRun
 from tollbridge.run import mail_of, oidc_of
-from tollbridge.settings import read_settings
+from tollbridge.settings import minutes_of_roles, read_settings
 from web.oidc.queries import link_person
 
 PASSWORD = "correct horse battery"
@@ -71,6 +71,8 @@ def test_the_first_admin_and_everybody_after(run: Run) -> None:
     assert people(run)["al@example.com"]["state"] == "disabled"
     assert run("user", "enable", "al@example.com").output.strip() == "enabled"
     assert run("user", "password", "al@example.com", "--password", PASSWORD).exit_code == 0
+
+    assert "set up again" in run("user", "reset-factor", "ada@example.com").output
 
     for wrong, words in (
         (
@@ -164,3 +166,14 @@ def test_the_directory_is_set_up_whole_or_not_at_all(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TOLLBRIDGE_OIDC_CLIENT_SECRET", "another")
     with pytest.raises(ValidationError, match="not both"):
         read_settings()
+
+
+@pytest.mark.parametrize("wrong", ["admin=4", "admin=721", "emperor=30", "admin", "admin=x", "admin=-5"])
+def test_idle_minutes_are_of_a_role_and_within_reason(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("TOLLBRIDGE_SESSION_IDLE_MINUTES", wrong)
+    with pytest.raises(ValidationError, match=r"5 to 720 minutes|is none of"):
+        read_settings()
+
+
+def test_idle_minutes_that_are_set_stand_beside_the_usual() -> None:
+    assert minutes_of_roles(" buyer=20, admin=10,") == {"buyer": 20, "admin": 10}

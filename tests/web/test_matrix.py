@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 
+import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
@@ -14,9 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from store.tables import users
 from tests.web.conftest import PASSWORD, open_client, sign_in
 from tests.web.market import Market, add_sold_call
+from web.api.operation import Operation
 from web.api.routes import PREFIX
 from web.auth import UserCreated, create_user
 from web.keys import Role
+from web.middleware import only
+from web.routes import UnguardedRoute, refuse_unguarded
 
 # Doors and the machines of others: each has a key, a link or a lock of its own, and tests of its own.
 PUBLIC = {
@@ -100,6 +104,33 @@ def _address(path: str) -> str:
 async def test_every_route_is_guarded_or_known_to_be_public(site: TestServer) -> None:
     open_ones = {f"{method} {path}" for method, path, roles in _routes(site.app) if roles is None}
     assert open_ones <= PUBLIC, "a new address without a guard"
+
+
+def test_an_address_without_a_guard_keeps_the_web_from_starting() -> None:
+    async def open_door(request: web.Request) -> web.Response:
+        return web.Response(text="come in")
+
+    app = web.Application()
+    app.router.add_get("/backdoor", open_door)
+    with pytest.raises(UnguardedRoute, match="GET /backdoor"):
+        refuse_unguarded(app)
+
+
+def test_whoever_forgets_the_roles_hears_of_it_at_start() -> None:
+    with pytest.raises(ValueError, match="roles"):
+        only()
+    with pytest.raises(TypeError, match="roles"):
+        Operation(method="GET", path="/x", name="x", summary="X", tag="x", handler=None)  # type: ignore[call-arg,arg-type]
+    with pytest.raises(ValueError, match="roles"):
+        Operation(
+            method="GET",
+            path="/x",
+            name="x",
+            summary="X",
+            tag="x",
+            handler=None,  # type: ignore[arg-type]
+            roles=frozenset(),
+        )
 
 
 async def test_every_route_for_every_role(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from web import passwords
-from web import queries as door
 from web.account import queries
 from web.audit import Actor, write_audit
 from web.auth import (
@@ -19,10 +19,9 @@ from web.auth import (
     confirm_password,
     is_name,
 )
-from web.challenge_queries import delete_challenges_of
+from web.ends import end_everything
 from web.keys import User
-from web.links.queries import close_links_of
-from web.passwords import PASSWORD_LENGTH_MAXIMUM, PASSWORD_LENGTH_MINIMUM, is_password
+from web.password_rules import PasswordRefusal, refusal_of_password
 
 
 class AccountRefusal(StrEnum):
@@ -31,7 +30,6 @@ class AccountRefusal(StrEnum):
     NAME = f"A name has at most {NAME_LENGTH_MAXIMUM} characters."
     WRONG = "That is not your password."
     LOCKED_OUT = f"Too many wrong passwords. None is taken for {LOCK_OUT_MINUTES} minutes."
-    PASSWORD = f"A password has {PASSWORD_LENGTH_MINIMUM} to {PASSWORD_LENGTH_MAXIMUM} characters."
     NOT_THE_SAME = "The two are not the same: type the new password once more."
 
 
@@ -56,16 +54,6 @@ async def rename(engine: AsyncEngine, actor: Actor, user: User, name: str) -> Ac
     return None
 
 
-async def confirm(
-    engine: AsyncEngine, user: User, password: str, visitor: Visitor, now: datetime
-) -> AccountRefusal | None:
-    """Ask for the password before a door is changed; None: it was right."""
-    refusal = await confirm_password(engine, user, password, visitor, now)
-    if refusal is None:
-        return None
-    return AccountRefusal.LOCKED_OUT if refusal is SignInRefusal.LOCKED_OUT else AccountRefusal.WRONG
-
-
 async def change_password(
     engine: AsyncEngine,
     actor: Actor,
@@ -74,22 +62,23 @@ async def change_password(
     old: str,
     new: str,
     again: str,
-    own_session_digest: bytes | None,
+    own_session_digest: bytes,
     visitor: Visitor,
     now: datetime,
-) -> AccountRefusal | None:
-    """Change one's password. All other sessions end, and links for a new password open nothing more."""
-    if not is_password(new):
-        return AccountRefusal.PASSWORD
+) -> AccountRefusal | PasswordRefusal | None:
+    """Change one's password. All else that was open of theirs ends: other sessions, tokens, passkeys, links."""
+    if refusal := refusal_of_password(new, about=(user.email, user.name)):
+        return refusal
     if new != again:
         return AccountRefusal.NOT_THE_SAME
-    if refusal := await confirm(engine, user, old, visitor, now):
-        return refusal
+    wrong = await confirm_password(engine, user, old, visitor, now)
+    if wrong is not None:
+        return AccountRefusal.LOCKED_OUT if wrong is SignInRefusal.LOCKED_OUT else AccountRefusal.WRONG
     password_hash = await passwords.hash_of(new)
     async with engine.begin() as connection:
         await queries.update_password_hash(connection, user.user_id, password_hash)
-        await door.delete_sessions_of(connection, user.user_id, but=own_session_digest)
-        await close_links_of(connection, user.user_id, now)
-        await delete_challenges_of(connection, user.user_id)
-        await write_audit(connection, actor, action="change_password", kind="users", ref=user.user_id)
+        ended = await end_everything(connection, user.user_id, now, but=own_session_digest)
+        await write_audit(
+            connection, actor, action="change_password", kind="users", ref=user.user_id, after=asdict(ended)
+        )
     return None

@@ -5,7 +5,6 @@ Password, second factor and passkeys want a person before a browser and are not 
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,11 +22,13 @@ from web.api.operation import (
     Operation,
     Problem,
     conflict,
+    forbidden,
     not_found,
     refused,
 )
-from web.api_tokens import TokenMade, TokenRefusal, user_of_token
+from web.api_tokens import TokenMade, TokenRefusal
 from web.auth import NAME_LENGTH_MAXIMUM, digest_of
+from web.authority import NotAllowed
 from web.keys import Role
 
 _EVERYBODY = frozenset(Role)
@@ -144,13 +145,8 @@ async def list_tokens(asked: Asked) -> Answered:
 
 
 async def make_token(asked: Asked) -> Answered | Problem:
-    """A token makes no token that may do more than itself."""
+    """No token makes another: whoever holds one for a day would hold one for ever."""
     body: NewToken = asked.body
-    own = await _own_scopes(asked)
-    if own is not None and not set(body.scopes) <= set(own):
-        return refused(
-            FieldProblem(field="scopes", problem="the token you ask with may not do all of that itself")
-        )
     made = await api_tokens.make_token(
         asked.engine,
         asked.actor,
@@ -162,6 +158,8 @@ async def make_token(asked: Asked) -> Answered | Problem:
     )
     if isinstance(made, TokenMade):
         return Answered(content=TokenSecret(id=made.token_id, token=made.secret))
+    if isinstance(made, NotAllowed):
+        return forbidden(made)
     if made is TokenRefusal.MANY:
         return conflict(made.value)
     return refused(FieldProblem(field=_FIELDS.get(made, ""), problem=made.value))
@@ -179,15 +177,6 @@ async def delete_token(asked: Asked) -> Answered | Problem:
 
 def _bearer(asked: Asked) -> str:
     return asked.request.headers.get("Authorization", "").partition(" ")[2].strip()
-
-
-async def _own_scopes(asked: Asked) -> Collection[str] | None:
-    """Return what the token of this request may do; None for a session, which may do all its person may."""
-    token = _bearer(asked)
-    if not token:
-        return None
-    found = await user_of_token(asked.engine, token, asked.now)
-    return found[1] if found else frozenset()
 
 
 def _operation(method: str, path: str, name: str, summary: str, handler: Any, **more: Any) -> Operation:
@@ -230,10 +219,11 @@ OPERATIONS = (
         "POST",
         "/tokens",
         "make_token",
-        "Make a token; it is in this answer and nowhere else",
+        "Make a token, in a session that was confirmed; it is in this answer and nowhere else",
         make_token,
         body=NewToken,
         answer=TokenSecret,
+        shown_once="delete the token that nobody knows (GET /account/tokens lists them), then make another",
         status=201,
     ),
     _operation(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from web import queries as door
 from web.account import queries
 from web.audit import Actor, write_audit
+from web.ends import Ended, end_everything
 from web.keys import User
 
 # In this order: each later browser calls itself by the names of earlier ones too.
@@ -109,5 +110,20 @@ async def end_other_sessions(engine: AsyncEngine, actor: Actor, user: User, own_
             kind="users",
             ref=user.user_id,
             after={"ended": ended},
+        )
+    return ended
+
+
+async def sign_out_everywhere(engine: AsyncEngine, actor: Actor, user: User, now: datetime) -> Ended:
+    """End all of one's own: every session, this one too, tokens, passkeys, links."""
+    async with engine.begin() as connection:
+        ended = await end_everything(connection, user.user_id, now)
+        await write_audit(
+            connection,
+            actor,
+            action="sign_out_everywhere",
+            kind="users",
+            ref=user.user_id,
+            after=asdict(ended),
         )
     return ended

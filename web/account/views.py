@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
 from aiohttp import web
 from webauthn.helpers import bytes_to_base64url
 
+from web.account import sessions
 from web.account.account import AccountRefusal, change_password, rename
 from web.account.sessions import end_other_sessions, end_session, sessions_of
-from web.audit import Actor
 from web.keys import ENGINE, USER
 from web.oidc.directory import DIRECTORY, is_person_of_directory
 from web.pages import render
 from web.passkeys.keys import passkeys_of
+from web.password_rules import PasswordRefusal
 from web.second_factor.factor import factor_of, is_lost
 from web.second_factor.vault import VAULT
-from web.visitors import session_digest, visitor_of
+from web.visitors import actor_of, left, session_digest, visitor_of
 
 SAID = {
     "name": "Saved.",
-    "password": "Your password is changed, and you are signed out everywhere else.",
+    "password": "Your password is changed. All else has ended: other sessions, API tokens and passkeys.",
     "linked": "Your account is linked: from now on you sign in by the directory, and your password no longer works.",
     "ended": "That session has ended.",
     "others": "All other sessions have ended.",
@@ -40,7 +42,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 async def submit_name(request: web.Request) -> web.StreamResponse:
     form = await request.post()
     name, user = str(form.get("name", "")), request[USER]
-    refusal = await rename(request.app[ENGINE], Actor(user=user), user, name)
+    refusal = await rename(request.app[ENGINE], actor_of(request), user, name)
     if refusal is None:
         raise web.HTTPSeeOther("/account?done=name")
     return await account_page(request, refusals={"name": refusal}, name=name)
@@ -51,7 +53,7 @@ async def submit_password(request: web.Request) -> web.StreamResponse:
     user = request[USER]
     refusal = await change_password(
         request.app[ENGINE],
-        Actor(user=user),
+        actor_of(request),
         user,
         old=str(form.get("old", "")),
         new=str(form.get("new", "")),
@@ -71,22 +73,29 @@ async def end_one(request: web.Request) -> web.StreamResponse:
         session_id = UUID(request.match_info["id"])
     except ValueError as error:
         raise web.HTTPNotFound from error
-    if not await end_session(request.app[ENGINE], Actor(user=user), user, session_id):
+    if not await end_session(request.app[ENGINE], actor_of(request), user, session_id):
         raise web.HTTPNotFound
     raise web.HTTPSeeOther("/account?done=ended")
 
 
 async def end_others(request: web.Request) -> web.StreamResponse:
     user = request[USER]
-    await end_other_sessions(request.app[ENGINE], Actor(user=user), user, session_digest(request))
+    await end_other_sessions(request.app[ENGINE], actor_of(request), user, session_digest(request))
     raise web.HTTPSeeOther("/account?done=others")
+
+
+async def sign_out_everywhere(request: web.Request) -> web.StreamResponse:
+    await sessions.sign_out_everywhere(
+        request.app[ENGINE], actor_of(request), request[USER], datetime.now(UTC)
+    )
+    raise left(request)
 
 
 async def account_page(
     request: web.Request,
     *,
     said: str | None = None,
-    refusals: dict[str, AccountRefusal] | None = None,
+    refusals: Mapping[str, AccountRefusal | PasswordRefusal] | None = None,
     name: str | None = None,
 ) -> web.Response:
     """Return the page; `refusals` say what was wrong with which part of it."""

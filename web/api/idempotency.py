@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,7 +14,6 @@ from web.api import queries
 from web.api.operation import Problem
 
 KEY_CHARACTERS_MAXIMUM = 200
-KEPT = timedelta(hours=24)
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
 
 BAD_KEY = Problem(
@@ -35,6 +34,16 @@ AT_WORK = Problem(
 )
 
 
+def done_before(how_to_go_on: str) -> Problem:
+    """Return what the repeat of a request is answered whose answer is not kept."""
+    said = how_to_go_on or "read what is there before you ask again with a new key"
+    return Problem(
+        status=409,
+        title="Done before",
+        detail=f"the first request of this key was done, and its answer is not kept: {said}",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Remembered:
     """What the first request of a key was answered."""
@@ -45,29 +54,36 @@ class Remembered:
 
 
 async def begin_post(
-    engine: AsyncEngine, user_id: int, key: str, path: str, body: bytes, now: datetime
+    engine: AsyncEngine, user_id: int, key: str, path: str, body: bytes, now: datetime, *, shown_once: str
 ) -> Remembered | Problem | None:
-    """Take a key for a request: None when it is new and ours to do, else its answer or why there is none."""
+    """Take a key for a request: None when it is new and ours to do, else its answer or why there is none.
+
+    `shown_once`: how to go on when the answer showed a secret and so was not kept.
+    """
     if not 0 < len(key) <= KEY_CHARACTERS_MAXIMUM or not key.isprintable():
         return BAD_KEY
     digest = hashlib.sha256(path.encode() + b"\n" + body).digest()
     async with engine.begin() as connection:
-        await queries.delete_old_answers(connection, user_id, now - KEPT)
         if await queries.take_key(connection, user_id, key, digest, now):
             return None
         found = await queries.answer_of(connection, user_id, key)
-    if found is None:
-        return AT_WORK
-    if found.request_digest != digest:
+    if found is not None and found.request_digest != digest:
         return OTHER_REQUEST
-    if found.status is None:
+    if found is None or found.status is None:
         return AT_WORK
+    if found.body is None:
+        return done_before(shown_once)
     return Remembered(status=found.status, headers=found.headers, body=found.body)
 
 
-async def finish_post(engine: AsyncEngine, user_id: int, key: str, response: web.Response) -> None:
+async def finish_post(
+    engine: AsyncEngine, user_id: int, key: str, response: web.Response, *, keep: bool
+) -> None:
+    """Keep what a request was answered; without `keep`, only that it was."""
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    body = response.body if isinstance(response.body, bytes) else b""
+    body: bytes | None = response.body if isinstance(response.body, bytes) else b""
+    if not keep:
+        headers, body = {}, None
     async with engine.begin() as connection:
         await queries.keep_answer(connection, user_id, key, response.status, headers, body)
 

@@ -18,7 +18,9 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from web.audit import Actor, Via
-from web.keys import ENGINE, HOUSE, Role, User
+from web.authority import NotAllowed
+from web.keys import ENGINE, Role, User
+from web.visitors import credential_of, holder_of
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -80,6 +82,14 @@ def conflict(detail: str) -> Problem:
     return Problem(status=409, title="Conflict", detail=detail)
 
 
+def forbidden(why: NotAllowed) -> Problem:
+    """Somebody known asks for what they may not do, or not by what they ask with."""
+    return Problem(status=403, title="Not allowed", detail=f"{why.value}{_WAYS.get(why, '')}")
+
+
+_WAYS = {NotAllowed.CONFIRM: " (on the page /confirm)", NotAllowed.FACTOR: " (on the page /confirm)"}
+
+
 def changed_meanwhile(what: str) -> Problem:
     return Problem(
         status=412,
@@ -116,7 +126,12 @@ class Asked:
 
     @property
     def actor(self) -> Actor:
-        return Actor(user=self.user, via=Via.API)
+        return Actor(
+            user=self.user,
+            via=Via.API,
+            credential=credential_of(self.request, self.now),
+            holder=holder_of(self.request),
+        )
 
 
 Handler: TypeAlias = Callable[[Asked], Awaitable[Answered | Problem | web.StreamResponse]]
@@ -129,7 +144,8 @@ class Operation:
     `path` is below /api/v1 with {names} whose types stand in `path_types` (int: a positive id, by default). `body` and
     `query` are pydantic models (Body, Query), `answer` anything pydantic can describe. `media` is what it answers with;
     other than JSON, the handler returns a response of its own. `takes_etag`: an If-Match header is demanded.
-    `problems` are the statuses it may refuse with beside those that any operation may.
+    `problems` are the statuses it may refuse with beside those that any operation may. `shown_once`: its answer shows a
+    secret, which is kept nowhere; this says how to go on when that answer was lost.
     """
 
     method: str
@@ -138,7 +154,7 @@ class Operation:
     summary: str
     tag: str
     handler: Handler
-    roles: frozenset[Role] = HOUSE
+    roles: frozenset[Role]
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     answer: Any = None
@@ -147,8 +163,13 @@ class Operation:
     path_types: Mapping[str, type[int] | type[UUID] | type[str]] = field(default_factory=dict)
     takes_etag: bool = False
     problems: frozenset[int] = frozenset()
+    shown_once: str = ""
     description: str = ""
     body_bytes_maximum: int = 64 * 1024
+
+    def __post_init__(self) -> None:
+        if not self.roles:
+            raise ValueError(f"{self.name} names no roles that may ask for it")
 
     @property
     def scope(self) -> str:

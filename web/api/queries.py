@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, delete, select, update
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store.tables import api_answers
 
 _t = api_answers.c
+KEPT = timedelta(hours=24)
 
 
 async def take_key(
@@ -34,7 +35,12 @@ async def answer_of(connection: AsyncConnection, user_id: int, key: str) -> Row[
 
 
 async def keep_answer(
-    connection: AsyncConnection, user_id: int, key: str, status: int, headers: Mapping[str, str], body: bytes
+    connection: AsyncConnection,
+    user_id: int,
+    key: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes | None,
 ) -> None:
     await connection.execute(
         update(api_answers)
@@ -49,5 +55,6 @@ async def forget_key(connection: AsyncConnection, user_id: int, key: str) -> Non
     )
 
 
-async def delete_old_answers(connection: AsyncConnection, user_id: int, before: datetime) -> None:
-    await connection.execute(delete(api_answers).where(_t.user_id == user_id, _t.created_at < before))
+async def delete_old_answers(connection: AsyncConnection, now: datetime) -> None:
+    """Forget what was answered longer ago than anybody asks again."""
+    await connection.execute(delete(api_answers).where(_t.created_at < now - KEPT))

@@ -26,7 +26,7 @@ from web.api.operation import (
 )
 from web.api.rate import RATE, Rate
 from web.api.who import Asker, who_asks
-from web.keys import ENGINE
+from web.keys import ENGINE, USER
 
 NO_BODY = Problem(status=400, title="Not JSON", detail="the request's body is not a JSON object")
 IDENTIFIER_MAXIMUM = 2**63 - 1
@@ -42,6 +42,7 @@ def handler_of(operation: Operation) -> Callable[[web.Request], Awaitable[Respon
         asker = await who_asks(request, operation)
         if isinstance(asker, Problem):
             return write_problem(asker)
+        request[USER] = asker.user
         rate: Rate = request.app[RATE]
         if wait := rate.seconds_to_wait(asker.user.user_id, datetime.now(UTC).timestamp()):
             return write_problem(
@@ -73,7 +74,10 @@ async def _once(request: web.Request, operation: Operation, asked: Asked) -> Res
     if key is None:
         return await _do(operation, asked)
     engine, user_id = request.app[ENGINE], asked.user.user_id
-    found = await begin_post(engine, user_id, key, request.path, await request.read(), asked.now)
+    once = operation.shown_once
+    found = await begin_post(
+        engine, user_id, key, request.path, await request.read(), asked.now, shown_once=once
+    )
     if isinstance(found, Problem):
         return write_problem(found)
     if isinstance(found, Remembered):
@@ -88,7 +92,7 @@ async def _once(request: web.Request, operation: Operation, asked: Asked) -> Res
     if not isinstance(response, web.Response) or response.status >= 500:
         await forget_post(engine, user_id, key)
     else:
-        await finish_post(engine, user_id, key, response)
+        await finish_post(engine, user_id, key, response, keep=response.status >= 400 or not once)
     return response
 
 

@@ -9,8 +9,9 @@ from aiohttp import web
 
 from web.api.operation import SAFE_METHODS, Operation, Problem
 from web.api_tokens import user_of_token
-from web.keys import ENGINE, User
-from web.middleware import is_own_request, signed_in_user
+from web.keys import ENGINE, SESSION, User
+from web.middleware import FACTOR_NEEDED, is_own_request, signed_in_user
+from web.session_rules import SESSION_RULES
 
 UNKNOWN = Problem(
     status=401,
@@ -29,23 +30,37 @@ async def who_asks(request: web.Request, operation: Operation) -> Asker | Proble
     """Return who asks for this operation, or why they may not."""
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind:
-        found = None
-        if kind.lower() == "bearer" and token.strip():
-            found = await user_of_token(request.app[ENGINE], token.strip(), datetime.now(UTC))
-        if found is None:
-            return UNKNOWN
-        user, scopes = found
-        if operation.scope not in scopes:
-            return Problem(
-                status=403, title="Not yours", detail=f"the token lacks the scope {operation.scope}"
-            )
-        return _with_role(user, operation)
-    signed_in = await signed_in_user(request)
-    if signed_in is None:
+        user = await _by_token(request, operation, kind, token.strip())
+    else:
+        user = await _by_session(request)
+    return user if isinstance(user, Problem) else _with_role(user, operation)
+
+
+async def _by_token(request: web.Request, operation: Operation, kind: str, token: str) -> User | Problem:
+    found = None
+    if kind.lower() == "bearer" and token:
+        found = await user_of_token(request.app[ENGINE], token, datetime.now(UTC))
+    if found is None:
         return UNKNOWN
+    user, scopes = found
+    if operation.scope not in scopes:
+        return Problem(status=403, title="Not yours", detail=f"the token lacks the scope {operation.scope}")
+    return user
+
+
+async def _by_session(request: web.Request) -> User | Problem:
+    user = await signed_in_user(request)
+    if user is None:
+        return UNKNOWN
+    if request.app[SESSION_RULES].lacks_factor(request[SESSION], datetime.now(UTC)):
+        return Problem(
+            status=403,
+            title="Second factor needed",
+            detail=f"your role needs a second factor: set it up, or show it, on the page {FACTOR_NEEDED}",
+        )
     if request.method not in SAFE_METHODS and not is_own_request(request):
         return Problem(status=403, title="Not yours", detail="another site's page asked in your name")
-    return _with_role(signed_in, operation)
+    return user
 
 
 def _with_role(user: User, operation: Operation) -> Asker | Problem:

@@ -25,7 +25,7 @@ from web.flows.shapes import (
     TryBody,
     VersionDefinition,
 )
-from web.keys import EDITORS
+from web.keys import EDITORS, HOUSE
 
 NAME = {"name": str}
 
@@ -37,6 +37,7 @@ OPERATIONS = (
         summary="List the flows, their newest versions and drafts",
         tag="flows",
         handler=handlers.list_flows,
+        roles=HOUSE,
         answer=Page[FlowShown],
     ),
     Operation(
@@ -99,6 +100,7 @@ OPERATIONS = (
         summary="Show the JSON Schema of a flow's definition",
         tag="flows",
         handler=handlers.show_schema,
+        roles=HOUSE,
         answer=dict[str, object],
     ),
     Operation(
@@ -108,6 +110,7 @@ OPERATIONS = (
         summary="Show a flow's versions",
         tag="flows",
         handler=handlers.show_flow,
+        roles=HOUSE,
         path_types=NAME,
         answer=FlowDetails,
         problems=frozenset({404}),
@@ -119,6 +122,7 @@ OPERATIONS = (
         summary="Export a published version",
         tag="flows",
         handler=handlers.show_version,
+        roles=HOUSE,
         path_types=NAME,
         answer=VersionDefinition,
         problems=frozenset({404}),
@@ -130,6 +134,7 @@ OPERATIONS = (
         summary="Show a flow's draft, or the newest version to begin one from",
         tag="flows",
         handler=handlers.show_draft,
+        roles=HOUSE,
         path_types=NAME,
         answer=DraftShown,
         problems=frozenset({404}),
@@ -194,6 +199,7 @@ OPERATIONS = (
         summary="Say what changed between two versions, or a version and the draft",
         tag="flows",
         handler=handlers.show_differences,
+        roles=HOUSE,
         query=DifferenceQuery,
         path_types=NAME,
         answer=list[DifferenceShown],

@@ -13,6 +13,7 @@ from web.api.operation import Answered, Asked, Body, Operation, Problem, Query
 from web.home import queries
 from web.home.attention import items_of
 from web.home.figures import read_figures
+from web.keys import HOUSE
 from web.zones import UTC, zone_named
 
 
@@ -69,6 +70,7 @@ OPERATIONS = (
         summary="Today beside other days, and what needs attention",
         tag="reports",
         handler=show_home,
+        roles=HOUSE,
         query=HomeQuery,
         answer=HomeShown,
     ),

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from router.licence_import import Refused
 from web.api.operation import Answered, Asked, Body, FieldProblem, Operation, Problem, Query, refused
-from web.keys import EDITORS
+from web.keys import EDITORS, HOUSE
 from web.licences import queries
 from web.licences.imports import FILE_BYTES_MAXIMUM, bring_in
 from web.licences.tiles import tiles_of
@@ -95,6 +95,7 @@ OPERATIONS: Sequence[Operation] = (
         summary="Show in which states a loan's calls find a licensed buyer, and where there is a gap",
         tag="licences",
         handler=_map,
+        roles=HOUSE,
         query=MapQuery,
         answer=list[StateCovered],
     ),

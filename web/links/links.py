@@ -7,6 +7,7 @@ does a newer link of an admin's.
 from __future__ import annotations
 
 import secrets
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -16,12 +17,12 @@ from web import passwords
 from web import queries as people
 from web.audit import Actor, write_audit
 from web.auth import Visitor, clean_email, digest_of, is_email, too_many
-from web.challenge_queries import delete_challenges_of
+from web.ends import end_everything
 from web.keys import User
 from web.links import queries
 from web.links.queries import OpenLink
 from web.mail import Mailer
-from web.passwords import PASSWORD_LENGTH_MAXIMUM, PASSWORD_LENGTH_MINIMUM, is_password
+from web.password_rules import PasswordRefusal, refusal_of_password
 from web.sign_in_limits import forgotten_limits, link_limit
 
 PATH = "/link/"
@@ -44,7 +45,6 @@ class LinkRefusal(StrEnum):
 
     OVER = "over"
     LOCKED_OUT = "locked_out"
-    PASSWORD = f"a password has {PASSWORD_LENGTH_MINIMUM} to {PASSWORD_LENGTH_MAXIMUM} characters"
 
 
 async def make_link(
@@ -83,14 +83,15 @@ async def read_link(engine: AsyncEngine, token: str, now: datetime) -> OpenLink 
 
 async def set_password_by_link(
     engine: AsyncEngine, *, token: str, password: str, visitor: Visitor, now: datetime
-) -> User | LinkRefusal:
-    """Give the person of a link a password, and end their sessions. The link is used up."""
-    if await read_link(engine, token, now) is None:
+) -> User | LinkRefusal | PasswordRefusal:
+    """Give the person of a link a password, and end all they had open. The link is used up."""
+    link = await read_link(engine, token, now)
+    if link is None:
         async with engine.begin() as connection:
             locked_out = await too_many(connection, [link_limit(visitor.address)], now)
         return LinkRefusal.LOCKED_OUT if locked_out else LinkRefusal.OVER
-    if not is_password(password):
-        return LinkRefusal.PASSWORD
+    if refusal := refusal_of_password(password, about=(link.user.email, link.user.name)):
+        return refusal
     password_hash = await passwords.hash_of(password)
     async with engine.begin() as connection:
         link = await queries.use_link(connection, digest_of(token), now)
@@ -98,9 +99,7 @@ async def set_password_by_link(
             return LinkRefusal.OVER
         user = link.user
         await queries.set_password_hash(connection, user.user_id, password_hash)
-        await queries.close_links_of(connection, user.user_id, now)
-        await people.delete_sessions_of(connection, user.user_id)
-        await delete_challenges_of(connection, user.user_id)
+        ended = await end_everything(connection, user.user_id, now)
         action = "accept_invitation" if link.kind == LinkKind.INVITATION else "reset_password"
         await write_audit(
             connection,
@@ -108,7 +107,7 @@ async def set_password_by_link(
             action=action,
             kind="users",
             ref=user.user_id,
-            after={"address": visitor.address},
+            after={"address": visitor.address, **asdict(ended)},
         )
     return user
 
@@ -139,25 +138,52 @@ async def _send_link(
         known = await people.user_by_email(connection, email)
         if known is None or known.of_directory:
             return
-        path = await make_link(
-            connection,
-            kind=LinkKind.RESET,
-            user_id=known.user.user_id,
-            created_by=None,
-            now=now,
-            lifetime=FORGOTTEN_LIFETIME,
-            # Anybody may ask: that must not close the link an admin has handed on.
-            closes_older=False,
-        )
-        await write_audit(
-            connection,
-            Actor(user=None, name=email),
-            action="forgot_password",
-            kind="users",
-            ref=known.user.user_id,
-            after={"address": visitor.address},
-        )
-    await mailer.send(to=email, subject="A new password for Tollbridge", text=forgotten_text(mailer, path))
+        if known.opens_by_passkey_alone:
+            text = passkey_text()
+            await write_audit(
+                connection,
+                Actor(user=None, name=email),
+                action="forgot_password",
+                kind="users",
+                ref=known.user.user_id,
+                after={"address": visitor.address, "why": "no link: they have a passkey"},
+            )
+        else:
+            text = forgotten_text(mailer, await _make_forgotten_link(connection, known.user, visitor, now))
+    await mailer.send(to=email, subject="A new password for Tollbridge", text=text)
+
+
+async def _make_forgotten_link(
+    connection: AsyncConnection, user: User, visitor: Visitor, now: datetime
+) -> str:
+    path = await make_link(
+        connection,
+        kind=LinkKind.RESET,
+        user_id=user.user_id,
+        created_by=None,
+        now=now,
+        lifetime=FORGOTTEN_LIFETIME,
+        # Anybody may ask: that must not close the link an admin has handed on.
+        closes_older=False,
+    )
+    await write_audit(
+        connection,
+        Actor(user=None, name=user.email),
+        action="forgot_password",
+        kind="users",
+        ref=user.user_id,
+        after={"address": visitor.address},
+    )
+    return path
+
+
+def passkey_text() -> str:
+    """What is sent instead of a link: a mailbox that somebody else reads must not stand in for a passkey."""
+    return (
+        "Somebody, we hope you, asked for a new password for Tollbridge.\n\n"
+        'You have a passkey: choose "Sign in with a passkey". If it is lost, an admin makes you a link.\n\n'
+        "If it was not you, nothing needs to be done.\n"
+    )
 
 
 def forgotten_text(mailer: Mailer, path: str) -> str:

@@ -11,6 +11,7 @@ from web.keys import ENGINE
 from web.links.links import LinkRefusal, ask_for_link, read_link, set_password_by_link
 from web.mail import MAILER
 from web.pages import render
+from web.password_rules import PasswordRefusal
 from web.visitors import visitor_of
 
 STATUSES = {LinkRefusal.OVER: 410, LinkRefusal.LOCKED_OUT: 429}
@@ -36,9 +37,10 @@ async def submit(request: web.Request) -> web.StreamResponse:
     result = await set_password_by_link(
         engine, token=token, password=password, visitor=visitor_of(request), now=now
     )
-    if result is LinkRefusal.PASSWORD and link is not None:
-        problem = f"Too short or too long: {result}."
-        return render(request, "links/password.html", status=422, link=link, token=token, problem=problem)
+    if isinstance(result, PasswordRefusal):
+        return render(
+            request, "links/password.html", status=422, link=link, token=token, problem=result.value
+        )
     if isinstance(result, LinkRefusal):
         too_many = f"Too many links that open nothing. Try again in {LOCK_OUT_MINUTES} minutes."
         refusal = too_many if result is LinkRefusal.LOCKED_OUT else None

@@ -82,6 +82,7 @@ async def listening_code(
             now=now,
             lifetime=CODE_LIFETIME,
             call_id=call_id,
+            holder_digest=actor.holder,
         )
         await write_audit(connection, actor, action=str(purpose), kind="calls", ref=call_id)
     return made

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import Field
 
 from web.api.operation import Answered, Asked, Body, Operation, Problem, conflict, not_found
-from web.keys import EDITORS
+from web.keys import EDITORS, HOUSE
 from web.live import acts
 from web.live.acts import NotDone
 from web.live.board import audience_of
@@ -84,6 +84,7 @@ OPERATIONS = (
         summary="Calls that go on, as they move",
         tag="calls",
         handler=calls_events,
+        roles=HOUSE,
         media=EVENT_STREAM,
         problems=frozenset({503}),
         description=(
@@ -115,6 +116,7 @@ OPERATIONS = (
         roles=EDITORS,
         body=ListeningWanted,
         answer=ListeningCode,
+        shown_once="a code lasts a minute: ask again with a new key",
         status=201,
         path_types={"id": UUID},
         problems=frozenset({404, 409}),

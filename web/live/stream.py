@@ -11,10 +11,11 @@ from aiohttp import web
 from web.keys import ENGINE
 from web.live.drawing import RETRY_MS, renderers
 from web.live.hub import HUB, LiveHub, TooManyViewers, Viewer
+from web.open_streams import OPEN_STREAMS
 from web.pages import TEMPLATES
 
 STREAM_SECONDS = 600.0
-"""Then the viewer comes again by itself, and is looked at anew: a session that was ended sees no more."""
+"""Then the viewer comes again by itself."""
 WRITE_SECONDS = 10.0
 HEADERS = {"X-Accel-Buffering": "no"}
 
@@ -38,7 +39,8 @@ async def stream(request: web.Request, kind: str) -> web.StreamResponse:
             )
             await response.prepare(request)
             try:
-                await _send(response, viewer)
+                async with request.app[OPEN_STREAMS].watched(request, viewer.cut):
+                    await _send(response, viewer)
             except (TimeoutError, ConnectionError):
                 # Ending it politely would wait for who does not read.
                 if request.transport is not None:

@@ -20,6 +20,7 @@ from web.live.stream import stream
 from web.pages import render
 from web.softphone.codes import MadeCode, Purpose
 from web.softphone.line import allow_microphone
+from web.visitors import actor_of
 
 TITLES = {Purpose.LISTEN: "Listen to", Purpose.WHISPER: "Whisper to the buyer of", Purpose.BARGE: "Join"}
 TOLD = {
@@ -145,4 +146,4 @@ async def _call(request: web.Request) -> tuple[UUID, CallToActOn]:
 
 
 def _actor(request: web.Request) -> Actor:
-    return Actor(user=request[USER])
+    return actor_of(request)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from webauthn import (
     base64url_to_bytes,
@@ -34,10 +35,12 @@ from web import queries as people
 from web.audit import Actor, write_audit
 from web.auth import SignedIn, Visitor, digest_of, open_session, too_many
 from web.challenge_queries import Challenge, Purpose, insert_challenge, take_challenge
-from web.keys import User
+from web.keys import Session, User
+from web.links.queries import close_links_of
 from web.passkeys import queries
 from web.passkeys.queries import Passkey
 from web.sign_in_limits import passkey_limit
+from web.visitors import host_of, origin_of
 
 CHALLENGE_LIFETIME = timedelta(minutes=5)
 CHALLENGE_BYTES = 32
@@ -64,6 +67,10 @@ class Site:
 
     host: str
     origin: str
+
+
+def site_of(request: web.Request) -> Site:
+    return Site(host=host_of(request), origin=origin_of(request))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +114,7 @@ async def add_passkey(
     engine: AsyncEngine,
     actor: Actor,
     user: User,
+    session: Session,
     site: Site,
     *,
     token: str,
@@ -114,7 +122,7 @@ async def add_passkey(
     name: str,
     now: datetime,
 ) -> PasskeyRefusal | None:
-    """Keep the passkey a browser has made."""
+    """Keep the passkey a browser has made; who made it has shown a second factor in this session then."""
     name = name.strip()
     if not is_passkey_name(name):
         return PasskeyRefusal.NAME
@@ -145,6 +153,9 @@ async def add_passkey(
         )
         if not kept:
             return PasskeyRefusal.WRONG
+        # A mailbox must not stand in for it from now on (web/links).
+        await close_links_of(connection, user.user_id, now)
+        await people.note_verified(connection, session.token_digest, with_factor=True, now=now)
         await write_audit(
             connection, actor, action="add_passkey", kind="users", ref=user.user_id, after={"passkey": name}
         )
@@ -166,6 +177,23 @@ async def ask_to_sign_in(
         return await _ask(connection, Purpose.PASSKEY, None, options.challenge, options_to_json(options), now)
 
 
+async def prove_passkey(
+    connection: AsyncConnection, site: Site, *, token: str, credential: dict[str, Any], now: datetime
+) -> Passkey | PasskeyRefusal:
+    """Return the passkey that answered the question of `token`, once."""
+    asked = await take_challenge(connection, digest_of(token), Purpose.PASSKEY, now)
+    if asked is None:
+        return PasskeyRefusal.OVER
+    passkey = await _passkey_of(connection, credential)
+    if passkey is None:
+        return PasskeyRefusal.WRONG
+    sign_count = _checked(site, asked, credential, passkey)
+    if sign_count is None:
+        return PasskeyRefusal.WRONG
+    await queries.note_use(connection, passkey.credential_id, sign_count=sign_count, now=now)
+    return passkey
+
+
 async def sign_in_with(
     engine: AsyncEngine,
     site: Site,
@@ -177,19 +205,15 @@ async def sign_in_with(
 ) -> SignedIn | PasskeyRefusal:
     """Let the owner of a passkey in. It has asked for a finger or a PIN itself: no second factor beside it."""
     async with engine.begin() as connection:
-        asked = await take_challenge(connection, digest_of(token), Purpose.PASSKEY, now)
-        if asked is None:
-            return PasskeyRefusal.OVER
-        passkey = await _passkey_of(connection, credential)
-        known = await people.user_by_id(connection, passkey.user_id) if passkey else None
-        if passkey is None or known is None or known.of_directory:
+        passkey = await prove_passkey(connection, site, token=token, credential=credential, now=now)
+        if isinstance(passkey, PasskeyRefusal):
+            return passkey
+        known = await people.user_by_id(connection, passkey.user_id)
+        if known is None or known.of_directory:
             return PasskeyRefusal.WRONG
-        sign_count = _checked(site, asked, credential, passkey)
-        if sign_count is None:
-            return PasskeyRefusal.WRONG
-        await queries.note_use(connection, passkey.credential_id, sign_count=sign_count, now=now)
         await people.take_back_attempt(connection, passkey_limit(visitor.address).counter)
-        return await open_session(connection, known.user, visitor, now, how=f"passkey {passkey.name}")
+        how = f"passkey {passkey.name}"
+        return await open_session(connection, known.user, visitor, now, how=how, with_factor=True)
 
 
 async def rename_passkey(

@@ -106,3 +106,8 @@ async def delete_passkey(connection: AsyncConnection, user_id: int, credential_i
     )
     name: str | None = (await connection.execute(statement)).scalar_one_or_none()
     return name
+
+
+async def delete_passkeys_of(connection: AsyncConnection, user_id: int) -> int:
+    """Take all passkeys of a person away; return how many there were."""
+    return (await connection.execute(delete(passkeys).where(passkeys.c.user_id == user_id))).rowcount

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
-from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
 from web import zones
-from web.account.account import confirm
 from web.addresses import own_path
-from web.audit import Actor
-from web.keys import ENGINE, USER
+from web.confirm.views import confirm_page, may_not_change_factors
+from web.keys import ENGINE, SESSION, USER
+from web.passkeys.answers import credential_in, json_of, said, text_in
 from web.passkeys.keys import (
     PasskeyRefusal,
-    Question,
-    Site,
     add_passkey,
     ask_to_add,
     ask_to_sign_in,
@@ -24,34 +21,35 @@ from web.passkeys.keys import (
     remove_passkey,
     rename_passkey,
     sign_in_with,
+    site_of,
 )
 from web.proxies import is_secure
-from web.visitors import host_of, let_in, origin_of, visitor_of
+from web.visitors import actor_of, let_in, visitor_of
 
-STATUSES = {PasskeyRefusal.WRONG: 403, PasskeyRefusal.LOCKED_OUT: 429}
+CHOOSE = "/account#passkey-part"
 
 
 async def begin_sign_in(request: web.Request) -> web.StreamResponse:
     asked = await ask_to_sign_in(
         request.app[ENGINE], site_of(request), visitor_of(request), datetime.now(UTC)
     )
-    return _answer(asked)
+    return said(asked)
 
 
 async def finish_sign_in(request: web.Request) -> web.StreamResponse:
-    body = await _json(request)
+    body = await json_of(request)
     result = await sign_in_with(
         request.app[ENGINE],
         site_of(request),
-        token=_text(body, "token"),
-        credential=_object(body, "credential"),
+        token=text_in(body, "token"),
+        credential=credential_in(body),
         visitor=visitor_of(request),
         now=datetime.now(UTC),
     )
     if isinstance(result, PasskeyRefusal):
-        return _answer(result)
-    response = web.json_response({"location": own_path(_text(body, "next"))})
-    zone = zones.zone_named(_text(body, "time_zone"))
+        return said(result)
+    response = web.json_response({"location": own_path(text_in(body, "next"))})
+    zone = zones.zone_named(text_in(body, "time_zone"))
     if zone is not None and zones.COOKIE not in request.cookies:
         zones.remember_zone(response, zone, secure=is_secure(request))
     await let_in(request, response, result.token)
@@ -59,29 +57,28 @@ async def finish_sign_in(request: web.Request) -> web.StreamResponse:
 
 
 async def begin_adding(request: web.Request) -> web.StreamResponse:
-    """Who sits down at a computer left alone must not leave a key of their own: the password is asked for."""
-    body = await _json(request)
-    engine, user, now = request.app[ENGINE], request[USER], datetime.now(UTC)
-    refusal = await confirm(engine, user, _text(body, "password"), visitor_of(request), now)
-    if refusal is not None:
-        return web.json_response({"refusal": str(refusal)}, status=403)
-    return _answer(await ask_to_add(engine, user, site_of(request), now))
+    """Who sits down at a computer left alone must not leave a key of their own: they confirm who they are first."""
+    user = request[USER]
+    if may_not_change_factors(request) is not None:
+        return web.json_response({"confirm": f"/confirm?next={quote(CHOOSE)}"}, status=403)
+    return said(await ask_to_add(request.app[ENGINE], user, site_of(request), datetime.now(UTC)))
 
 
 async def finish_adding(request: web.Request) -> web.StreamResponse:
-    body = await _json(request)
+    body, now = await json_of(request), datetime.now(UTC)
     user = request[USER]
     refusal = await add_passkey(
         request.app[ENGINE],
-        Actor(user=user),
+        actor_of(request),
         user,
+        request[SESSION],
         site_of(request),
-        token=_text(body, "token"),
-        credential=_object(body, "credential"),
-        name=_text(body, "name"),
-        now=datetime.now(UTC),
+        token=text_in(body, "token"),
+        credential=credential_in(body),
+        name=text_in(body, "name"),
+        now=now,
     )
-    return web.json_response({"location": "/account?done=passkey"}) if refusal is None else _answer(refusal)
+    return web.json_response({"location": "/account?done=passkey"}) if refusal is None else said(refusal)
 
 
 async def rename(request: web.Request) -> web.StreamResponse:
@@ -90,7 +87,7 @@ async def rename(request: web.Request) -> web.StreamResponse:
     if credential_id is None:
         raise web.HTTPNotFound
     refusal = await rename_passkey(
-        request.app[ENGINE], Actor(user=user), user, credential_id, str(form.get("name", ""))
+        request.app[ENGINE], actor_of(request), user, credential_id, str(form.get("name", ""))
     )
     if refusal is PasskeyRefusal.WRONG:
         raise web.HTTPNotFound
@@ -99,38 +96,10 @@ async def rename(request: web.Request) -> web.StreamResponse:
 
 async def remove(request: web.Request) -> web.StreamResponse:
     user, credential_id = request[USER], credential_id_of(request.match_info["id"])
+    if why := may_not_change_factors(request):
+        return await confirm_page(request, why)
     if credential_id is None or not await remove_passkey(
-        request.app[ENGINE], Actor(user=user), user, credential_id
+        request.app[ENGINE], actor_of(request), user, credential_id
     ):
         raise web.HTTPNotFound
     raise web.HTTPSeeOther("/account?done=passkey_gone")
-
-
-def site_of(request: web.Request) -> Site:
-    return Site(host=host_of(request), origin=origin_of(request))
-
-
-def _answer(result: Question | PasskeyRefusal) -> web.Response:
-    if isinstance(result, Question):
-        return web.json_response({"token": result.token, "options": result.options})
-    return web.json_response({"refusal": str(result)}, status=STATUSES.get(result, 409))
-
-
-async def _json(request: web.Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.read())
-    except (ValueError, RecursionError) as error:
-        raise web.HTTPBadRequest from error
-    if not isinstance(body, dict):
-        raise web.HTTPBadRequest
-    return body
-
-
-def _text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name, "")
-    return value if isinstance(value, str) else ""
-
-
-def _object(body: dict[str, Any], name: str) -> dict[str, Any]:
-    value = body.get(name)
-    return value if isinstance(value, dict) else {}

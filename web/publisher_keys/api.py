@@ -157,6 +157,7 @@ OPERATIONS = (
         roles=EDITORS,
         body=NewKey,
         answer=KeyMadeShown,
+        shown_once="revoke the key that nobody knows (GET /publishers/{id}/keys lists them), make another",
         status=201,
     ),
     Operation(

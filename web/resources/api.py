@@ -18,6 +18,7 @@ from web.api.operation import (
     Query,
     not_found,
 )
+from web.keys import EDITORS
 from web.resources import queries
 from web.resources.catalogue import RESOURCES
 from web.resources.edit import Done, change, create, etag_of, remove, undo
@@ -217,6 +218,7 @@ UNDO = Operation(
     summary="Put back what a change of the audit log changed, if nobody has changed it since",
     tag="changes",
     handler=_undo,
+    roles=EDITORS,
     path_types={"resource": str},
     status=204,
     problems=frozenset({412}),

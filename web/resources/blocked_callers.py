@@ -12,6 +12,7 @@ from router.caller_lists import ListRefused, read_numbers
 from router.domain.suppression import blocked_caller_problem
 from store.tables import blocked_callers
 from web.api.operation import Body, FieldProblem
+from web.keys import EDITORS, HOUSE
 from web.resources.fields import Kind, Shown
 from web.resources.resource import Resource
 from web.resources.texts import ShortText
@@ -82,6 +83,8 @@ BLOCKED_CALLERS = Resource(
     filters=("kind", "campaign_id"),
     about="Their calls are answered by the campaign’s flow, but offered to nobody.",
     empty="Block a number here, or from the page of a call.",
+    readers=HOUSE,
+    editors=EDITORS,
     check=check,
     to_columns=to_columns,
 )

@@ -9,6 +9,7 @@ from pydantic import Field
 from rules.money import MAXIMUM_MICROS
 from store.tables import buyers
 from web.api.operation import Body
+from web.keys import EDITORS, HOUSE
 from web.resources.buyer_panel import show_buyer
 from web.resources.fields import Kind, Shown
 from web.resources.resource import Related, Resource
@@ -96,6 +97,8 @@ BUYERS = Resource(
     search=("name", "nmls_id"),
     about="Lenders and call centres that pay for calls. Each needs licences, a target that rings, and terms.",
     empty="Add the first buyer, then its licences and a target.",
+    readers=HOUSE,
+    editors=EDITORS,
     related=(
         Related(label="Targets", address="/targets?buyer_id={id}"),
         Related(label="Licences", address="/licences?buyer_id={id}"),

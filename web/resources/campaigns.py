@@ -13,6 +13,7 @@ from router.domain.market import PINGS_YIELD_AFTER_SECONDS
 from rules.no_buyer import HOLD, NoBuyerError, parse_no_buyer
 from store.tables import campaigns
 from web.api.operation import Body, FieldProblem
+from web.keys import EDITORS, HOUSE
 from web.resources import campaign_queries
 from web.resources.fields import Kind, Shown
 from web.resources.resource import Related, Resource
@@ -308,6 +309,8 @@ CAMPAIGNS = Resource(
     columns=("name", "flow_name", "enabled"),
     about="What is sold under one flow: which numbers lead to it, who buys, by which plan, at what price.",
     empty="Add the first campaign. It wants a published flow; then a tracking number, a plan and terms.",
+    readers=HOUSE,
+    editors=EDITORS,
     check=check,
     to_columns=columns_of,
     of_row=values_of,

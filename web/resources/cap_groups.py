@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import cap_groups
 from web.api.operation import Body, FieldProblem
+from web.keys import EDITORS, HOUSE
 from web.resources import cap_queries as queries
 from web.resources.fields import Kind, Shown
 from web.resources.resource import Related, Resource, Rows
@@ -62,6 +63,8 @@ CAP_GROUPS = Resource(
     columns=("name", "time_zone", "target_ids"),
     about="Targets that share caps, whoever owns them: two desks of one office, or one desk under two names.",
     empty="Make one, choose its targets, then give it a cap.",
+    readers=HOUSE,
+    editors=EDITORS,
     related=(Related(label="Its caps", address="/caps?group_id={id}"),),
     check=check,
     load=load,

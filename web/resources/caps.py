@@ -13,6 +13,7 @@ from router.domain.caps import CONCURRENCY, KINDS, OWNERS, PERIODS, REVENUE, SPA
 from rules.money import MAXIMUM_MICROS
 from store.tables import caps
 from web.api.operation import Body, FieldProblem
+from web.keys import EDITORS, HOUSE
 from web.resources import cap_queries as queries
 from web.resources.cap_use import cells_of
 from web.resources.fields import Kind, Shown
@@ -172,6 +173,8 @@ CAPS = Resource(
     filters=(*OWNER_FIELDS, "kind"),
     about="How much is taken in a period. A call that would go over one is offered to the next target.",
     empty="Without caps, a target is only held by its calls at once and its hours.",
+    readers=HOUSE,
+    editors=EDITORS,
     check=check,
     to_columns=to_columns,
     of_row=of_row,

@@ -16,6 +16,7 @@ from rules.places import STATES
 from store.tables import licences
 from web.api.operation import Body, FieldProblem
 from web.formats import words
+from web.keys import EDITORS, HOUSE
 from web.resources import market_queries as queries
 from web.resources.fields import Kind, Shown
 from web.resources.resource import Cell, Related, Resource, Rows
@@ -104,6 +105,8 @@ LICENCES = Resource(
     search=("nmls_id", "officer_name", "officer_nmls_id"),
     about="A call is offered to a buyer only where, and for what, a licence of it is valid on that day.",
     empty="Add one by hand, or bring in your compliance desk’s file.",
+    readers=HOUSE,
+    editors=EDITORS,
     links=(
         Related(label="Map of states", address="/licences/map"),
         Related(label="Bring in a file", address="/licences/import"),

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from rules.telephone import WITHHELD, read_number
 from store.tables import tracking_numbers
 from web.api.operation import Body, FieldProblem
+from web.keys import EDITORS, HOUSE
 from web.resources import number_queries
 from web.resources.fields import Kind, Shown
 from web.resources.resource import Resource
@@ -88,6 +89,8 @@ NUMBERS = Resource(
     columns=("e164", "campaign_id", "publisher_id", "carrier_name", "monthly_cost_micros", "enabled"),
     about="The numbers borrowers dial: each stands in one publisher's ads and leads to one campaign.",
     empty="Rent a number from a carrier, send its calls here (see Trunks), and add it.",
+    readers=HOUSE,
+    editors=EDITORS,
     sort="e164",
     label="e164",
     search=("e164", "carrier_name"),

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from rules.dialling import LONGEST_TALK_SECONDS, prefix_problem
 from store.routing_tables import dial_destinations
 from web.api.operation import Body, FieldProblem
-from web.keys import Role
+from web.keys import HOUSE, Role
 from web.resources.fields import Kind, Shown
 from web.resources.resource import Resource
 from web.resources.texts import Name
@@ -97,6 +97,7 @@ NUMBERS_ABROAD = Resource(
     search=("prefix", "name"),
     about="Numbers outside the fifty states and DC are rung only when listed here, up to the ceilings of a day.",
     empty="Nothing abroad is rung: neither for bids and targets nor by flows’ transfers.",
+    readers=HOUSE,
     group="House",
     editors=frozenset({Role.ADMIN}),
     check=check,

@@ -20,6 +20,7 @@ from router.endpoint_queries import RECORD_COLUMNS, read_endpoint, read_wins
 from rules.money import MAXIMUM_MICROS
 from store.tables import ping_endpoints
 from web.api.operation import Body, FieldProblem
+from web.keys import EDITORS, HOUSE
 from web.resources import market_queries as queries
 from web.resources.fields import Kind, Shown
 from web.resources.resource import Cell, Related, Resource, Rows
@@ -217,6 +218,8 @@ PING_ENDPOINTS = Resource(
     filters=("dialect",),
     about="Targets that are asked for a bid while the caller waits, and how to ask them.",
     empty="A stage of pings needs targets that can be asked: add the address one of them gave you.",
+    readers=HOUSE,
+    editors=EDITORS,
     related=(
         Related(label="Its target", address="/targets/{id}"),
         Related(label="Try a ping", address="/ping-endpoints/{id}/test"),

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from store.tables import publishers
 from web.api.operation import Body
+from web.keys import EDITORS, HOUSE
 from web.publisher_keys.queries import glance
 from web.resources.fields import Kind, Shown
 from web.resources.resource import Related, Resource
@@ -37,6 +38,8 @@ PUBLISHERS = Resource(
     columns=("name", "time_zone", "enabled"),
     about="Who show tracking numbers and earn a payout for calls that convert.",
     empty="Add the first publisher, then give it a tracking number.",
+    readers=HOUSE,
+    editors=EDITORS,
     related=(
         Related(label="Tracking numbers", address="/numbers?publisher_id={id}"),
         Related(label="Keys for pings", address="/publishers/{id}/keys"),

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from web.api.operation import FieldProblem
-from web.keys import EDITORS, HOUSE, Role
+from web.keys import Role
 from web.resources.fields import Field, Kind, Shown, fields_of
 
 Check: TypeAlias = Callable[[AsyncConnection, Any, "int | None"], Awaitable[Sequence[FieldProblem]]]
@@ -101,13 +101,13 @@ class Resource:
     columns: Sequence[str]
     about: str
     empty: str
+    readers: frozenset[Role]
+    editors: frozenset[Role]
     sort: str = "name"
     label: str = "name"
     search: Sequence[str] = ("name",)
     filters: Sequence[str] = ()
     group: str = "Market"
-    readers: frozenset[Role] = HOUSE
-    editors: frozenset[Role] = EDITORS
     check: Check | None = None
     to_columns: Callable[[Any], Mapping[str, Any]] | None = None
     of_row: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None

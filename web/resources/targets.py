@@ -20,6 +20,7 @@ from rules.sip_uri import sip_uri_problem
 from store.tables import buyers, targets
 from web.api.operation import Body, FieldProblem
 from web.formats import words
+from web.keys import EDITORS, HOUSE
 from web.resources.fields import Kind, Shown
 from web.resources.resource import Related, Resource, Within
 from web.resources.schedules import checked_schedule, describe_schedule
@@ -157,6 +158,8 @@ TARGETS = Resource(
     within=Within(column="buyer_id", table=buyers),
     about="Desks of buyers: each rings at one SIP address, in its own hours, for its own kinds of loan.",
     empty="Add a buyer first, then the target that rings there.",
+    readers=HOUSE,
+    editors=EDITORS,
     related=(Related(label="Caps", address="/caps?target_id={id}"),),
     check=check,
     more=show_target,

@@ -12,7 +12,7 @@ from asterisk_conf.node_config import TrunkRow, trunk_of
 from asterisk_conf.sip_uri import Refused, read_address
 from store.tables import trunks
 from web.api.operation import Body, FieldProblem
-from web.keys import Role
+from web.keys import HOUSE, Role
 from web.resources import trunk_queries
 from web.resources.carriers import PRESETS
 from web.resources.fields import Kind, Shown
@@ -152,6 +152,7 @@ TRUNKS = Resource(
     computed_labels={"line": "Line"},
     about="By which carriers calls come in and go out. Nodes take up a change within seconds.",
     empty="Add the first trunk: begin as for your carrier, or list the addresses its calls come from.",
+    readers=HOUSE,
     search=("name", "carrier_name"),
     group="House",
     editors=frozenset({Role.ADMIN}),

@@ -83,6 +83,7 @@ OPERATIONS = (
         roles=EDITORS,
         body=NewSaleKey,
         answer=SaleKeyMade,
+        shown_once="revoke the key that nobody knows (GET /sale-keys lists them), then make another with a new key",
         status=201,
     ),
     Operation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Sequence
@@ -17,11 +18,15 @@ ISSUER = "Tollbridge"
 RECOVERY_CODES = 10
 RECOVERY_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """No letter or digit that is easily taken for another."""
-RECOVERY_GROUPS, RECOVERY_GROUP_LENGTH = 4, 4
+RECOVERY_GROUPS, RECOVERY_GROUP_LENGTH = 7, 4
+OLD_RECOVERY_GROUPS = 4
+"""Of codes made before, which open until they are renewed."""
 CODE_LENGTH_MAXIMUM = 60
 
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
-_RECOVERY = re.compile(rf"[{RECOVERY_ALPHABET}]{{{RECOVERY_GROUPS * RECOVERY_GROUP_LENGTH}}}", re.ASCII)
+_LENGTHS = frozenset(groups * RECOVERY_GROUP_LENGTH for groups in (RECOVERY_GROUPS, OLD_RECOVERY_GROUPS))
+_NEW = b"\x02"
+"""What digests of codes begin with since they have 128 bits and more."""
 
 
 def new_secret() -> str:
@@ -49,7 +54,7 @@ def setup_address(secret: str, email: str) -> str:
 
 
 def new_recovery_codes() -> Sequence[str]:
-    """Return codes of 79 bits each, such as k7ma-2xwp-9tde-h4rn."""
+    """Return codes of 138 bits each, such as k7ma-2xwp-9tde-h4rn-6vqc-zb3f-ju8s."""
     return [
         "-".join(
             "".join(secrets.choice(RECOVERY_ALPHABET) for _ in range(RECOVERY_GROUP_LENGTH))
@@ -62,10 +67,21 @@ def new_recovery_codes() -> Sequence[str]:
 def clean_recovery_code(text: str) -> str | None:
     """Return a recovery code as it was shown, however it was typed; None when it cannot be one."""
     letters = re.sub(r"[\s-]", "", text[:CODE_LENGTH_MAXIMUM]).lower()
-    if not _RECOVERY.fullmatch(letters):
+    if len(letters) not in _LENGTHS or not set(letters) <= set(RECOVERY_ALPHABET):
         return None
     length = RECOVERY_GROUP_LENGTH
     return "-".join(letters[start : start + length] for start in range(0, len(letters), length))
+
+
+def digest_of_code(code: str) -> bytes:
+    """Return what is kept of a recovery code: its sha256, for there is nothing in 138 bits that could be guessed."""
+    is_old = len(code.replace("-", "")) == OLD_RECOVERY_GROUPS * RECOVERY_GROUP_LENGTH
+    return (b"" if is_old else _NEW) + hashlib.sha256(code.encode()).digest()
+
+
+def is_old_digest(digest: bytes) -> bool:
+    """Tell whether a code of 79 bits was kept so: whoever reads the database has a chance to find it in years."""
+    return len(digest) == hashlib.sha256().digest_size
 
 
 def grouped(secret: str) -> str:

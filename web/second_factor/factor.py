@@ -6,7 +6,6 @@ locked out by an app that was never set up.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,13 @@ from web.auth import LOCK_OUT_MINUTES, SignedIn, Visitor, digest_of, open_sessio
 from web.challenge_queries import Purpose, insert_challenge, read_challenge, take_challenge
 from web.keys import User
 from web.second_factor import queries
-from web.second_factor.codes import clean_recovery_code, new_recovery_codes, new_secret, step_of_code
+from web.second_factor.codes import (
+    clean_recovery_code,
+    digest_of_code,
+    new_recovery_codes,
+    new_secret,
+    step_of_code,
+)
 from web.second_factor.queries import Factor
 from web.second_factor.vault import Vault
 from web.sign_in_limits import second_factor_limit
@@ -83,7 +88,27 @@ async def answer_code(
         if await take_challenge(connection, digest, Purpose.TOTP, now) is None:
             return CodeRefusal.OVER
         await people.forgive(connection, [limit.counter])
-        return await open_session(connection, known.user, visitor, now, how=f"{before} and {how}")
+        return await open_session(
+            connection, known.user, visitor, now, how=f"{before} and {how}", with_factor=True
+        )
+
+
+async def check_code(
+    engine: AsyncEngine, vault: Vault, user: User, code: str, visitor: Visitor, now: datetime
+) -> CodeRefusal | None:
+    """Use up a code of somebody who is inside, who shows once more that they have it. None: it was right."""
+    limit = second_factor_limit(user.user_id)
+    async with engine.begin() as connection:
+        locked_out = await too_many(connection, [limit], now)
+    if locked_out:
+        return CodeRefusal.LOCKED_OUT
+    async with engine.begin() as connection:
+        how = await _use_code(connection, vault, user.user_id, code, now)
+        if isinstance(how, CodeRefusal):
+            await _note_refused(connection, user, visitor, how)
+            return how
+        await people.forgive(connection, [limit.counter])
+    return None
 
 
 async def begin_setup(engine: AsyncEngine, vault: Vault, user: User, now: datetime) -> str:
@@ -114,9 +139,20 @@ async def secret_of_setup(
 
 
 async def finish_setup(
-    engine: AsyncEngine, vault: Vault, actor: Actor, user: User, *, token: str, code: str, now: datetime
+    engine: AsyncEngine,
+    vault: Vault,
+    actor: Actor,
+    user: User,
+    *,
+    token: str,
+    code: str,
+    own_session_digest: bytes,
+    now: datetime,
 ) -> FactorSet | CodeRefusal:
-    """Make the secret of a setting-up the second factor, once a code shows that the app has it."""
+    """Make the secret of a setting-up the second factor, once a code shows that the app has it.
+
+    Sessions that were opened without it end, but for the one it is set up in.
+    """
     secret = await secret_of_setup(engine, vault, user, token, now)
     if secret is None:
         return CodeRefusal.OVER
@@ -134,6 +170,8 @@ async def finish_setup(
             step=step,
             recovery_digests=[digest_of_code(c) for c in codes],
         )
+        await people.delete_sessions_of(connection, user.user_id, but=own_session_digest)
+        await people.note_verified(connection, own_session_digest, with_factor=True, now=now)
         await write_audit(connection, actor, action="add_second_factor", kind="users", ref=user.user_id)
     return FactorSet(recovery_codes=codes)
 
@@ -151,17 +189,12 @@ async def renew_recovery_codes(engine: AsyncEngine, actor: Actor, user: User) ->
 
 
 async def remove_factor(engine: AsyncEngine, actor: Actor, user_id: int) -> bool:
-    """Take a second factor away: one's own, or, by an admin, that of somebody who has lost everything."""
+    """Take one's own second factor away. False: there was none."""
     async with engine.begin() as connection:
         removed = await queries.remove_factor(connection, user_id)
         if removed:
             await write_audit(connection, actor, action="remove_second_factor", kind="users", ref=user_id)
     return removed
-
-
-def digest_of_code(code: str) -> bytes:
-    """Return a recovery code's sha256: with 79 bits of chance in it, no slower hash is needed."""
-    return hashlib.sha256(code.encode()).digest()
 
 
 async def _use_code(

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, any_, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import users
+from web.second_factor.codes import is_old_digest
 from web.second_factor.vault import SEALED
 
 
@@ -18,17 +19,19 @@ class Factor:
 
     sealed: str | None
     recovery_codes_left: int
+    has_old_codes: bool = False
+    """Some of the codes are of the short kind of before."""
 
 
 async def read_factor(connection: AsyncConnection, user_id: int) -> Factor:
-    statement = select(users.c.totp_secret, func.cardinality(users.c.recovery_digests)).where(
-        users.c.id == user_id
-    )
+    statement = select(users.c.totp_secret, users.c.recovery_digests).where(users.c.id == user_id)
     row = (await connection.execute(statement)).one_or_none()
-    return (
-        Factor(sealed=row[0], recovery_codes_left=row[1])
-        if row
-        else Factor(sealed=None, recovery_codes_left=0)
+    if row is None:
+        return Factor(sealed=None, recovery_codes_left=0)
+    return Factor(
+        sealed=row.totp_secret,
+        recovery_codes_left=len(row.recovery_digests),
+        has_old_codes=any(map(is_old_digest, row.recovery_digests)),
     )
 
 

@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 import segno
 from aiohttp import web
 
-from web.account.account import AccountRefusal, confirm
-from web.account.views import account_page
-from web.audit import Actor
-from web.keys import ENGINE, USER
+from web.confirm.views import confirm_page, may_not_change_factors
+from web.keys import ENGINE, SESSION, USER
 from web.pages import render
 from web.second_factor.codes import grouped, setup_address
 from web.second_factor.factor import (
@@ -24,14 +22,30 @@ from web.second_factor.factor import (
     secret_of_setup,
 )
 from web.second_factor.vault import VAULT
-from web.visitors import visitor_of
+from web.session_rules import SESSION_RULES
+from web.visitors import actor_of
 
 
 async def begin(request: web.Request) -> web.StreamResponse:
-    if refusal := await _password_refusal(request):
-        return await account_page(request, refusals={"factor": refusal})
+    if why := may_not_change_factors(request):
+        return await confirm_page(request, why)
     token = await begin_setup(request.app[ENGINE], request.app[VAULT], request[USER], datetime.now(UTC))
     raise web.HTTPSeeOther(f"/account/second-factor/{token}")
+
+
+async def show_needed(request: web.Request) -> web.StreamResponse:
+    """The page that leads through it when one's role wants a second factor and there is none, or it was not shown."""
+    session = request[SESSION]
+    rules, now = request.app[SESSION_RULES], datetime.now(UTC)
+    if session.has_factor and not rules.lacks_factor(session, now):
+        raise web.HTTPSeeOther("/")
+    return render(
+        request,
+        "second_factor/needed.html",
+        has_factor=session.has_factor,
+        has_app=session.has_app,
+        has_passkey=session.has_passkey,
+    )
 
 
 async def show_setup(request: web.Request) -> web.StreamResponse:
@@ -56,10 +70,11 @@ async def finish(request: web.Request) -> web.StreamResponse:
     result = await finish_setup(
         request.app[ENGINE],
         request.app[VAULT],
-        Actor(user=user),
+        actor_of(request),
         user,
         token=request.match_info["token"],
         code=str(form.get("code", "")),
+        own_session_digest=request[SESSION].token_digest,
         now=datetime.now(UTC),
     )
     if isinstance(result, FactorSet):
@@ -70,32 +85,21 @@ async def finish(request: web.Request) -> web.StreamResponse:
 
 
 async def renew(request: web.Request) -> web.StreamResponse:
-    if refusal := await _password_refusal(request):
-        return await account_page(request, refusals={"factor": refusal})
+    if why := may_not_change_factors(request):
+        return await confirm_page(request, why)
     user = request[USER]
-    result = await renew_recovery_codes(request.app[ENGINE], Actor(user=user), user)
+    result = await renew_recovery_codes(request.app[ENGINE], actor_of(request), user)
     if result is None:
         raise web.HTTPSeeOther("/account")
     return render(request, "second_factor/recovery_codes.html", codes=result.recovery_codes, renewed=True)
 
 
 async def remove(request: web.Request) -> web.StreamResponse:
-    if refusal := await _password_refusal(request):
-        return await account_page(request, refusals={"factor": refusal})
+    if why := may_not_change_factors(request):
+        return await confirm_page(request, why)
     user = request[USER]
-    await remove_factor(request.app[ENGINE], Actor(user=user), user.user_id)
+    await remove_factor(request.app[ENGINE], actor_of(request), user.user_id)
     raise web.HTTPSeeOther("/account?done=factor_gone")
-
-
-async def _password_refusal(request: web.Request) -> AccountRefusal | None:
-    form = await request.post()
-    return await confirm(
-        request.app[ENGINE],
-        request[USER],
-        str(form.get("password", "")),
-        visitor_of(request),
-        datetime.now(UTC),
-    )
 
 
 async def _secret(request: web.Request) -> str | None:

@@ -18,7 +18,7 @@ from web.pages import render
 from web.proxies import is_secure
 from web.second_factor.factor import CodeRefusal, answer_code
 from web.second_factor.vault import VAULT
-from web.visitors import let_in, visitor_of
+from web.visitors import left, let_in, visitor_of
 
 SECOND_FACTOR_COOKIE = "tollbridge_second_factor"
 REFUSALS = {
@@ -93,11 +93,9 @@ async def submit_code(request: web.Request) -> web.StreamResponse:
 async def leave(request: web.Request) -> web.StreamResponse:
     await auth.sign_out(request.app[ENGINE], request.cookies[SESSION_COOKIE])
     page = await signed_out_page(request)
-    response = page if page is not None else web.HTTPSeeOther("/sign-in")
-    response.del_cookie(SESSION_COOKIE)
-    if isinstance(response, web.HTTPException):
-        raise response
-    return response
+    if page is None:
+        raise left(request)
+    return leave_nothing(page)
 
 
 def sign_in_page(

@@ -132,6 +132,7 @@ OPERATIONS = (
         roles=EDITORS,
         body=DraftCallBody,
         answer=DraftCallMade,
+        shown_once="a code lasts two minutes: ask again with a new key",
         status=201,
         problems=frozenset({404}),
         body_bytes_maximum=BODY_BYTES_MAXIMUM,

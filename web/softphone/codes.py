@@ -116,6 +116,7 @@ async def make_draft_code(
             definition=pinned,
             campaign_id=campaign_id or await queries.campaign_for(connection, flow_name),
             caller=number,
+            holder_digest=actor.holder,
         )
         await write_audit(connection, actor, action="call_draft", kind="flows", ref=flow_name)
     return made

@@ -14,8 +14,9 @@ from contextlib import suppress
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, ClientWebSocketResponse, WSMsgType, web
 
-from web.keys import EDITORS, USER
-from web.middleware import is_own_request, signed_in_user
+from web.keys import USER
+from web.middleware import is_own_request
+from web.open_streams import OPEN_STREAMS
 from web.softphone.dialog import Dialogs
 from web.softphone.line import LINE, SoftphoneLine
 
@@ -26,7 +27,6 @@ MESSAGES_A_MINUTE = 600
 OPEN_A_USER, OPEN_MAXIMUM = 4, 50
 CONNECT_SECONDS = 3.0
 HEARTBEAT_SECONDS = 20.0
-LOOK_AT_SESSION_SECONDS = 10.0
 GOING_AWAY = 1001
 SIGNED_OUT = 4401
 TOO_MUCH = 4429
@@ -96,15 +96,17 @@ async def _connected(request: web.Request, line: SoftphoneLine) -> web.StreamRes
 
 
 async def _both_ways(request: web.Request, browser: Socket, asterisk: ClientWebSocketResponse) -> None:
-    dialogs = Dialogs()
+    dialogs, signed_out = Dialogs(), asyncio.Event()
     work = (
         _from_browser(browser, asterisk, dialogs),
         _from_switch(asterisk, browser, dialogs),
-        _watch_session(request),
+        _watch_session(signed_out),
     )
     ways = [asyncio.create_task(one) for one in work]
+    watched = request.app[OPEN_STREAMS].watched(request, signed_out.set, outlives_idling=True)
     try:
-        done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        async with watched:
+            done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         code = next((code for task in done if task.exception() is None and (code := task.result())), 1000)
     finally:
         for task in ways:
@@ -155,13 +157,10 @@ async def _pass(kind: WSMsgType, data: str | bytes, to: Socket | ClientWebSocket
     return True
 
 
-async def _watch_session(request: web.Request) -> int:
+async def _watch_session(signed_out: asyncio.Event) -> int:
     """Return once whoever opened it is no longer signed in."""
-    while True:
-        await asyncio.sleep(LOOK_AT_SESSION_SECONDS)
-        user = await signed_in_user(request)
-        if user is None or user.role not in EDITORS:
-            return SIGNED_OUT
+    await signed_out.wait()
+    return SIGNED_OUT
 
 
 def client_session() -> ClientSession:

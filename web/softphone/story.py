@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from store.session import connect_plainly
 from store.web_tables import DRAFT_CALLS
 from web.keys import ENGINE
+from web.open_streams import OPEN_STREAMS
 from web.softphone.queries import CallEvent, events_after
 
 STREAMS_MAXIMUM = 20
@@ -34,11 +35,15 @@ async def stream(request: web.Request, code_id: UUID, after: int) -> web.StreamR
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         response.headers["X-Accel-Buffering"] = "no"
         await response.prepare(request)
+        sending = asyncio.create_task(_send_all(response, request.app[ENGINE], code_id, after, news))
         try:
-            async with asyncio.timeout(STREAM_SECONDS):
-                await _send_all(response, request.app[ENGINE], code_id, after, news)
-        except (ConnectionError, TimeoutError):
-            pass
+            async with request.app[OPEN_STREAMS].watched(request, sending.cancel):
+                await asyncio.wait({sending}, timeout=STREAM_SECONDS)
+        finally:
+            sending.cancel()
+        (fault,) = await asyncio.gather(sending, return_exceptions=True)
+        if isinstance(fault, Exception) and not isinstance(fault, (ConnectionError, TimeoutError)):
+            raise fault
     return response
 
 

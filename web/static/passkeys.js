@@ -13,6 +13,13 @@ if (door && can) {
   button.addEventListener("click", () => busy(button, door.querySelector("[role=alert]"), () => signIn(button)));
 }
 
+const confirming = document.querySelector("[data-passkey-confirm]");
+if (confirming && can) {
+  const button = confirming.querySelector("button");
+  confirming.hidden = false;
+  button.addEventListener("click", () => busy(button, confirming.querySelector("[role=alert]"), () => confirmIt(button)));
+}
+
 const adding = document.querySelector("[data-passkey-add]");
 if (adding) {
   adding.hidden = !can;
@@ -25,20 +32,28 @@ if (adding) {
 for (const note of document.querySelectorAll("[data-no-passkeys]")) note.hidden = can;
 
 async function signIn(button) {
-  const asked = await post("/sign-in/passkey/question", {});
+  const time_zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+  location.assign((await use("/sign-in/passkey", { next: button.dataset.next, time_zone })).location);
+}
+
+// What was asked before goes on: its form is sent again, without a password.
+async function confirmIt(button) {
+  const answer = await use("/confirm/passkey", { next: button.dataset.next });
+  const form = document.querySelector("[data-confirm-form]");
+  if (form.getAttribute("action") === "/confirm") return location.assign(answer.location);
+  for (const name of ["confirm_password", "confirm_code"]) form.elements.namedItem(name)?.remove();
+  form.submit();
+}
+
+async function use(address, more) {
+  const asked = await post(`${address}/question`, {});
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(asked.options);
   const credential = await navigator.credentials.get({ publicKey });
-  const answer = await post("/sign-in/passkey", {
-    token: asked.token,
-    credential: credential.toJSON(),
-    next: button.dataset.next,
-    time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? "",
-  });
-  location.assign(answer.location);
+  return post(address, { token: asked.token, credential: credential.toJSON(), ...more });
 }
 
 async function add(form) {
-  const asked = await post("/account/passkeys/question", { password: form.elements.password.value });
+  const asked = await post("/account/passkeys/question", {});
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(asked.options);
   const credential = await navigator.credentials.create({ publicKey });
   const name = form.elements.name.value;
@@ -53,6 +68,7 @@ async function post(address, body) {
     body: JSON.stringify(body),
   });
   const answer = response.headers.get("Content-Type")?.startsWith("application/json") ? await response.json() : {};
+  if (answer.confirm) location.assign(answer.confirm);
   if (!response.ok) throw new Refused(answer.refusal ?? "That did not work. Try again in a moment.");
   return answer;
 }

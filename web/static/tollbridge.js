@@ -36,3 +36,15 @@ setInterval(() => {
     part.dispatchEvent(new CustomEvent("live"));
   }
 }, LIVE_EVERY_MS);
+
+// Who signs out leaves nothing in this browser: drafts of flows that could not be saved are the only thing kept there.
+for (const form of document.querySelectorAll('form[action="/sign-out"], form[action="/account/sign-out-everywhere"]')) {
+  form.addEventListener("submit", (event) => {
+    const kept = Object.keys(localStorage).filter((key) => key.startsWith("tollbridge."));
+    if (kept.length && !confirm("A flow has changes that are not saved yet. Sign out and lose them?")) {
+      event.preventDefault();
+      return;
+    }
+    for (const key of kept) localStorage.removeItem(key);
+  });
+}

@@ -21,7 +21,7 @@ from web.api.operation import (
     not_found,
     refused,
 )
-from web.keys import EDITORS
+from web.keys import EDITORS, HOUSE
 from web.suppressions import queries
 from web.suppressions.lists import (
     LIST_BYTES_MAXIMUM,
@@ -112,6 +112,7 @@ OPERATIONS: Sequence[Operation] = (
         summary="List callers that a buyer does not buy again",
         tag="buyers",
         handler=_list,
+        roles=HOUSE,
         query=NumbersQuery,
         answer=Page[SuppressedNumber],
         problems=frozenset({404}),

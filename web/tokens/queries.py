@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,8 +10,8 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import api_tokens, users
-from web.keys import User
-from web.queries import USER_COLUMNS, is_vouched_for, user_of_row
+from web.keys import Role, User
+from web.queries import USER_COLUMNS, Holder, is_vouched_for, user_of_row
 
 OUTLAST_DIRECTORY = timedelta(days=7)
 """How long tokens of somebody of the directory open after its word about them has run out."""
@@ -105,6 +106,16 @@ async def revoke_token(
     return name
 
 
+async def revoke_tokens_of(connection: AsyncConnection, user_id: int, now: datetime) -> int:
+    """Revoke all tokens of a person; return how many there were."""
+    statement = (
+        update(api_tokens)
+        .where(api_tokens.c.user_id == user_id, api_tokens.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+    return (await connection.execute(statement)).rowcount
+
+
 async def is_token(connection: AsyncConnection, token_id: int, token_digest: bytes) -> bool:
     statement = select(api_tokens.c.id).where(
         api_tokens.c.id == token_id, api_tokens.c.token_digest == token_digest
@@ -126,6 +137,26 @@ async def user_by_token(connection: AsyncConnection, token_digest: bytes, now: d
     )
     row = (await connection.execute(statement)).one_or_none()
     return row and TokenUser(user=user_of_row(row), scopes=list(row.scopes), last_used_at=row.last_used_at)
+
+
+async def open_tokens(
+    connection: AsyncConnection, digests: Sequence[bytes], now: datetime
+) -> dict[bytes, Holder]:
+    """Return those of these tokens that are good."""
+    if not digests:
+        return {}
+    statement = (
+        select(api_tokens.c.token_digest, users.c.role)
+        .join(users, users.c.id == api_tokens.c.user_id)
+        .where(
+            api_tokens.c.token_digest.in_(set(digests)),
+            api_tokens.c.revoked_at.is_(None),
+            api_tokens.c.expires_at.is_(None) | (api_tokens.c.expires_at > now),
+            users.c.disabled_at.is_(None),
+        )
+    )
+    rows = await connection.execute(statement)
+    return {row.token_digest: Holder(role=Role(row.role)) for row in rows}
 
 
 async def note_use(connection: AsyncConnection, token_digest: bytes, now: datetime) -> None:

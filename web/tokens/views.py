@@ -10,10 +10,11 @@ from typing import Any
 from aiohttp import web
 
 from web.api_tokens import TokenMade, TokenRefusal, make_token, revoke_token, scopes_for, tokens_of
-from web.audit import Actor
+from web.authority import NotAllowed
+from web.confirm.views import confirm_page
 from web.keys import ENGINE, USER
 from web.pages import render
-from web.visitors import origin_of
+from web.visitors import actor_of, origin_of
 
 LIFETIME_DAYS_OFFERED = "90"
 FIELDS: Mapping[TokenRefusal, str] = {
@@ -49,7 +50,7 @@ async def make(request: web.Request) -> web.StreamResponse:
     user = request[USER]
     made = await make_token(
         request.app[ENGINE],
-        Actor(user=user),
+        actor_of(request),
         user,
         name=typed.name,
         scopes=typed.scopes,
@@ -58,6 +59,8 @@ async def make(request: web.Request) -> web.StreamResponse:
     )
     if isinstance(made, TokenMade):
         return await _page(request, Typed(), secret=made.secret)
+    if isinstance(made, NotAllowed):
+        return await confirm_page(request, made)
     return await _page(request, typed, refusal=made)
 
 
@@ -65,7 +68,7 @@ async def revoke(request: web.Request) -> web.StreamResponse:
     user = request[USER]
     revoked = await revoke_token(
         request.app[ENGINE],
-        Actor(user=user),
+        actor_of(request),
         token_id=int(request.match_info["token_id"]),
         owner_id=user.user_id,
         now=datetime.now(UTC),

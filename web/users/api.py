@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from web import ends
 from web.api.cursor import read_cursor, write_cursor
 from web.api.operation import (
     Answered,
@@ -19,13 +20,14 @@ from web.api.operation import (
     Query,
     changed_meanwhile,
     conflict,
+    forbidden,
     not_found,
     refused,
 )
 from web.auth import EMAIL_LENGTH_MAXIMUM, NAME_LENGTH_MAXIMUM, UserRefusal
+from web.authority import NotAllowed
 from web.keys import Role
 from web.links.links import LinkKind
-from web.second_factor.factor import remove_factor
 from web.users import people, queries
 from web.users.mailing import send_link
 from web.users.people import Belonging, Invited, LinkMade, PersonRefusal
@@ -98,7 +100,11 @@ class LinkItem(BaseModel):
 
 
 class Ended(BaseModel):
+    """What had been open."""
+
     ended: int = Field(description="How many sessions there were")
+    tokens: int
+    passkeys: int
 
 
 def item_of(person: queries.Person) -> UserItem:
@@ -194,25 +200,32 @@ async def enable_user(asked: Asked) -> Answered | Problem:
 
 
 async def end_user_sessions(asked: Asked) -> Answered | Problem:
-    ended = await people.end_sessions(asked.engine, asked.actor, asked.path["id"])
-    return problem_of(ended) if isinstance(ended, PersonRefusal) else Answered(content=Ended(ended=ended))
+    ended = await people.sign_out_everywhere(asked.engine, asked.actor, asked.path["id"], asked.now)
+    if not isinstance(ended, ends.Ended):
+        return problem_of(ended)
+    return Answered(content=Ended(ended=ended.sessions, tokens=ended.tokens, passkeys=ended.passkeys))
 
 
 async def remove_user_factor(asked: Asked) -> Answered | Problem:
-    async with asked.engine.connect() as connection:
-        if await queries.read_person(connection, asked.path["id"]) is None:
-            return not_found("user")
-    await remove_factor(asked.engine, asked.actor, asked.path["id"])
-    return await get_user(asked)
+    refusal = await people.take_factor(asked.engine, asked.actor, asked.path["id"], asked.now)
+    return problem_of(refusal) if refusal is not None else await get_user(asked)
 
 
-def problem_of(refusal: UserRefusal | PersonRefusal) -> Problem:
+def problem_of(refusal: UserRefusal | PersonRefusal | NotAllowed) -> Problem:
     """Return a refusal as the API says it."""
+    if isinstance(refusal, NotAllowed):
+        return forbidden(refusal)
     if refusal is PersonRefusal.NOT_FOUND:
         return not_found("user")
     if refusal is PersonRefusal.CHANGED:
         return changed_meanwhile("user")
-    if refusal in (PersonRefusal.LAST_ADMIN, PersonRefusal.DISABLED, PersonRefusal.DIRECTORY):
+    conflicts = (
+        PersonRefusal.LAST_ADMIN,
+        PersonRefusal.DISABLED,
+        PersonRefusal.NO_FACTOR,
+        PersonRefusal.DIRECTORY,
+    )
+    if refusal in conflicts:
         return conflict(refusal.value)
     return refused(FieldProblem(field=_FIELDS.get(refusal, ""), problem=refusal.value))
 
@@ -224,7 +237,7 @@ async def _handed_on(asked: Asked, user_id: int, made: LinkMade) -> LinkItem:
     )
 
 
-def _act(path: str, name: str, summary: str, handler: Any, answer: Any) -> Operation:
+def _act(path: str, name: str, summary: str, handler: Any, answer: Any, *, shown_once: str = "") -> Operation:
     return Operation(
         method="POST",
         path=f"/users/{{id}}/{path}",
@@ -234,6 +247,7 @@ def _act(path: str, name: str, summary: str, handler: Any, answer: Any) -> Opera
         roles=_ADMIN,
         handler=handler,
         answer=answer,
+        shown_once=shown_once,
     )
 
 
@@ -260,6 +274,7 @@ OPERATIONS: tuple[Operation, ...] = (
         handler=invite_user,
         body=Invitation,
         answer=LinkItem,
+        shown_once="the person is there (GET /users?q=…): make their link with POST /users/{id}/link",
         status=201,
     ),
     Operation(
@@ -285,12 +300,25 @@ OPERATIONS: tuple[Operation, ...] = (
         takes_etag=True,
         problems=frozenset({409}),
     ),
-    _act("link", "link_user", "Make a link to set a password, in this answer alone", link_user, LinkItem),
+    _act(
+        "link",
+        "link_user",
+        "Make a link to set a password, in this answer alone",
+        link_user,
+        LinkItem,
+        shown_once="ask again with a new key: a newer link closes the one that nobody knows",
+    ),
     _act(
         "disable", "disable_user", "Bar a person: sessions end, tokens open nothing", disable_user, UserItem
     ),
     _act("enable", "enable_user", "Let a person in again", enable_user, UserItem),
-    _act("end-sessions", "end_user_sessions", "End all sessions of a person", end_user_sessions, Ended),
+    _act(
+        "end-sessions",
+        "end_user_sessions",
+        "Sign a person out everywhere: sessions, tokens, passkeys",
+        end_user_sessions,
+        Ended,
+    ),
     _act(
         "remove-second-factor",
         "remove_user_second_factor",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -15,9 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from web import queries as door
 from web.audit import Actor, write_audit
 from web.auth import NAME_LENGTH_MAXIMUM, UserRefusal, clean_email, is_name, refusal_of_person
+from web.authority import Act, NotAllowed
 from web.challenge_queries import delete_challenges_of
+from web.ends import Ended, end_everything
 from web.keys import Role
 from web.links.links import INVITATION_LIFETIME, RESET_LIFETIME, LinkKind, make_link
+from web.passkeys.queries import delete_passkey, delete_passkeys_of
+from web.second_factor.queries import remove_factor
 from web.users import queries
 from web.users.queries import Person
 
@@ -35,6 +38,7 @@ class PersonRefusal(StrEnum):
     NAME = f"a name has at most {NAME_LENGTH_MAXIMUM} characters"
     BUYER_NEEDED = "say which buyer this person belongs to"
     PUBLISHER_NEEDED = "say which publisher this person belongs to"
+    NO_FACTOR = "they have no such second factor any more"
     CHANGED = "somebody has changed this person meanwhile: look at what is there now"
 
 
@@ -78,11 +82,13 @@ def etag_of(person: Person) -> str:
 
 async def invite(
     engine: AsyncEngine, actor: Actor, *, email: str, name: str, belonging: Belonging, now: datetime
-) -> Invited | UserRefusal | PersonRefusal:
+) -> Invited | UserRefusal | PersonRefusal | NotAllowed:
     """Make a person who sets their own password by a link of seven days."""
     email, name, belonging = clean_email(email), name.strip(), belonging.clean()
     if refusal := refusal_of_person(email, belonging.role, name=name):
         return refusal
+    if forbidden := actor.may_not(Act.INVITE, belonging.role):
+        return forbidden
     async with engine.begin() as connection:
         if missing := await missing_party(connection, belonging):
             return missing
@@ -112,7 +118,7 @@ async def invite(
 
 async def change_person(
     engine: AsyncEngine, actor: Actor, user_id: int, *, name: str, belonging: Belonging, etag: str | None
-) -> PersonRefusal | None:
+) -> PersonRefusal | NotAllowed | None:
     """Change a person's name and role. `etag`: what was seen of them; None changes whatever is there."""
     name, belonging = name.strip(), belonging.clean()
     if not is_name(name):
@@ -122,12 +128,11 @@ async def change_person(
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
-        if etag is not None and etag != etag_of(person):
-            return PersonRefusal.CHANGED
-        if fixed := _role_is_fixed(person, belonging, admins):
-            return fixed
-        if missing := await missing_party(connection, belonging):
-            return missing
+        refusal = await _why_unchanged(
+            connection, actor, person, belonging, etag, is_last=admins == [user_id]
+        )
+        if refusal is not None:
+            return refusal
         await queries.update_person(
             connection,
             user_id,
@@ -143,13 +148,38 @@ async def change_person(
     return None
 
 
-async def disable(engine: AsyncEngine, actor: Actor, user_id: int, now: datetime) -> PersonRefusal | None:
+async def _why_unchanged(
+    connection: AsyncConnection,
+    actor: Actor,
+    person: Person,
+    belonging: Belonging,
+    etag: str | None,
+    *,
+    is_last: bool,
+) -> PersonRefusal | NotAllowed | None:
+    for role in (person.user.role, belonging.role):
+        if forbidden := actor.may_not(Act.CHANGE, role):
+            return forbidden
+    if etag is not None and etag != etag_of(person):
+        return PersonRefusal.CHANGED
+    if belonging.role is not Role.ADMIN and is_last:
+        return PersonRefusal.LAST_ADMIN
+    if person.of_directory and belonging != _belonging_of(person):
+        return PersonRefusal.DIRECTORY
+    return await missing_party(connection, belonging)
+
+
+async def disable(
+    engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
+) -> PersonRefusal | NotAllowed | None:
     """Bar somebody: their sessions end, their tokens open nothing. All they have is kept."""
     async with engine.begin() as connection:
         admins = await queries.lock_admins(connection)
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
+        if forbidden := actor.may_not(Act.DISABLE, person.user.role):
+            return forbidden
         if admins == [user_id]:
             return PersonRefusal.LAST_ADMIN
         if person.disabled_at is not None:
@@ -161,12 +191,14 @@ async def disable(engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
     return None
 
 
-async def enable(engine: AsyncEngine, actor: Actor, user_id: int) -> PersonRefusal | None:
+async def enable(engine: AsyncEngine, actor: Actor, user_id: int) -> PersonRefusal | NotAllowed | None:
     """Let somebody in again who was barred."""
     async with engine.begin() as connection:
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
+        if forbidden := actor.may_not(Act.ENABLE, person.user.role):
+            return forbidden
         if person.disabled_at is None:
             return None
         await queries.set_disabled(connection, user_id, None)
@@ -176,12 +208,15 @@ async def enable(engine: AsyncEngine, actor: Actor, user_id: int) -> PersonRefus
 
 async def make_person_link(
     engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
-) -> LinkMade | PersonRefusal:
+) -> LinkMade | PersonRefusal | NotAllowed:
     """Make a link by which somebody sets a password: their invitation anew while they have none, else a reset."""
     async with engine.begin() as connection:
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
+        act = Act.MAKE_RESET if person.has_password else Act.MAKE_INVITATION
+        if forbidden := actor.may_not(act, person.user.role):
+            return forbidden
         if person.disabled_at is not None:
             return PersonRefusal.DISABLED
         if person.of_directory:
@@ -199,24 +234,68 @@ async def make_person_link(
     return LinkMade(path=path, kind=kind, email=person.user.email)
 
 
-async def end_sessions(engine: AsyncEngine, actor: Actor, user_id: int) -> int | PersonRefusal:
-    """End all sessions of somebody; return how many there were."""
+async def sign_out_everywhere(
+    engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
+) -> Ended | PersonRefusal | NotAllowed:
+    """End all that somebody has open: sessions, tokens, passkeys, links."""
     async with engine.begin() as connection:
-        if await queries.lock_person(connection, user_id) is None:
+        person = await queries.lock_person(connection, user_id)
+        if person is None:
             return PersonRefusal.NOT_FOUND
-        ended = await door.delete_sessions_of(connection, user_id)
+        if forbidden := actor.may_not(Act.SIGN_OUT, person.user.role):
+            return forbidden
+        ended = await end_everything(connection, user_id, now)
         await write_audit(
-            connection, actor, action="end_sessions", kind="users", ref=user_id, after={"ended": ended}
+            connection, actor, action="sign_out_everywhere", kind="users", ref=user_id, after=asdict(ended)
         )
     return ended
 
 
-def _role_is_fixed(person: Person, belonging: Belonging, admins: Sequence[int]) -> PersonRefusal | None:
-    """Return why somebody keeps the role they have: the last admin does, and who has it of the directory."""
-    if belonging.role is not Role.ADMIN and admins == [person.user.user_id]:
-        return PersonRefusal.LAST_ADMIN
-    is_changed = belonging != _belonging_of(person)
-    return PersonRefusal.DIRECTORY if person.of_directory and is_changed else None
+async def take_factor(
+    engine: AsyncEngine, actor: Actor, user_id: int, now: datetime, *, passkey: bytes | None = None
+) -> PersonRefusal | NotAllowed | None:
+    """Take somebody's second factor away who has lost it, or this passkey of theirs. Their sessions end."""
+    async with engine.begin() as connection:
+        person = await queries.lock_person(connection, user_id)
+        if person is None:
+            return PersonRefusal.NOT_FOUND
+        if forbidden := actor.may_not(Act.TAKE_FACTOR, person.user.role):
+            return forbidden
+        if passkey is None:
+            named = "second factor" if await remove_factor(connection, user_id) else None
+        else:
+            named = await delete_passkey(connection, user_id, passkey)
+        if named is None:
+            return PersonRefusal.NO_FACTOR
+        await door.delete_sessions_of(connection, user_id)
+        await delete_challenges_of(connection, user_id)
+        action = "remove_second_factor" if passkey is None else "remove_passkey"
+        await write_audit(
+            connection, actor, action=action, kind="users", ref=user_id, before={"factor": named}
+        )
+    return None
+
+
+async def reset_factor(
+    engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
+) -> PersonRefusal | NotAllowed | None:
+    """Take all somebody signs in by beside the password, and give them the time again to set a second factor up.
+
+    The way back in for the last admin, by command. Their sessions end.
+    """
+    async with engine.begin() as connection:
+        person = await queries.lock_person(connection, user_id)
+        if person is None:
+            return PersonRefusal.NOT_FOUND
+        if forbidden := actor.may_not(Act.TAKE_FACTOR, person.user.role):
+            return forbidden
+        await remove_factor(connection, user_id)
+        await delete_passkeys_of(connection, user_id)
+        await queries.ask_for_factor_anew(connection, user_id, now)
+        await door.delete_sessions_of(connection, user_id)
+        await delete_challenges_of(connection, user_id)
+        await write_audit(connection, actor, action="reset_factor", kind="users", ref=user_id)
+    return None
 
 
 async def missing_party(connection: AsyncConnection, belonging: Belonging) -> PersonRefusal | None:

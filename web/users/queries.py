@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import buyers, passkeys, publishers, users, web_sessions
-from web.keys import Role, User
+from web.keys import EDITORS, Role, User
 from web.queries import USER_COLUMNS, user_of_row
 
 NAMES_OFFERED_MAXIMUM = 300
@@ -96,7 +96,22 @@ async def update_person(
     await connection.execute(
         update(users)
         .where(users.c.id == user_id)
-        .values(name=name, role=role.value, buyer_id=buyer_id, publisher_id=publisher_id)
+        .values(
+            name=name,
+            role=role.value,
+            buyer_id=buyer_id,
+            publisher_id=publisher_id,
+            factor_asked_at=func.coalesce(users.c.factor_asked_at, func.now()) if role in EDITORS else None,
+        )
+    )
+
+
+async def ask_for_factor_anew(connection: AsyncConnection, user_id: int, now: datetime) -> None:
+    """Give somebody whose role wants a second factor the time again to set one up."""
+    await connection.execute(
+        update(users)
+        .where(users.c.id == user_id, users.c.factor_asked_at.is_not(None))
+        .values(factor_asked_at=now)
     )
 
 

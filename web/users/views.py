@@ -8,23 +8,26 @@ from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
+from webauthn.helpers import bytes_to_base64url
 
 from web.account.sessions import sessions_of
 from web.api_tokens import revoke_token, tokens_of
-from web.audit import Actor
 from web.audit_log.queries import history_of
 from web.auth import UserRefusal
+from web.authority import NotAllowed
+from web.confirm.views import confirm_page
+from web.ends import Ended
 from web.keys import ENGINE, USER, Role
 from web.links.links import LinkKind
 from web.mail import MAILER
 from web.oidc.admission import unlink as unlink_person
 from web.pages import render
-from web.second_factor.factor import remove_factor
+from web.passkeys.keys import credential_id_of, passkeys_of
 from web.users import people, queries
 from web.users.forms import FIELDS_OF_REFUSALS, ROLES, Typed, belonging_of, read_form
 from web.users.mailing import send_link
 from web.users.people import Invited, LinkMade, PersonRefusal
-from web.visitors import origin_of
+from web.visitors import actor_of, origin_of
 
 PAGE_LENGTH = 50
 HISTORY_LENGTH = 15
@@ -33,9 +36,10 @@ SAID = {
     "changed": "Saved.",
     "disabled": "Disabled: all sessions have ended, no token opens anything.",
     "enabled": "Enabled: they may sign in again.",
-    "ended": "All their sessions have ended.",
+    "ended": "They are signed out everywhere: sessions, API tokens and passkeys open nothing more.",
+    "factor": "Their second factor is gone, and their sessions have ended.",
+    "passkey": "Their passkey opens nothing more, and their sessions have ended.",
     "unlinked": "Unlinked: the directory lets them in no more. Make an invitation link, by which they set a password.",
-    "factor": "Their second factor is gone: the password alone opens until they set up a new one.",
     "revoked": "The token is revoked.",
 }
 
@@ -84,12 +88,14 @@ async def invite(request: web.Request) -> web.StreamResponse:
         return await _invitation(request, typed, belonging)
     made = await people.invite(
         engine,
-        Actor(user=request[USER]),
+        actor_of(request),
         email=typed.email,
         name=typed.name,
         belonging=belonging,
         now=now,
     )
+    if isinstance(made, NotAllowed):
+        return await confirm_page(request, made)
     if not isinstance(made, Invited):
         return await _invitation(request, typed, made)
     email = typed.email.strip().lower()
@@ -113,7 +119,7 @@ async def change(request: web.Request) -> web.StreamResponse:
         return await _person_page(request, person, typed, refusal=belonging)
     refusal = await people.change_person(
         engine,
-        Actor(user=request[USER]),
+        actor_of(request),
         person.user.user_id,
         name=typed.name,
         belonging=belonging,
@@ -121,14 +127,18 @@ async def change(request: web.Request) -> web.StreamResponse:
     )
     if refusal is None:
         raise _back_to(person, "changed")
+    if isinstance(refusal, NotAllowed):
+        return await confirm_page(request, refusal)
     return await _person_page(request, person, typed, refusal=refusal)
 
 
 async def make_link(request: web.Request) -> web.StreamResponse:
     person = await _person(request)
     made = await people.make_person_link(
-        request.app[ENGINE], Actor(user=request[USER]), person.user.user_id, datetime.now(UTC)
+        request.app[ENGINE], actor_of(request), person.user.user_id, datetime.now(UTC)
     )
+    if isinstance(made, NotAllowed):
+        return await confirm_page(request, made)
     if not isinstance(made, LinkMade):
         return await _person_page(request, person, Typed.of(person), refusal=made)
     return await _link_page(request, person.user.user_id, made.path, made.kind, made.email)
@@ -136,30 +146,54 @@ async def make_link(request: web.Request) -> web.StreamResponse:
 
 async def disable(request: web.Request) -> web.StreamResponse:
     person = await _person(request)
-    now = datetime.now(UTC)
-    refusal = await people.disable(request.app[ENGINE], Actor(user=request[USER]), person.user.user_id, now)
-    if refusal is not None:
-        return await _person_page(request, person, Typed.of(person), refusal=refusal)
-    raise _back_to(person, "disabled")
+    refusal = await people.disable(
+        request.app[ENGINE], actor_of(request), person.user.user_id, datetime.now(UTC)
+    )
+    return await _done_or_refused(request, person, refusal, "disabled")
 
 
 async def enable(request: web.Request) -> web.StreamResponse:
     person = await _person(request)
-    await people.enable(request.app[ENGINE], Actor(user=request[USER]), person.user.user_id)
-    raise _back_to(person, "enabled")
+    refusal = await people.enable(request.app[ENGINE], actor_of(request), person.user.user_id)
+    return await _done_or_refused(request, person, refusal, "enabled")
 
 
 async def end_sessions(request: web.Request) -> web.StreamResponse:
     person = await _person(request)
-    await people.end_sessions(request.app[ENGINE], Actor(user=request[USER]), person.user.user_id)
-    raise _back_to(person, "ended")
+    ended = await people.sign_out_everywhere(
+        request.app[ENGINE], actor_of(request), person.user.user_id, datetime.now(UTC)
+    )
+    return await _done_or_refused(request, person, None if isinstance(ended, Ended) else ended, "ended")
 
 
 async def take_factor(request: web.Request) -> web.StreamResponse:
     """For somebody who has lost telephone and recovery codes."""
     person = await _person(request)
-    await remove_factor(request.app[ENGINE], Actor(user=request[USER]), person.user.user_id)
-    raise _back_to(person, "factor")
+    refusal = await people.take_factor(
+        request.app[ENGINE], actor_of(request), person.user.user_id, datetime.now(UTC)
+    )
+    return await _done_or_refused(request, person, refusal, "factor")
+
+
+async def take_passkey(request: web.Request) -> web.StreamResponse:
+    """For somebody who has lost what held it, or whose passkey somebody else has made."""
+    person, passkey = await _person(request), credential_id_of(request.match_info["passkey"])
+    if passkey is None:
+        raise web.HTTPNotFound
+    refusal = await people.take_factor(
+        request.app[ENGINE], actor_of(request), person.user.user_id, datetime.now(UTC), passkey=passkey
+    )
+    return await _done_or_refused(request, person, refusal, "passkey")
+
+
+async def _done_or_refused(
+    request: web.Request, person: queries.Person, refusal: PersonRefusal | NotAllowed | None, done: str
+) -> web.StreamResponse:
+    if refusal is None:
+        raise _back_to(person, done)
+    if isinstance(refusal, NotAllowed):
+        return await confirm_page(request, refusal)
+    return await _person_page(request, person, Typed.of(person), refusal=refusal)
 
 
 async def unlink(request: web.Request) -> web.StreamResponse:
@@ -173,7 +207,7 @@ async def revoke(request: web.Request) -> web.StreamResponse:
     person = await _person(request)
     revoked = await revoke_token(
         request.app[ENGINE],
-        Actor(user=request[USER]),
+        actor_of(request),
         token_id=int(request.match_info["token_id"]),
         owner_id=person.user.user_id,
         now=datetime.now(UTC),
@@ -236,12 +270,13 @@ async def _person_page(
         history=history,
         sessions=await sessions_of(engine, user_id, datetime.now(UTC)),
         tokens=await tokens_of(engine, user_id),
+        passkeys=[(bytes_to_base64url(one.credential_id), one) for one in await passkeys_of(engine, user_id)],
         is_self=user_id == request[USER].user_id,
     )
 
 
 _CONFLICTS = frozenset(
-    {PersonRefusal.LAST_ADMIN, PersonRefusal.CHANGED, PersonRefusal.DISABLED, PersonRefusal.DIRECTORY}
+    {PersonRefusal.LAST_ADMIN, PersonRefusal.CHANGED, PersonRefusal.DISABLED, PersonRefusal.NO_FACTOR, PersonRefusal.DIRECTORY}
 )
 
 

@@ -41,10 +41,10 @@ from tollbridge.prompts import install_system_prompts
 from tollbridge.sample_market.market import SampleBuyer, SampleMarket, SampleTarget
 from tollbridge.sample_market.queries import seed_market
 from tollbridge.secret import node_secret
+from web import open_streams
 from web.app import make_app
 from web.auth import UserCreated, create_user
 from web.pages import static_url
-from web.softphone import proxy
 from web.softphone.line import SoftphoneLine
 
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
@@ -324,5 +324,5 @@ def test_a_draft_is_called_from_the_browser_and_understands(
     if not Path(CHROMIUM).exists():
         pytest.skip(f"there is no Chromium at {CHROMIUM}")
     assert static_url("build/softphone.js"), "run `npm ci && npm run build` first"
-    monkeypatch.setattr(proxy, "LOOK_AT_SESSION_SECONDS", 0.5)
+    monkeypatch.setattr(open_streams, "LOOK_SECONDS", 0.5)
     run_in_namespace(lambda: story(tmp_path))

@@ -44,7 +44,7 @@ async def test_a_new_password_ends_all_other_sessions(admin: Client, site: TestS
             async with admin.post("/account/password", data=form | wrong) as page:
                 assert page.status == 422 and words in await page.text()
         async with admin.post("/account/password", data=form) as page:
-            assert page.status == 200 and "signed out everywhere else" in await page.text()
+            assert page.status == 200 and "All else has ended" in await page.text()
         async with elsewhere.get("/account", allow_redirects=False) as answer:
             assert answer.status == 303
         assert await sign_in(elsewhere) == 403
@@ -58,10 +58,10 @@ async def test_wrong_passwords_inside_lock_out_as_at_the_door(admin: Client) -> 
         async with admin.post("/account/password", data=form) as page:
             statuses.append(page.status)
     assert statuses == [422] * 5 + [429]
-    async with admin.post("/account/second-factor", data={"password": PASSWORD}) as page:
-        assert page.status == 429
-    async with admin.post("/account/passkeys/question", json={"password": PASSWORD}) as answer:
-        assert answer.status == 403 and "Too many" in (await answer.json())["refusal"]
+    form = {"next": "/account", "confirm_password": PASSWORD}
+    for path in ("/confirm", "/account/second-factor"):
+        async with admin.post(path, data=form) as page:
+            assert page.status == 429 and "Too many wrong passwords" in await page.text()
 
 
 async def test_sessions_are_listed_and_ended_one_by_one_or_all(
@@ -118,6 +118,15 @@ async def test_last_seen_is_kept_to_the_minute(admin: Client, engine: AsyncEngin
     async with engine.connect() as connection:
         row = (await connection.execute(select(web_sessions))).one()
     assert row.last_seen_at > long_ago and row.address == "127.0.0.1"
+
+
+@pytest.mark.parametrize("path", ["/sign-out", "/account/sign-out-everywhere"])
+async def test_who_leaves_takes_everything_along(admin: Client, path: str) -> None:
+    """The browser is told to clear what it has kept of us: drafts of flows, pages."""
+    async with admin.post(path, allow_redirects=False) as answer:
+        assert answer.status == 303 and answer.headers["Location"] == "/sign-in"
+        assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+        assert "tollbridge_session" in answer.cookies and not answer.cookies["tollbridge_session"].value
 
 
 async def test_a_stranger_has_no_account(stranger: Client) -> None:

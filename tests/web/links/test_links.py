@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from store.tables import audit_log, user_links, users
 from tests.web.conftest import EMAIL, PASSWORD, Client, open_client, sign_in
 from tests.web.mail_server import Letterbox, link_in, open_letterbox
+from tests.web.users.test_reach import add_passkey, admins_id
 from web.app import make_app
 from web.auth import Visitor, digest_of
 from web.links.links import LinkKind, LinkRefusal, make_link, read_link, set_password_by_link
@@ -89,6 +90,17 @@ async def test_who_forgot_the_password_gets_a_link_by_mail_and_sets_a_new_one(
     assert await sign_in(visitor, password=NEW_PASSWORD) == 303
     async with visitor.get(path) as page:
         assert page.status == 410
+
+
+async def test_a_mailbox_does_not_stand_in_for_a_passkey(
+    visitor: Client, letterbox: Letterbox, engine: AsyncEngine
+) -> None:
+    """Who has a passkey and no app is sent no link, and told the same on the page."""
+    await add_passkey(engine, await admins_id(engine))
+    status, page = await ask(visitor, EMAIL)
+    assert status == 200 and page == (await ask(visitor, "nobody@example.com"))[1]
+    (mail,) = await letterbox.wait_for(1)
+    assert "passkey" in str(mail) and "/link/" not in str(mail)
 
 
 async def test_everybody_gets_the_same_answer_and_only_the_known_a_mail(

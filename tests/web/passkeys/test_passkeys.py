@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp.test_utils import TestServer
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.tables import passkeys, users
+from store.tables import passkeys, users, web_sessions
 from tests.web.conftest import PASSWORD, Client, open_client, sign_in
 from web.auth import create_user
 from web.passkeys.keys import credential_id_of, is_passkey_name
@@ -80,7 +81,7 @@ async def test_only_the_owner_names_and_removes_a_passkey(
         for path in ("AAAA/name", "AAAA/remove", "%00/remove", "~/remove"):
             async with eve.post(f"/account/passkeys/{path}", data={"name": "Mine"}) as page:
                 assert page.status == 404
-        async with eve.post("/account/passkeys/question", json={"password": PASSWORD}) as answer:
+        async with eve.post("/account/passkeys/question", json={}) as answer:
             asked = await answer.json()
         # The question was Eve's: nobody else answers it.
         body = {"token": asked["token"], "credential": FORGED, "name": "Key"}
@@ -90,6 +91,11 @@ async def test_only_the_owner_names_and_removes_a_passkey(
             assert "1 to 60" in (await answer.json())["refusal"]
         async with admin.post("/account/passkeys/AAAA/name", data={"name": ""}) as page:
             assert "nothing was changed" in await page.text()
+        async with admin.post("/account/passkeys/AAAA/remove") as page:
+            text = await page.text()
+            assert page.status == 403 and "Confirm with a passkey" in text and "passkey lost?" in text
+        async with engine.begin() as connection:
+            await connection.execute(update(web_sessions).values(factor_at=datetime.now(UTC)))
         async with admin.post("/account/passkeys/AAAA/remove") as page:
             assert "opens nothing more" in await page.text()
     async with engine.connect() as connection:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from datetime import UTC, datetime, timedelta
 
 import pyotp
@@ -10,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from web.second_factor.codes import (
+    RECOVERY_ALPHABET,
     RECOVERY_CODES,
     clean_recovery_code,
+    digest_of_code,
     grouped,
+    is_old_digest,
     new_recovery_codes,
     new_secret,
     setup_address,
@@ -57,6 +62,20 @@ def test_no_text_breaks_it(text: str, now: datetime) -> None:
 @given(code=st.sampled_from(new_recovery_codes()), gap=st.sampled_from(["", " ", "-", " - "]))
 def test_a_recovery_code_may_be_typed_in_any_way(code: str, gap: str) -> None:
     assert clean_recovery_code(code.replace("-", gap).upper()) == code
+
+
+def test_a_recovery_code_has_too_many_bits_to_be_found_from_its_digest() -> None:
+    code = new_recovery_codes()[0].replace("-", "")
+    assert len(code) * math.log2(len(set(RECOVERY_ALPHABET))) >= 128
+    assert not is_old_digest(digest_of_code(new_recovery_codes()[0]))
+
+
+def test_a_code_of_before_is_read_as_it_was_kept() -> None:
+    old = "k7ma-2xwp-9tde-h4rn"
+    assert clean_recovery_code(" K7MA 2xwp9tdeh4rn") == old
+    assert digest_of_code(old) == hashlib.sha256(old.encode()).digest()
+    assert is_old_digest(digest_of_code(old))
+    assert clean_recovery_code("k7ma-2xwp-9tde-h4rn-k7ma") is None
 
 
 def test_codes_and_secrets_differ() -> None:

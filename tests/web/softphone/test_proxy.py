@@ -13,6 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from store.tables import users
 from tests.web.conftest import Client
 from tests.web.softphone.conftest import Switch
+from tests.web.test_open_streams import (
+    SOON_SECONDS,
+    End,
+    disabled,
+    of_another_role,
+    signed_out,
+    unused_for_long,
+)
+from web import open_streams
 from web.softphone import proxy
 
 Line = tuple[Switch, str]
@@ -84,7 +93,7 @@ async def test_what_a_telephone_never_says_ends_it(
 async def test_it_closes_with_the_session(
     admin: Client, monkeypatch: pytest.MonkeyPatch, switch: Line
 ) -> None:
-    monkeypatch.setattr(proxy, "LOOK_AT_SESSION_SECONDS", 0.05)
+    monkeypatch.setattr(open_streams, "LOOK_SECONDS", 0.05)
     async with await connect(admin) as socket:
         await socket.send_str("OPTIONS")
         await socket.receive_str(timeout=20)
@@ -106,3 +115,20 @@ async def test_one_person_has_four_telephones_at_most(admin: Client) -> None:
 async def test_a_switch_that_is_down_is_said_before_anything_is_opened(admin: Client, switch: Line) -> None:
     await switch[0].leave()
     assert await refused(admin) == 503
+
+
+@pytest.mark.parametrize("end", [signed_out, disabled, of_another_role])
+async def test_a_softphone_hangs_up(admin: Client, engine: AsyncEngine, switch: Line, end: End) -> None:
+    async with await connect(admin) as socket:
+        await end(engine)
+        message = await socket.receive(timeout=SOON_SECONDS)
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 4401)
+
+
+async def test_a_call_on_the_softphone_is_not_cut_because_nobody_clicks(
+    admin: Client, engine: AsyncEngine, switch: Line
+) -> None:
+    async with await connect(admin) as socket:
+        await unused_for_long(engine)
+        with pytest.raises(TimeoutError):
+            await socket.receive(timeout=SOON_SECONDS)

@@ -127,7 +127,7 @@ async def test_an_admin_changes_bars_and_lets_in_again(
             assert "Enabled" in await page.text()
         assert await sign_in(mo, "max@example.com") == 303
         async with admin.post(f"/users/{user_id}/end-sessions") as page:
-            assert "sessions have ended" in await page.text()
+            assert "signed out everywhere" in await page.text()
         async with mo.get("/account", allow_redirects=False) as answer:
             assert answer.status == 303
         async with admin.post(f"/users/{user_id}/link") as page:

@@ -34,7 +34,7 @@ async def test_a_person_is_invited_changed_and_barred(
         assert (await answer.json())["state"] == "disabled"
     async with admin.post(f"{item}/link") as answer:
         assert answer.status == 409
-    for act in ("enable", "end-sessions", "remove-second-factor", "link"):
+    for act in ("enable", "end-sessions", "link"):
         async with admin.post(f"{item}/{act}") as answer:
             assert answer.status == 200, act
     async with admin.get(f"{PATH}?limit=1") as answer:

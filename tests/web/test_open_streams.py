@@ -1,0 +1,106 @@
+"""What somebody watches or speaks over ends within seconds of their session or token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from aiohttp import ClientResponse
+from sqlalchemy import delete, insert, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from store.tables import api_tokens, dial_codes, users, web_sessions
+from tests.web.conftest import Client
+from tests.web.users.test_reach import add_token, admins_id
+from web.keys import Role
+from web.open_streams import LOOK_SECONDS
+
+SOON_SECONDS = 3 * LOOK_SECONDS + 1
+
+End = Callable[[AsyncEngine], Awaitable[None]]
+
+
+async def signed_out(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(delete(web_sessions))
+
+
+async def disabled(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(update(users).values(disabled_at=datetime.now(UTC)))
+
+
+async def of_another_role(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(update(users).values(role="publisher"))
+
+
+async def unused_for_long(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(update(web_sessions).values(idle_until=datetime.now(UTC)))
+
+
+async def ended(stream: ClientResponse, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            while await stream.content.readline():
+                pass
+    except TimeoutError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("end", [signed_out, disabled, of_another_role, unused_for_long])
+async def test_the_live_board_goes_dark(admin: Client, engine: AsyncEngine, end: End) -> None:
+    async with admin.get("/live/events") as stream:
+        assert not await ended(stream, 2 * LOOK_SECONDS), "it goes on while they are signed in"
+        await end(engine)
+        assert await ended(stream, SOON_SECONDS)
+
+
+async def test_a_token_s_stream_ends_with_the_token(admin: Client, engine: AsyncEngine) -> None:
+    token = await add_token(engine, await admins_id(engine), Role.ADMIN)
+    async with admin.get("/api/v1/calls/events", headers=token) as stream:
+        assert not await ended(stream, 2 * LOOK_SECONDS)
+        async with engine.begin() as connection:
+            await connection.execute(update(api_tokens).values(revoked_at=datetime.now(UTC)))
+        assert await ended(stream, SOON_SECONDS)
+
+
+async def test_the_story_of_a_draft_ends(admin: Client, engine: AsyncEngine) -> None:
+    code_id, now = UUID(int=7), datetime.now(UTC)
+    async with engine.begin() as connection:
+        code = {
+            "code_digest": b"7",
+            "id": code_id,
+            "purpose": "draft",
+            "user_id": await admins_id(engine),
+            "definition": {},
+            "expires_at": now + timedelta(minutes=2),
+        }
+        await connection.execute(insert(dial_codes).values(code))
+    async with admin.get(f"/flows/draft-call/{code_id}/events") as stream:
+        assert not await ended(stream, 2 * LOOK_SECONDS)
+        await signed_out(engine)
+        assert await ended(stream, SOON_SECONDS)
+
+
+async def test_a_screen_nobody_touches_keeps_no_session_alive(admin: Client, engine: AsyncEngine) -> None:
+    """The board connects again by itself, and pages draw themselves anew when calls move: nobody need be there."""
+    async with engine.begin() as connection:
+        then = datetime.now(UTC) + timedelta(minutes=5)
+        long_ago = datetime.now(UTC) - timedelta(minutes=20)
+        await connection.execute(update(web_sessions).values(idle_until=then, last_seen_at=long_ago))
+    async with admin.get("/live/events", headers={"Accept": "text/event-stream"}):
+        pass
+    async with admin.get("/calls", headers={"Tollbridge-By-Itself": "1"}) as page:
+        assert page.status == 200
+    async with engine.connect() as connection:
+        assert (await connection.execute(web_sessions.select())).one().idle_until == then
+    async with admin.get("/calls") as page:
+        assert page.status == 200
+    async with engine.connect() as connection:
+        assert (await connection.execute(web_sessions.select())).one().idle_until > then

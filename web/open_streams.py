@@ -1,0 +1,100 @@
+"""Streams and softphones that are open, each with the session or token that opened it: they end together.
+
+While there are any, one question every other second looks after all of this process. Without an answer of the database
+nothing is ended: nobody can be signed out meanwhile either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from web.keys import ENGINE, SESSION, USER, Role
+from web.queries import open_sessions
+from web.tokens.queries import open_tokens
+from web.visitors import holder_of
+
+LOOK_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OpenStream:
+    """One of them. `outlives_idling`: somebody talks, who need not click meanwhile."""
+
+    digest: bytes
+    role: Role
+    is_token: bool
+    outlives_idling: bool
+    end: Callable[[], object]
+
+
+class OpenStreams:
+    """Those of one web process."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._open: set[OpenStream] = set()
+        self._looking: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def watched(
+        self, request: web.Request, end: Callable[[], object], *, outlives_idling: bool = False
+    ) -> AsyncIterator[None]:
+        """While it lasts, `end` is called once whoever asked may not ask any more."""
+        stream = OpenStream(
+            digest=holder_of(request),
+            role=request[USER].role,
+            is_token=SESSION not in request,
+            outlives_idling=outlives_idling,
+            end=end,
+        )
+        self._open.add(stream)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_while_open())
+        try:
+            yield
+        finally:
+            self._open.discard(stream)
+
+    async def _look_while_open(self) -> None:
+        while self._open:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.look(datetime.now(UTC))
+            except (SQLAlchemyError, OSError, TimeoutError) as fault:
+                log.warning("open streams wait for PostgreSQL: %s", fault)
+
+    async def look(self, now: datetime) -> None:
+        """End what has lost its session or token, or whose owner has another role now."""
+        looked_at = list(self._open)
+        async with self._engine.connect() as connection:
+            sessions = await open_sessions(
+                connection, [one.digest for one in looked_at if not one.is_token], now
+            )
+            tokens = await open_tokens(connection, [one.digest for one in looked_at if one.is_token], now)
+        for stream in looked_at:
+            holder = (tokens if stream.is_token else sessions).get(stream.digest)
+            if (
+                holder is None
+                or holder.role != stream.role
+                or (holder.is_idle and not stream.outlives_idling)
+            ):
+                stream.end()
+
+
+OPEN_STREAMS: web.AppKey[OpenStreams] = web.AppKey("open_streams", OpenStreams)
+
+
+def add_open_streams(app: web.Application) -> None:
+    """Let the application know which streams are open."""
+    app[OPEN_STREAMS] = OpenStreams(app[ENGINE])
