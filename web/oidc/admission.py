@@ -35,8 +35,8 @@ from web.oidc.provider import Granted
 from web.oidc.queries import DirectoryPerson
 from web.oidc.question import END_SESSION_HINT_LENGTH_MAXIMUM
 from web.second_factor.vault import Vault
-from web.users.people import Belonging, belonging_facts
-from web.users.queries import lock_admins
+from web.users.people import NOBODY, Belonging, belonging_facts
+from web.users.queries import lock_admins, update_person
 
 DIRECTORY = Actor(user=None, name="directory")
 """Who changes a role when the groups have changed."""
@@ -121,7 +121,14 @@ async def take_over_role(connection: AsyncConnection, user: User, role: Belongin
     before = Belonging(role=user.role, buyer_id=user.buyer_id, publisher_id=user.publisher_id)
     if before == role:
         return user
-    await queries.set_belonging(connection, user.user_id, role)
+    await update_person(
+        connection,
+        user.user_id,
+        name=user.name,
+        role=role.role,
+        buyer_id=role.buyer_id,
+        publisher_id=role.publisher_id,
+    )
     await door.delete_sessions_of(connection, user.user_id)
     await write_audit(
         connection,
@@ -203,15 +210,17 @@ async def _make(
         return DirectoryRefusal.EMAIL
     name = identity.name.strip()
     name = name if name.isprintable() and len(name) <= NAME_LENGTH_MAXIMUM else ""
-    user_id = await queries.insert_person(
+    user_id = await door.insert_user(
         connection,
-        issuer=identity.issuer,
-        subject=identity.subject,
         email=email,
+        password_hash=NOBODY,
+        role=role.role.value,
         name=name,
-        belonging=role,
+        buyer_id=role.buyer_id,
+        publisher_id=role.publisher_id,
     )
     if user_id is not None:
+        await queries.link_person(connection, user_id, identity.issuer, identity.subject)
         after = {"email": email, "name": name, **belonging_facts(role)}
         await write_audit(connection, DIRECTORY, action="create", kind="users", ref=user_id, after=after)
     person = await queries.lock_person(connection, identity.issuer, identity.subject)

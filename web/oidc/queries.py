@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store.tables import api_tokens, directory_grants, passkeys, users, web_sessions
 from web.keys import User
 from web.queries import USER_COLUMNS, user_of_row
-from web.users.people import Belonging
+from web.users.people import NOBODY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,35 +49,12 @@ async def lock_person(connection: AsyncConnection, issuer: str, subject: str) ->
     )
 
 
-async def insert_person(
-    connection: AsyncConnection, *, issuer: str, subject: str, email: str, name: str, belonging: Belonging
-) -> int | None:
-    """Make a person who signs in by the directory alone; None when the address or the subject is taken."""
-    statement = (
-        insert(users)
-        .values(
-            email=email,
-            name=name,
-            password_hash="",
-            directory_issuer=issuer,
-            directory_subject=subject,
-            role=belonging.role.value,
-            buyer_id=belonging.buyer_id,
-            publisher_id=belonging.publisher_id,
-        )
-        .on_conflict_do_nothing()
-        .returning(users.c.id)
-    )
-    user_id: int | None = (await connection.execute(statement)).scalar_one_or_none()
-    return user_id
-
-
 async def link_person(connection: AsyncConnection, user_id: int, issuer: str, subject: str) -> bool:
     """Hand somebody over to the directory: password and passkeys open nothing more. False when they were already."""
     statement = (
         update(users)
         .where(users.c.id == user_id, users.c.directory_subject.is_(None))
-        .values(directory_issuer=issuer, directory_subject=subject, password_hash="")
+        .values(directory_issuer=issuer, directory_subject=subject, password_hash=NOBODY)
         .returning(users.c.id)
     )
     if (await connection.execute(statement)).one_or_none() is None:
@@ -96,14 +73,6 @@ async def unlink_person(connection: AsyncConnection, user_id: int) -> bool:
     )
     await connection.execute(delete(directory_grants).where(directory_grants.c.user_id == user_id))
     return (await connection.execute(statement)).one_or_none() is not None
-
-
-async def set_belonging(connection: AsyncConnection, user_id: int, belonging: Belonging) -> None:
-    await connection.execute(
-        update(users)
-        .where(users.c.id == user_id)
-        .values(role=belonging.role.value, buyer_id=belonging.buyer_id, publisher_id=belonging.publisher_id)
-    )
 
 
 async def confirm(connection: AsyncConnection, user_id: int, until: datetime | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,17 @@ async def test_the_first_sign_in_makes_a_person_with_the_role_of_their_group(
     # The second time nobody is made.
     assert (await sign_in_there(browser))[0] == 303
     assert len(await noted(engine, "create")) == 2 + 1, "the admin, the group, Ada"
+
+
+async def test_two_first_sign_ins_at_once_are_one_person(
+    house: TestServer, browser: Client, engine: AsyncEngine
+) -> None:
+    async with open_client(house) as other:
+        answers = [(client, await to_provider(client)) for client in (browser, other)]
+        came = await asyncio.gather(*(come_back(client, back) for client, back in answers))
+        assert [status for status, _, _ in came] == [303, 303]
+        assert await is_inside(browser) and await is_inside(other)
+    assert await person(engine) is not None, "one, or this would find several"
 
 
 async def test_who_has_no_mapped_group_is_refused_with_the_way_out(
