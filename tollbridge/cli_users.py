@@ -196,12 +196,10 @@ def user_unlink(settings: Settings, email: str) -> None:
     """Take a user back from the directory: `user password` then gives them a password."""
     from web.oidc.admission import unlink
 
-    async def work(engine: AsyncEngine, person: Person) -> bool:
-        return await unlink(engine, _actor("user unlink"), person.user.user_id)
+    async def work(engine: AsyncEngine, person: Person) -> PersonRefusal | NotAllowed | None:
+        return await unlink(engine, _actor("user unlink"), person.user.user_id, datetime.now(UTC))
 
-    if not _about(settings, email, work):
-        raise click.ClickException(f"{email} does not sign in by the directory")
-    say("unlinked; `tollbridge user password` gives them a password")
+    _say_done(_about(settings, email, work), "unlinked; `tollbridge user password` gives them a password")
 
 
 @user.command("reset-factor")

@@ -245,10 +245,12 @@ async def open_session(
     *,
     how: str,
     with_factor: bool = False,
+    verified: bool = True,
 ) -> SignedIn:
     """Open a session for somebody who has shown who they are; `how` goes to the audit log.
 
-    `with_factor`: they have shown a second factor too, or a passkey.
+    `with_factor`: they have shown a second factor too, or a passkey. `verified` of False: they have shown it some time
+    ago, to somebody we believe.
     """
     token = secrets.token_urlsafe(32)
     await queries.insert_session(
@@ -258,6 +260,7 @@ async def open_session(
         address=visitor.address,
         user_agent=clean_user_agent(visitor.user_agent),
         with_factor=with_factor,
+        verified=verified,
         now=now,
         idle_until=SessionRules().idle_until(user.role, now),
         expires_at=now + SESSION_LIFETIME,

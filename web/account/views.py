@@ -12,8 +12,8 @@ from webauthn.helpers import bytes_to_base64url
 from web.account import sessions
 from web.account.account import AccountRefusal, change_password, rename
 from web.account.sessions import end_other_sessions, end_session, sessions_of
-from web.keys import ENGINE, USER
-from web.oidc.directory import DIRECTORY, is_person_of_directory
+from web.keys import ENGINE, SESSION, USER
+from web.oidc.directory import DIRECTORY
 from web.pages import render
 from web.passkeys.keys import passkeys_of
 from web.password_rules import PasswordRefusal
@@ -118,5 +118,5 @@ async def account_page(
         sessions=await sessions_of(engine, user.user_id, datetime.now(UTC)),
         own_session=session_digest(request),
         directory=directory and directory.config.name,
-        is_of_directory=await is_person_of_directory(engine, user),
+        is_of_directory=request[SESSION].of_directory,
     )

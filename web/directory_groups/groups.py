@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from web.audit import Actor, write_audit
+from web.authority import Act, NotAllowed
 from web.directory_groups import queries
 from web.keys import Role
 from web.users.people import Belonging, PersonRefusal, belonging_facts, missing_party
@@ -50,11 +51,13 @@ def role_of_groups(groups: Collection[str], mapped: Mapping[str, Belonging]) -> 
 
 async def give_role(
     engine: AsyncEngine, actor: Actor, name: str, belonging: Belonging
-) -> int | GroupRefusal | PersonRefusal:
+) -> int | GroupRefusal | PersonRefusal | NotAllowed:
     """Give the people of a group a role from their next sign-in on; return the row's id."""
     name, belonging = name.strip(), belonging.clean()
     if not (name.isprintable() and 1 <= len(name) <= NAME_LENGTH_MAXIMUM):
         return GroupRefusal.NAME
+    if forbidden := actor.may_not(Act.CHANGE, belonging.role):
+        return forbidden
     async with engine.begin() as connection:
         if missing := await missing_party(connection, belonging):
             return missing
@@ -68,12 +71,15 @@ async def give_role(
     return group_id
 
 
-async def take_role(engine: AsyncEngine, actor: Actor, group_id: int) -> bool:
-    """Take a group's role away. False when there is none of this id."""
+async def take_role(engine: AsyncEngine, actor: Actor, group_id: int) -> PersonRefusal | NotAllowed | None:
+    """Take a group's role away."""
     async with engine.begin() as connection:
-        gone = await queries.delete_group(connection, group_id)
-        if gone is None:
-            return False
-        before = {"name": gone.name, **belonging_facts(gone.belonging)}
+        group = await queries.lock_group(connection, group_id)
+        if group is None:
+            return PersonRefusal.NOT_FOUND
+        if forbidden := actor.may_not(Act.CHANGE, group.belonging.role):
+            return forbidden
+        await queries.delete_group(connection, group_id)
+        before = {"name": group.name, **belonging_facts(group.belonging)}
         await write_audit(connection, actor, action="delete", kind=KIND, ref=group_id, before=before)
-    return True
+    return None

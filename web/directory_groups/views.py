@@ -6,16 +6,18 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from web.audit import Actor
 from web.auth import UserRefusal
+from web.authority import NotAllowed
+from web.confirm.views import confirm_page
 from web.directory_groups import queries
 from web.directory_groups.groups import GroupRefusal, give_role, take_role
-from web.keys import ENGINE, USER
+from web.keys import ENGINE
 from web.oidc.directory import DIRECTORY
 from web.pages import render
 from web.users.forms import FIELDS_OF_REFUSALS, ROLES, Typed, belonging_of, read_form
 from web.users.people import PersonRefusal
 from web.users.queries import read_names
+from web.visitors import actor_of
 
 SAID = {
     "given": "Saved. It counts from the next sign-in of each of its people, or when the directory is asked again.",
@@ -35,14 +37,19 @@ async def give(request: web.Request) -> web.StreamResponse:
         belonging = await belonging_of(connection, typed)
     if isinstance(belonging, UserRefusal):
         return await _page(request, typed, refusal=belonging)
-    made = await give_role(engine, Actor(user=request[USER]), typed.name, belonging)
+    made = await give_role(engine, actor_of(request), typed.name, belonging)
+    if isinstance(made, NotAllowed):
+        return await confirm_page(request, made)
     if isinstance(made, (GroupRefusal, PersonRefusal)):
         return await _page(request, typed, refusal=made)
     raise web.HTTPSeeOther(f"{PAGE}?done=given")
 
 
 async def take(request: web.Request) -> web.StreamResponse:
-    if not await take_role(request.app[ENGINE], Actor(user=request[USER]), int(request.match_info["id"])):
+    refusal = await take_role(request.app[ENGINE], actor_of(request), int(request.match_info["id"]))
+    if isinstance(refusal, NotAllowed):
+        return await confirm_page(request, refusal)
+    if refusal is not None:
         raise web.HTTPNotFound
     raise web.HTTPSeeOther(f"{PAGE}?done=taken")
 

@@ -9,11 +9,10 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 
 from web import queries as door
-from web.account.account import confirm
-from web.account.views import account_page
 from web.addresses import own_path
 from web.auth import SignedIn, digest_of, too_many
 from web.challenge_queries import Challenge, Purpose, insert_challenge, take_challenge
+from web.confirm.views import confirm_page, may_not_change_factors
 from web.keys import ENGINE, USER, User
 from web.middleware import signed_in_user
 from web.oidc.admission import admit, link
@@ -51,14 +50,11 @@ async def begin(request: web.Request) -> web.StreamResponse:
 
 
 async def begin_link(request: web.Request) -> web.StreamResponse:
-    """Lead somebody who is signed in to the provider, to link their account. Their password is asked for first."""
-    form = await request.post()
-    user, now = request[USER], datetime.now(UTC)
-    engine = request.app[ENGINE]
-    refusal = await confirm(engine, user, str(form.get("password", "")), visitor_of(request), now)
-    if refusal is not None:
-        return await account_page(request, refusals={"directory": refusal})
-    async with engine.begin() as connection:
+    """Lead somebody who is signed in to the provider, to link their account. They confirm who they are first."""
+    user = request[USER]
+    if why := may_not_change_factors(request):
+        return await confirm_page(request, why)
+    async with request.app[ENGINE].begin() as connection:
         if await lock_admins(connection) == [user.user_id]:
             return _not_linked(request, DirectoryRefusal.LAST_ADMIN)
     asked = await _ask(request, wanted="/account?done=linked", user=user, anew=True)

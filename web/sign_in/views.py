@@ -18,7 +18,7 @@ from web.pages import render
 from web.proxies import is_secure
 from web.second_factor.factor import CodeRefusal, answer_code
 from web.second_factor.vault import VAULT
-from web.visitors import left, let_in, visitor_of
+from web.visitors import leave_nothing, left, let_in, visitor_of
 
 SECOND_FACTOR_COOKIE = "tollbridge_second_factor"
 REFUSALS = {

@@ -153,6 +153,7 @@ async def open_tokens(
             api_tokens.c.revoked_at.is_(None),
             api_tokens.c.expires_at.is_(None) | (api_tokens.c.expires_at > now),
             users.c.disabled_at.is_(None),
+            is_vouched_for(now - OUTLAST_DIRECTORY),
         )
     )
     rows = await connection.execute(statement)

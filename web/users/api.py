@@ -224,6 +224,7 @@ def problem_of(refusal: UserRefusal | PersonRefusal | NotAllowed) -> Problem:
         PersonRefusal.DISABLED,
         PersonRefusal.NO_FACTOR,
         PersonRefusal.DIRECTORY,
+        PersonRefusal.LOCAL,
     )
     if refusal in conflicts:
         return conflict(refusal.value)

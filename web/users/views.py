@@ -198,9 +198,10 @@ async def _done_or_refused(
 
 async def unlink(request: web.Request) -> web.StreamResponse:
     person = await _person(request)
-    if not await unlink_person(request.app[ENGINE], Actor(user=request[USER]), person.user.user_id):
-        raise web.HTTPNotFound
-    raise _back_to(person, "unlinked")
+    refusal = await unlink_person(
+        request.app[ENGINE], actor_of(request), person.user.user_id, datetime.now(UTC)
+    )
+    return await _done_or_refused(request, person, refusal, "unlinked")
 
 
 async def revoke(request: web.Request) -> web.StreamResponse:
@@ -276,7 +277,14 @@ async def _person_page(
 
 
 _CONFLICTS = frozenset(
-    {PersonRefusal.LAST_ADMIN, PersonRefusal.CHANGED, PersonRefusal.DISABLED, PersonRefusal.NO_FACTOR, PersonRefusal.DIRECTORY}
+    {
+        PersonRefusal.LAST_ADMIN,
+        PersonRefusal.CHANGED,
+        PersonRefusal.DISABLED,
+        PersonRefusal.NO_FACTOR,
+        PersonRefusal.DIRECTORY,
+        PersonRefusal.LOCAL,
+    }
 )
 
 

@@ -8,7 +8,7 @@ from alembic import op
 from store.migrations.beside import lock_first
 
 revision = "0038_directory"
-down_revision = "0034_lists_of_the_owner"
+down_revision = "0035_factors"
 branch_labels = None
 depends_on = None
 
