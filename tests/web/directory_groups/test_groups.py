@@ -14,13 +14,13 @@ from store.tables import audit_log, directory_groups
 from tests.web.conftest import PASSWORD, Client, open_client, sign_in
 from tests.web.market import Market
 from web.api_tokens import TokenMade, make_token
-from web.audit import Actor
+from web.audit import Actor, Via
 from web.auth import create_user
 from web.directory_groups.groups import GROUPS_MAXIMUM, GroupRefusal, NoRole, give_role, role_of_groups
 from web.keys import Role, User
 from web.users.people import Belonging
 
-SOMEBODY = Actor(user=None, name="test")
+SOMEBODY = Actor(user=None, via=Via.COMMAND, name="test")
 _HOUSE = st.sampled_from([Role.ADMIN, Role.MANAGER, Role.ANALYST]).map(lambda role: Belonging(role=role))
 _BUYERS = st.integers(1, 3).map(lambda buyer_id: Belonging(role=Role.BUYER, buyer_id=buyer_id))
 _PUBLISHERS = st.integers(1, 3).map(lambda one: Belonging(role=Role.PUBLISHER, publisher_id=one))

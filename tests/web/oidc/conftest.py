@@ -14,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.web.conftest import DATA_SECRET, EMAIL, PASSWORD, Client, open_client
 from tests.web.oidc.idp import CLIENT_ID, CLIENT_SECRET, Idp
 from web.app import make_app
-from web.audit import Actor
+from web.audit import Actor, Via
 from web.auth import UserCreated, create_user
 from web.directory_groups.groups import give_role
 from web.keys import Role
 from web.oidc.config import OidcConfig
 from web.users.people import Belonging
 
-SOMEBODY = Actor(user=None, name="test")
+SOMEBODY = Actor(user=None, via=Via.COMMAND, name="test")
 
 
 @pytest_asyncio.fixture
