@@ -16,13 +16,14 @@ from tests.web.conftest import DATA_SECRET, Client, open_client
 from tests.web.oidc.conftest import SOMEBODY, is_inside, sign_in_there
 from tests.web.oidc.idp import Idp
 from tests.web.oidc.test_sign_in import noted
-from web.auth import user_of
+from web.auth import session_of
 from web.directory_groups.groups import give_role
 from web.keys import Role
 from web.middleware import SESSION_COOKIE
 from web.oidc.directory import DIRECTORY, Directory
 from web.oidc.renewal import renew_due
 from web.second_factor.vault import Vault
+from web.session_rules import SessionRules
 from web.users.people import Belonging
 
 
@@ -50,7 +51,10 @@ async def asked_again(house: TestServer, engine: AsyncEngine, minutes: int) -> i
 
 async def is_inside_in(client: Client, house: TestServer, engine: AsyncEngine, minutes: int) -> bool:
     token = client.session.cookie_jar.filter_cookies(house.make_url("/"))[SESSION_COOKIE].value
-    return await user_of(engine, token, datetime.now(UTC) + timedelta(minutes=minutes)) is not None
+    return (
+        await session_of(engine, token, datetime.now(UTC) + timedelta(minutes=minutes), rules=SessionRules())
+        is not None
+    )
 
 
 async def test_without_another_word_a_session_ends_within_the_hour(
