@@ -189,6 +189,19 @@ def user_enable(settings: Settings, email: str) -> None:
     _say_done(_about(settings, email, work), "enabled")
 
 
+@user.command("unlink")
+@click.argument("email")
+@pass_settings
+def user_unlink(settings: Settings, email: str) -> None:
+    """Take a user back from the directory: `user password` then gives them a password."""
+    from web.oidc.admission import unlink
+
+    async def work(engine: AsyncEngine, person: Person) -> PersonRefusal | NotAllowed | None:
+        return await unlink(engine, _actor("user unlink"), person.user.user_id, datetime.now(UTC))
+
+    _say_done(_about(settings, email, work), "unlinked; `tollbridge user password` gives them a password")
+
+
 @user.command("reset-factor")
 @click.argument("email")
 @pass_settings
@@ -200,21 +213,6 @@ def user_reset_factor(settings: Settings, email: str) -> None:
         return await reset_factor(engine, _actor("user reset-factor"), person.user.user_id, datetime.now(UTC))
 
     _say_done(_about(settings, email, work), "the password alone opens until a second factor is set up again")
-
-
-@user.command("unlink")
-@click.argument("email")
-@pass_settings
-def user_unlink(settings: Settings, email: str) -> None:
-    """Take a user back from the directory: `user password` then gives them a password."""
-    from web.oidc.admission import unlink
-
-    async def work(engine: AsyncEngine, person: Person) -> bool:
-        return await unlink(engine, _actor("user unlink"), person.user.user_id)
-
-    if not _about(settings, email, work):
-        raise click.ClickException(f"{email} does not sign in by the directory")
-    say("unlinked; `tollbridge user password` gives them a password")
 
 
 @user.command("list")

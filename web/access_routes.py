@@ -94,7 +94,7 @@ def routes() -> Sequence[web.RouteDef]:
         web.post(f"{_USER}/unlink", _admin_confirms(users.unlink)),
         web.get("/directory-groups", _admin(directory_groups.show)),
         web.post("/directory-groups", _admin_confirms(directory_groups.give)),
-        web.post("/directory-groups/{id:[0-9]{1,18}}/remove", _admin(directory_groups.take)),
+        web.post("/directory-groups/{id:[0-9]{1,18}}/remove", _admin_confirms(directory_groups.take)),
         web.get("/audit", _editor(audit_log.show)),
         web.get("/audit.csv", _editor(audit_log.as_csv)),
     ]

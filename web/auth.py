@@ -84,6 +84,7 @@ class UserRefusal(StrEnum):
     EMAIL = "that is not an e-mail address"
     EMAIL_TAKEN = "somebody with this e-mail address exists already"
     NOBODY = "there is nobody of this e-mail address"
+    DIRECTORY = "they sign in by the directory: `tollbridge user unlink` takes them back"
     ROLE = f"a role is one of {', '.join(Role)}"
     NAME = f"a name has at most {NAME_LENGTH_MAXIMUM} characters"
     BUYER = "a buyer belongs to a buyer's person, and to nobody else"
@@ -171,7 +172,7 @@ async def set_password(
 ) -> UserRefusal | PasswordRefusal | None:
     """Give a user a new password and end all they had open: sessions, tokens, passkeys, links.
 
-    None: it is set. Somebody of the directory has no password here.
+    None: it is set.
     """
     email = clean_email(email)
     if not is_email(email):
@@ -182,7 +183,8 @@ async def set_password(
     async with engine.begin() as connection:
         user_id = await queries.change_password_hash(connection, email=email, password_hash=password_hash)
         if user_id is None:
-            return UserRefusal.NOBODY
+            known = await queries.user_by_email(connection, email)
+            return UserRefusal.DIRECTORY if known and known.of_directory else UserRefusal.NOBODY
         ended = await end_everything(connection, user_id, datetime.now(UTC))
         await write_audit(
             connection,
@@ -268,10 +270,12 @@ async def open_session(
     *,
     how: str,
     with_factor: bool = False,
+    verified: bool = True,
 ) -> SignedIn:
     """Open a session for somebody who has shown who they are; `how` goes to the audit log.
 
-    `with_factor`: they have shown a second factor too, or a passkey.
+    `with_factor`: they have shown a second factor too, or a passkey. `verified` of False: they have shown it some time
+    ago, to somebody we believe.
     """
     token = secrets.token_urlsafe(32)
     await queries.insert_session(
@@ -281,6 +285,7 @@ async def open_session(
         address=visitor.address,
         user_agent=clean_user_agent(visitor.user_agent),
         with_factor=with_factor,
+        verified=verified,
         now=now,
         idle_until=SessionRules().idle_until(user.role, now),
         expires_at=now + SESSION_LIFETIME,

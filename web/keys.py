@@ -69,7 +69,8 @@ class Session:
     has_app: bool
     has_passkey: bool
     factor_asked_at: datetime | None
-    is_of_directory: bool = False
+    of_directory: bool = False
+    """They sign in by the house's directory, and have no password."""
 
     @property
     def has_factor(self) -> bool:

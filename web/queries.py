@@ -136,8 +136,8 @@ async def user_by_session(
         select(
             *USER_COLUMNS,
             users.c.factor_asked_at,
-            users.c.directory_subject,
             users.c.totp_secret.is_not(None).label("has_app"),
+            users.c.directory_subject.is_not(None).label("of_directory"),
             exists().where(passkeys.c.user_id == users.c.id).label("has_passkey"),
             web_sessions.c.id.label("session_id"),
             web_sessions.c.verified_at,
@@ -163,7 +163,7 @@ async def user_by_session(
         has_app=row.has_app,
         has_passkey=row.has_passkey,
         factor_asked_at=row.factor_asked_at,
-        is_of_directory=row.directory_subject is not None,
+        of_directory=row.of_directory,
     )
     return SessionUser(user=user_of_row(row), session=session, last_seen_at=row.last_seen_at)
 
@@ -251,6 +251,7 @@ async def insert_session(
     address: str,
     user_agent: str,
     with_factor: bool,
+    verified: bool,
     now: datetime,
     idle_until: datetime,
     expires_at: datetime,
@@ -263,7 +264,7 @@ async def insert_session(
             user_agent=user_agent,
             created_at=now,
             last_seen_at=now,
-            verified_at=now,
+            verified_at=now if verified else None,
             factor_at=now if with_factor else None,
             idle_until=idle_until,
             expires_at=expires_at,

@@ -50,6 +50,8 @@ PUBLIC = frozenset(
         "POST /sign-in/code",
         "POST /sign-in/passkey/question",
         "POST /sign-in/passkey",
+        "GET /sign-in/directory",
+        "GET /sign-in/directory/back",
         "GET /forgotten",
         "POST /forgotten",
         "GET /link/{token}",

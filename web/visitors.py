@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -17,6 +18,8 @@ from web.known_devices import DEVICE_COOKIE, DEVICE_LIFETIME, DEVICES, KnownDevi
 from web.middleware import SESSION_COOKIE, Handler
 from web.proxies import client_address, scheme_of
 from web.session_rules import SESSION_RULES
+
+Answer = TypeVar("Answer", bound=web.StreamResponse)
 
 WEB_URL: web.AppKey[str] = web.AppKey("web_url", str)
 """How people reach these pages, such as https://switch.example; empty: as each request says."""

@@ -13,8 +13,8 @@ from web.account import sessions
 from web.account.account import AccountRefusal, change_password, rename
 from web.account.sessions import end_other_sessions, end_session, sessions_of
 from web.auth import SignedIn
-from web.keys import ENGINE, USER
-from web.oidc.directory import DIRECTORY, is_person_of_directory
+from web.keys import ENGINE, SESSION, USER
+from web.oidc.directory import DIRECTORY
 from web.pages import render
 from web.passkeys.keys import passkeys_of
 from web.password_rules import PasswordRefusal
@@ -120,5 +120,5 @@ async def account_page(
         sessions=await sessions_of(engine, user.user_id, datetime.now(UTC)),
         own_session=session_digest(request),
         directory=directory and directory.config.name,
-        is_of_directory=await is_person_of_directory(engine, user),
+        is_of_directory=request[SESSION].of_directory,
     )

@@ -12,6 +12,7 @@ from web.auth import SignedIn
 from web.authority import Act, NotAllowed
 from web.confirm.confirm import ConfirmRefusal, confirm_by_passkey, confirm_by_password
 from web.keys import ENGINE, SESSION, USER
+from web.oidc.directory import DIRECTORY
 from web.pages import render
 from web.passkeys.answers import credential_in, json_of, said, text_in
 from web.passkeys.keys import PasskeyRefusal, ask_to_sign_in, site_of
@@ -124,7 +125,7 @@ def _page(
     forbidden = why in (NotAllowed.NOT_YOURS, NotAllowed.A_PERSON)
     if forbidden:
         raise web.HTTPForbidden
-    session = request[SESSION]
+    session, directory = request[SESSION], request.app[DIRECTORY]
     return render(
         request,
         "confirm/confirm.html",
@@ -135,8 +136,9 @@ def _page(
         refusal=refusal,
         has_app=session.has_app,
         has_passkey=session.has_passkey,
-        is_of_directory=session.is_of_directory,
         # A password alone is no second factor: it is of no use where one is wanted.
-        takes_password=session.has_app or why is not NotAllowed.FACTOR,
+        takes_password=not session.of_directory and (session.has_app or why is not NotAllowed.FACTOR),
+        of_directory=session.of_directory,
+        directory=directory and directory.config.name,
         wants_factor=why is NotAllowed.FACTOR,
     )

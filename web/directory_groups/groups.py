@@ -56,7 +56,7 @@ async def give_role(
     name, belonging = name.strip(), belonging.clean()
     if not (name.isprintable() and 1 <= len(name) <= NAME_LENGTH_MAXIMUM):
         return GroupRefusal.NAME
-    if forbidden := actor.may_not(Act.INVITE, belonging.role):
+    if forbidden := actor.may_not(Act.CHANGE, belonging.role):
         return forbidden
     async with engine.begin() as connection:
         if missing := await missing_party(connection, belonging):
@@ -71,12 +71,15 @@ async def give_role(
     return group_id
 
 
-async def take_role(engine: AsyncEngine, actor: Actor, group_id: int) -> bool:
-    """Take a group's role away. False when there is none of this id."""
+async def take_role(engine: AsyncEngine, actor: Actor, group_id: int) -> PersonRefusal | NotAllowed | None:
+    """Take a group's role away."""
     async with engine.begin() as connection:
-        gone = await queries.delete_group(connection, group_id)
-        if gone is None:
-            return False
-        before = {"name": gone.name, **belonging_facts(gone.belonging)}
+        group = await queries.lock_group(connection, group_id)
+        if group is None:
+            return PersonRefusal.NOT_FOUND
+        if forbidden := actor.may_not(Act.CHANGE, group.belonging.role):
+            return forbidden
+        await queries.delete_group(connection, group_id)
+        before = {"name": group.name, **belonging_facts(group.belonging)}
         await write_audit(connection, actor, action="delete", kind=KIND, ref=group_id, before=before)
-    return True
+    return None

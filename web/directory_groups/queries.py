@@ -64,13 +64,15 @@ async def insert_group(connection: AsyncConnection, name: str, belonging: Belong
     return group_id
 
 
-async def delete_group(connection: AsyncConnection, group_id: int) -> DirectoryGroup | None:
-    """Take a group's role away and return what it was; None when there is none of this id."""
-    statement = (
-        delete(directory_groups).where(directory_groups.c.id == group_id).returning(*directory_groups.c)
-    )
+async def lock_group(connection: AsyncConnection, group_id: int) -> DirectoryGroup | None:
+    """Return a group that nobody else can take the role of until this transaction ends."""
+    statement = select(directory_groups).where(directory_groups.c.id == group_id).with_for_update()
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
         return None
     belonging = Belonging(role=Role(row.role), buyer_id=row.buyer_id, publisher_id=row.publisher_id)
     return DirectoryGroup(group_id=row.id, name=row.name, belonging=belonging, belongs_to="")
+
+
+async def delete_group(connection: AsyncConnection, group_id: int) -> None:
+    await connection.execute(delete(directory_groups).where(directory_groups.c.id == group_id))

@@ -46,7 +46,10 @@ async def give(request: web.Request) -> web.StreamResponse:
 
 
 async def take(request: web.Request) -> web.StreamResponse:
-    if not await take_role(request.app[ENGINE], actor_of(request), int(request.match_info["id"])):
+    refusal = await take_role(request.app[ENGINE], actor_of(request), int(request.match_info["id"]))
+    if isinstance(refusal, NotAllowed):
+        return await confirm_page(request, refusal)
+    if refusal is not None:
         raise web.HTTPNotFound
     raise web.HTTPSeeOther(f"{PAGE}?done=taken")
 

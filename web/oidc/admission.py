@@ -6,6 +6,7 @@ directory would be anybody.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -22,11 +23,12 @@ from web.auth import (
     is_email,
     open_session,
 )
+from web.authority import Act, NotAllowed
 from web.challenge_queries import delete_challenges_of
 from web.directory_groups.groups import NoRole, role_of_groups
 from web.directory_groups.queries import read_groups
+from web.ends import end_everything
 from web.keys import User
-from web.links.queries import close_links_of
 from web.oidc import queries
 from web.oidc.config import OidcConfig
 from web.oidc.failures import DirectoryRefusal
@@ -35,7 +37,8 @@ from web.oidc.provider import Granted
 from web.oidc.queries import DirectoryPerson
 from web.oidc.question import END_SESSION_HINT_LENGTH_MAXIMUM
 from web.second_factor.vault import Vault
-from web.users.people import NOBODY, Belonging, belonging_facts
+from web.users import queries as people
+from web.users.people import NOBODY, Belonging, PersonRefusal, belonging_facts
 from web.users.queries import lock_admins, update_person
 
 DIRECTORY = Actor(user=None, name="directory")
@@ -58,9 +61,7 @@ async def admit(
         await vouch(connection, vault, config, user.user_id, granted, now)
         if person.has_second_factor and not identity.shows_second_factor:
             return await ask_second_factor(connection, user, now, after="directory")
-        return await open_session(
-            connection, user, visitor, now, how="directory", with_factor=identity.shows_second_factor
-        )
+        return await _open(connection, user, identity, visitor, now)
 
 
 async def link(
@@ -84,29 +85,33 @@ async def link(
             return DirectoryRefusal.LINKED_ELSEWHERE
         if not await queries.link_person(connection, user.user_id, identity.issuer, identity.subject):
             return DirectoryRefusal.LINKED_ALREADY
-        await close_links_of(connection, user.user_id, now)
-        await delete_challenges_of(connection, user.user_id)
-        after = {"issuer": identity.issuer, "subject": identity.subject}
+        ended = await end_everything(connection, user.user_id, now)
+        after = {"issuer": identity.issuer, "subject": identity.subject, **asdict(ended)}
         await write_audit(
             connection, Actor(user=user), action="link_directory", kind="users", ref=user.user_id, after=after
         )
-        await door.delete_sessions_of(connection, user.user_id)
         user = await take_over_role(connection, user, role)
         await vouch(connection, vault, config, user.user_id, granted, now)
-        return await open_session(
-            connection, user, visitor, now, how="directory", with_factor=identity.shows_second_factor
-        )
+        return await _open(connection, user, identity, visitor, now)
 
 
-async def unlink(engine: AsyncEngine, actor: Actor, user_id: int) -> bool:
-    """Take somebody back from the directory: an invitation link gives them a password. False: they are not of it."""
+async def unlink(
+    engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
+) -> PersonRefusal | NotAllowed | None:
+    """Take somebody back from the directory: an invitation link gives them a password. All they had open ends."""
     async with engine.begin() as connection:
+        person = await people.lock_person(connection, user_id)
+        if person is None:
+            return PersonRefusal.NOT_FOUND
+        if forbidden := actor.may_not(Act.MAKE_RESET, person.user.role):
+            return forbidden
         if not await queries.unlink_person(connection, user_id):
-            return False
-        await door.delete_sessions_of(connection, user_id)
-        await delete_challenges_of(connection, user_id)
-        await write_audit(connection, actor, action="unlink_directory", kind="users", ref=user_id)
-    return True
+            return PersonRefusal.LOCAL
+        ended = await end_everything(connection, user_id, now)
+        await write_audit(
+            connection, actor, action="unlink_directory", kind="users", ref=user_id, after=asdict(ended)
+        )
+    return None
 
 
 async def role_of(connection: AsyncConnection, identity: Identity) -> Belonging | DirectoryRefusal:
@@ -229,6 +234,20 @@ async def _make(
         await write_audit(connection, DIRECTORY, action="create", kind="users", ref=user_id, after=after)
     person = await queries.lock_person(connection, identity.issuer, identity.subject)
     return person or DirectoryRefusal.EMAIL_TAKEN
+
+
+async def _open(
+    connection: AsyncConnection, user: User, identity: Identity, visitor: Visitor, now: datetime
+) -> SignedIn:
+    return await open_session(
+        connection,
+        user,
+        visitor,
+        now,
+        how="directory",
+        with_factor=identity.shows_second_factor,
+        verified=identity.is_recent(now),
+    )
 
 
 def reason_of(refusal: DirectoryRefusal) -> str:

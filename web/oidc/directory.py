@@ -7,12 +7,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.buyers.ping_client import PingClient
 from store.web_tables import DIRECTORY_GRANT
-from web.keys import ENGINE, User
-from web.oidc import queries
+from web.keys import ENGINE
 from web.oidc.config import OidcConfig
 from web.oidc.provider import Provider
 from web.oidc.renewal import keep_renewing
@@ -58,9 +56,3 @@ def add_directory(app: web.Application, config: OidcConfig | None) -> None:
             renewing.cancel()
 
     app.cleanup_ctx.append(renew)
-
-
-async def is_person_of_directory(engine: AsyncEngine, user: User) -> bool:
-    """Tell whether somebody signs in by the directory, and by nothing else."""
-    async with engine.connect() as connection:
-        return await queries.is_of_directory(connection, user.user_id)

@@ -12,6 +12,7 @@ from joserfc.errors import InvalidKeyIdError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
+from web.authority import FRESH_FOR
 from web.oidc.config import OidcConfig
 from web.oidc.failures import Failure, distrusted
 from web.oidc.metadata import FAULTS
@@ -47,6 +48,11 @@ class Identity:
     shows_second_factor: bool
     authenticated_at_seconds: float | None
     """When they last showed at the provider who they are (seconds since 1970); None: it did not say."""
+
+    def is_recent(self, now: datetime) -> bool:
+        """Tell whether they have shown just now who they are. A provider that does not say when is believed to ask."""
+        moment = self.authenticated_at_seconds
+        return moment is None or now.timestamp() - moment <= FRESH_FOR.total_seconds()
 
 
 Claims = Mapping[str, Any]

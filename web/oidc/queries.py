@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.tables import api_tokens, directory_grants, passkeys, users, web_sessions
+from store.tables import api_tokens, directory_grants, users, web_sessions
 from web.keys import User
 from web.queries import USER_COLUMNS, user_of_row
 from web.users.people import NOBODY
@@ -50,17 +50,14 @@ async def lock_person(connection: AsyncConnection, issuer: str, subject: str) ->
 
 
 async def link_person(connection: AsyncConnection, user_id: int, issuer: str, subject: str) -> bool:
-    """Hand somebody over to the directory: password and passkeys open nothing more. False when they were already."""
+    """Hand somebody over to the directory: their password opens nothing more. False when they were already."""
     statement = (
         update(users)
         .where(users.c.id == user_id, users.c.directory_subject.is_(None))
         .values(directory_issuer=issuer, directory_subject=subject, password_hash=NOBODY)
         .returning(users.c.id)
     )
-    if (await connection.execute(statement)).one_or_none() is None:
-        return False
-    await connection.execute(delete(passkeys).where(passkeys.c.user_id == user_id))
-    return True
+    return (await connection.execute(statement)).one_or_none() is not None
 
 
 async def unlink_person(connection: AsyncConnection, user_id: int) -> bool:

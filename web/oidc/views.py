@@ -50,11 +50,11 @@ async def begin(request: web.Request) -> web.StreamResponse:
 
 
 async def begin_link(request: web.Request) -> web.StreamResponse:
-    """Lead somebody who has just shown who they are to the provider, to link their account."""
-    user, engine = request[USER], request.app[ENGINE]
+    """Lead somebody who is signed in to the provider, to link their account. They confirm who they are first."""
+    user = request[USER]
     if why := may_not_change_factors(request):
         return await confirm_page(request, why)
-    async with engine.begin() as connection:
+    async with request.app[ENGINE].begin() as connection:
         if await lock_admins(connection) == [user.user_id]:
             return _not_linked(request, DirectoryRefusal.LAST_ADMIN)
     asked = await _ask(request, wanted="/account?done=linked", user=user, anew=True)

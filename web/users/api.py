@@ -226,6 +226,7 @@ def problem_of(refusal: UserRefusal | PersonRefusal | NotAllowed) -> Problem:
         PersonRefusal.DISABLED,
         PersonRefusal.NO_FACTOR,
         PersonRefusal.DIRECTORY,
+        PersonRefusal.LOCAL,
     ):
         return conflict(refusal.value)
     return refused(FieldProblem(field=_FIELDS.get(refusal, ""), problem=refusal.value))

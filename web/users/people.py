@@ -35,6 +35,7 @@ class PersonRefusal(StrEnum):
     NOT_FOUND = "there is no such person"
     LAST_ADMIN = "this is the last admin who can sign in: make another one first"
     DISABLED = "this person is disabled: enable them first"
+    LOCAL = "this person does not sign in by the directory"
     DIRECTORY = "this person signs in by the directory, which gives the role: change their groups there, or unlink them"
     NAME = f"a name has at most {NAME_LENGTH_MAXIMUM} characters"
     BUYER_NEEDED = "say which buyer this person belongs to"

@@ -198,12 +198,11 @@ async def _done_or_refused(
 
 
 async def unlink(request: web.Request) -> web.StreamResponse:
-    person, actor = await _person(request), actor_of(request)
-    if why := actor.may_not(Act.MAKE_INVITATION, person.user.role):
-        return await confirm_page(request, why)
-    if not await unlink_person(request.app[ENGINE], actor, person.user.user_id):
-        raise web.HTTPNotFound
-    raise _back_to(person, "unlinked")
+    person = await _person(request)
+    refusal = await unlink_person(
+        request.app[ENGINE], actor_of(request), person.user.user_id, datetime.now(UTC)
+    )
+    return await _done_or_refused(request, person, refusal, "unlinked")
 
 
 async def revoke(request: web.Request) -> web.StreamResponse:
@@ -287,6 +286,7 @@ _CONFLICTS = frozenset(
         PersonRefusal.DISABLED,
         PersonRefusal.NO_FACTOR,
         PersonRefusal.DIRECTORY,
+        PersonRefusal.LOCAL,
     }
 )
 

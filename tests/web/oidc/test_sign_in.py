@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -315,10 +316,10 @@ async def test_no_password_opens_an_account_of_the_directory(
 ) -> None:
     assert (await sign_in_there(browser))[0] == 303
     made = await person(engine)
-    from web.auth import set_password
+    from web.auth import UserRefusal, set_password
     from web.users.people import PersonRefusal, change_person, make_person_link
 
-    assert await set_password(engine, made.email, PASSWORD) is False
+    assert await set_password(engine, made.email, PASSWORD) is UserRefusal.DIRECTORY
     assert await make_person_link(engine, SOMEBODY, made.id, made.created_at) is PersonRefusal.DIRECTORY
     refusal = await change_person(
         engine, SOMEBODY, made.id, name="Ada", belonging=Belonging(role=Role.ADMIN), etag=None
@@ -331,3 +332,22 @@ async def test_no_password_opens_an_account_of_the_directory(
         await create_user(engine, made.email, PASSWORD, "admin")
         == "somebody with this e-mail address exists already"
     )
+
+
+async def test_what_opens_a_way_in_wants_somebody_who_has_just_shown_who_they_are(
+    browser: Client, idp: Idp, engine: AsyncEngine
+) -> None:
+    await give_role(engine, SOMEBODY, "chiefs", Belonging(role=Role.ADMIN))
+    token = {"name": "t", "scopes": "read:calls"}
+    an_hour_ago, now = int(time.time()) - 3_600, int(time.time())
+    for claims, fresh in (({"auth_time": an_hour_ago}, False), ({"auth_time": now}, True), ({}, True)):
+        idp.claims = {"groups": ["chiefs"], **claims}
+        assert (await sign_in_there(browser))[0] == 303
+        async with browser.post("/account/tokens", data=token) as page:
+            text = await page.text()
+            assert (page.status, "/sign-in/directory?again=1" in text) == (
+                (200, False) if fresh else (403, True)
+            )
+            assert fresh or "Your password</label>" not in text or "hidden>" in text
+    async with browser.get("/sign-in/directory?again=1", allow_redirects=False) as answer:
+        assert "max_age=0" in answer.headers["Location"] and "prompt=login" in answer.headers["Location"]
