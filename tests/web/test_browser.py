@@ -66,7 +66,7 @@ async def test_an_admin_signs_in_finds_a_call_and_signs_out(browser: Browser, ba
         await expect(page.get_by_text("Times in UTC")).to_be_visible()
         await page.get_by_text("What was known then").first.click()
         await expect(page.get_by_text("Snapshot digest").first).to_be_visible()
-        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_role("button", name="Sign out", exact=True).click()
         await expect(page).to_have_url(f"{base}/sign-in")
         await visit.go("/calls")
         await expect(page).to_have_url(f"{base}/sign-in?next=/calls")

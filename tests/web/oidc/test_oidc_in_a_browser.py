@@ -52,7 +52,7 @@ async def test_there_and_back_by_keyboard(
         assert await visit.axe_violations() == [] and await visit.overflow_px() <= 0
 
         # Signing out goes on to the provider, which has nothing at that address here.
-        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_role("button", name="Sign out", exact=True).click()
         await page.wait_for_url(f"{idp.issuer}/end?**")
         assert [one for one in visit.complaints if "404" not in one] == []
 

@@ -322,7 +322,7 @@ async def test_no_password_opens_an_account_of_the_directory(
     assert await set_password(engine, made.email, PASSWORD) is UserRefusal.DIRECTORY
     assert await make_person_link(engine, SOMEBODY, made.id, made.created_at) is PersonRefusal.DIRECTORY
     refusal = await change_person(
-        engine, SOMEBODY, made.id, name="Ada", belonging=Belonging(role=Role.ADMIN), etag=None
+        engine, SOMEBODY, made.id, name="Ada", belonging=Belonging(role=Role.ADMIN), seen=None
     )
     assert refusal is PersonRefusal.DIRECTORY
     async with open_client(house) as eve:
