@@ -17,7 +17,9 @@ REFERENCE = "#/components/schemas/{model}"
 
 DESCRIPTION = (
     "Everything the pages do. Lists are read page by page: pass `next` as `cursor` until it is null. Edits take the "
-    "ETag you read as If-Match. A POST with an Idempotency-Key may be sent again: it is done once. Problems are "
+    "ETag you read as If-Match. A POST with an Idempotency-Key may be sent again: it is done once, and "
+    "answered as before; an answer that showed a secret is not kept, and the repeat says how to go on. What opens a "
+    "way in is not done for a token, nor for a session that was not confirmed within ten minutes. Problems are "
     "application/problem+json (RFC 9457), with each field in `errors`."
 )
 PROBLEM_SCHEMA: Mapping[str, Any] = {
