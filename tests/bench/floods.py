@@ -229,7 +229,7 @@ async def _node(database_url: str, folder: Path) -> AsyncIterator[House]:
 
 async def _answering(house: House, session: ClientSession) -> None:
     """Wait until pings are answered: each process reads the market first."""
-    for _ in range(100):
+    for _ in range(400):
         if (await house.ping(session))[1] == 200:
             return
         await asyncio.sleep(0.3)
