@@ -15,6 +15,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from store.key_ring import key_ring
 from store.roles import application_url
 from tollbridge.faults import CannotRun
 from tollbridge.layout import Layout
@@ -259,6 +260,9 @@ def run_process(name: str, settings: Settings, index: int = 0) -> None:
     configure_log(settings.log_level)
     raise_open_files_limit()
     set_priority_of(name)
+    if name != "speech":
+        # A process without its keys does not start; speech has nothing sealed.
+        key_ring()
     layout = layout_of(settings)
 
     def secret() -> str:
