@@ -31,6 +31,7 @@ from tollbridge.phone.voice import VoiceUnavailable, clips
 from tollbridge.postgres import stop_embedded_postgres
 from tollbridge.run import database_url_of, owner_url_of
 from tollbridge.sample_market.queries import seed_market
+from tollbridge.sealed_database import keys_at
 from tollbridge.settings import Settings
 from tollbridge.testcall import TestCallPlan, TestCallResult, place_test_call
 from web.auth import UserRefusal, create_user, set_password
@@ -104,6 +105,7 @@ async def _prepare(settings: Settings, desks: Desks) -> str:
     progress("making the demo market")
     try:
         url = await asyncio.to_thread(database_url_of, settings)
+        await keys_at(owner_url_of(settings), settings)
         await asyncio.to_thread(upgrade, owner_url_of(settings), url)
         engine = open_engine(url, application_name="tollbridge-demo", pool_size=2)
         try:

@@ -35,7 +35,7 @@ from tollbridge.ports import clashes, ports_of, speech_ports, why_not
 from tollbridge.postgres import postgres_process, stop_embedded_postgres
 from tollbridge.prompts import install_system_prompts, render_flow_prompts
 from tollbridge.run import data_secret_of, database_url_of, owner_url_of, worker_heartbeat
-from tollbridge.sealed_database import keys_for, leave_mark
+from tollbridge.sealed_database import keys_at, leave_mark
 from tollbridge.secret import node_secret
 from tollbridge.settings import PREFIX, Settings
 from web.second_factor.sealing import seal_older_factors
@@ -105,7 +105,7 @@ async def prepare(settings: Settings, progress: Progress) -> str:
     progress("database")
     database_url = await asyncio.to_thread(database_url_of, settings)
     # Before the schema is brought up: migrations seal, too.
-    ring = await _keys_for(owner_url_of(settings), settings)
+    ring = await keys_at(owner_url_of(settings), settings)
     await _migrate(owner_url_of(settings), database_url, layout, progress)
     await _seal(database_url, ring, settings, data_secret_of(settings, secret))
     progress("prompts")
@@ -141,14 +141,6 @@ async def _migrate(owner_url: str, database_url: str, layout: Layout, progress: 
         raise CannotRun(
             f"the database cannot be reached ({_first_line(fault)}): check {PREFIX}DATABASE_URL"
         ) from fault
-
-
-async def _keys_for(owner_url: str, settings: Settings) -> KeyRing:
-    engine = open_engine(owner_url, application_name="tollbridge-up", pool_size=1)
-    try:
-        return await keys_for(engine, settings)
-    finally:
-        await engine.dispose()
 
 
 async def _seal(database_url: str, ring: KeyRing, settings: Settings, older_secret: str) -> None:

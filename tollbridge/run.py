@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rules.log_lines import SECURITY, JsonLines, SecurityLines
+from store.key_ring import key_ring
 from store.roles import application_url
 from tollbridge.faults import CannotRun
 from tollbridge.layout import Layout
@@ -344,6 +345,9 @@ def run_process(name: str, settings: Settings, index: int = 0) -> None:
     configure_log(settings.log_level)
     raise_open_files_limit()
     set_priority_of(name)
+    if name != "speech":
+        # A process without its keys does not start; speech has nothing sealed.
+        key_ring()
     layout = layout_of(settings)
     keep_security_log(settings.node_name, layout.security_log_file)
 

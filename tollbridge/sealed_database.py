@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store.key_ring import KeyRing, key_ring
+from store.session import open_engine
 from store.tables import sealing_nodes, sealing_ring
 from tollbridge.faults import CannotRun
 from tollbridge.lines_source import DATABASE_FAULTS
@@ -34,6 +35,15 @@ class NodeKeys:
     newest: bytes
     known: frozenset[bytes]
     seen_at: datetime
+
+
+async def keys_at(owner_url: str, settings: Settings) -> KeyRing:
+    """Return the node's keys as `keys_for` does, for the database at a URL. Raises CannotRun."""
+    engine = open_engine(owner_url, application_name="tollbridge-up", pool_size=1)
+    try:
+        return await keys_for(engine, settings)
+    finally:
+        await engine.dispose()
 
 
 async def keys_for(engine: AsyncEngine, settings: Settings) -> KeyRing:

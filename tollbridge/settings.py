@@ -292,7 +292,7 @@ class Settings(BaseSettings):
     sealing_keys_file: Path | None = Field(
         None,
         description="keys that seal secrets, numbers and recordings, the same on every node; empty: one in data_dir,"
-        " made when missing",
+        " made for a new database",
     )
     ledger_key_file: Path | None = Field(
         None,

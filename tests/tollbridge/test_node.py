@@ -39,6 +39,7 @@ CANARIES = {
 
 @pytest.fixture
 def node(command_line: CommandLine, tmp_path: Path) -> Iterator[CommandLine]:
+    command_line.environment["TOLLBRIDGE_SEALING_KEYS_FILE"] = str(tmp_path / "data" / "keys")
     with (tmp_path / "up.out").open("wb") as output:
         process = subprocess.Popen(
             command_line.words("up"),
@@ -89,10 +90,22 @@ def test_a_node_comes_up_mends_itself_and_goes_without_a_trace(node: CommandLine
 
     wait(mended, MEND_SECONDS)
 
+    # Keys are rotated under the running processes, and nobody stumbles.
+    before = node.status()["processes"]
+    rotated = node.run("secrets", "rotate", "--drop-now", "--json")
+    assert rotated.returncode == 0 and json.loads(rotated.stdout)["older_keys"] == 0, rotated.stderr
+    assert node.run("secrets", "check").returncode == 0 and node.status()["processes"] == before
+
     assert json.loads(node.run("down", "--json").stdout) == {"stopped": True}
     # `down` waits for the node's lock; the interpreter behind it ends a moment later.
     wait(lambda: left_running(tmp_path) == [], 5)
     assert node.run("status").returncode == 1
+
+    # Without its keys the same database starts no more, and no new ones are made for it.
+    (tmp_path / "data" / "keys").rename(tmp_path / "kept")
+    refused = node.run("up")
+    assert refused.returncode == 1 and "Put the file back from your backup" in refused.stderr
+    assert not (tmp_path / "data" / "keys").exists() and left_running(tmp_path) == []
 
 
 def canaries_by_process(processes: dict[str, int], data_dir: Path) -> dict[str, set[str]]:

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import BigInteger, Column, MetaData, Table, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store import key_ring as key_rings
 from store import tables
 from store.key_ring import KeyRing, key_ring
+from store.sealed_columns import BlindIndex, SealedText
 from store.web_tables import SECOND_FACTOR
+from tests.postgres import execute
 from tollbridge import seal_anew
 from tollbridge.faults import CannotRun
 from tollbridge.rotate_secrets import KEPT_SECONDS, Rotated, rotate
@@ -237,6 +239,36 @@ async def test_nothing_is_sealed_by_a_key_that_another_node_has_not(
     await b_says()
     done = await step()
     assert (done.older_keys, len(sealing_keys_of(settings).keys)) == (0, 1) and "node b" in done.next_step
+
+
+async def test_rows_are_gone_through_by_whatever_key_their_table_has(
+    engine: AsyncEngine, database_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seal_anew, "BATCH_ROWS", 7)
+    mine = MetaData()
+    table = Table(
+        "listed",
+        mine,
+        Column("owner_id", BigInteger, primary_key=True),
+        Column("number", BlindIndex("number"), primary_key=True),
+        Column("sealed", SealedText("number")),
+    )
+    execute(
+        database_url,
+        "CREATE TABLE listed (owner_id bigint, number bytea, sealed bytea, PRIMARY KEY (owner_id, number));"
+        " GRANT ALL ON listed TO tollbridge_app",
+    )
+    numbers = [(n % 3, f"+1614555{n:04}") for n in range(50)]
+    rows = [{"owner_id": owner, "number": number, "sealed": number} for owner, number in numbers]
+    async with engine.begin() as connection:
+        await connection.execute(insert(table), rows)
+    monkeypatch.setattr(seal_anew, "metadata", mine)
+    done = await rotate(engine, settings, quietly, drop_now=True)
+    (count,) = done.columns
+    assert (count.column, count.values, count.sealed, done.older_keys) == ("listed.sealed", 50, 50, 0)
+    async with engine.connect() as connection:
+        found = await connection.execute(select(table.c.owner_id, table.c.sealed))
+        assert sorted(map(tuple, found)) == sorted(numbers)
 
 
 async def test_counts_name_only_the_first_rows_that_do_not_open() -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tollbridge.command_line import CommandLine
 
 TRY = """
 import resource
@@ -22,3 +27,14 @@ def test_a_thousand_strangers_do_not_use_up_the_files_a_process_may_open() -> No
         [sys.executable, "-c", TRY], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["agi", "web", "worker", "asterisk"])
+def test_a_process_without_its_keys_does_not_start(
+    command_line: CommandLine, tmp_path: Path, name: str
+) -> None:
+    keys = tmp_path / "keys"
+    command_line.environment["TOLLBRIDGE_SEALING_KEYS_FILE"] = str(keys)
+    done = command_line.run("run", name)
+    assert done.returncode == 1 and "Put the file back from your backup" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and not keys.exists()
