@@ -109,6 +109,7 @@ async def ids_of_person(engine: AsyncEngine, user: User, vault: Vault) -> dict[t
         ("tokens", "id"): token,
         ("tokens", "token_id"): token,
         ("passkeys", "id"): passkey,
+        ("passkeys", "passkey"): passkey,
         ("second-factor", "token"): setup,
         ("users", "id"): user.user_id,
         ("calls/views", "view_id"): views["calls"],
