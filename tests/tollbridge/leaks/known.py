@@ -35,6 +35,7 @@ NEEDED: Sequence[Known] = (
     Known("smtp_password", "environ:worker:TOLLBRIDGE_SMTP_PASSWORD", "it mails wallets' warnings"),
     Known("node_secret", "file:data/asterisk/etc/*.conf", "Asterisk reads its own configuration"),
     Known("trunk_password", "file:data/asterisk/etc/pjsip.conf", "Asterisk reads its own configuration"),
+    Known("ledger_key", "file:data/ledger-key.pem", "it signs the roots"),
     Known("number", "file:data/asterisk/log/cel-custom/Master.csv", "Asterisk's events, for the worker"),
     Known("number", "file:data/journal/*.jsonl", "calls' events while the database may be away"),
     Known("database_password", "file:data/node.json", "the node's own commands find its database by it"),
