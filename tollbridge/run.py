@@ -225,6 +225,7 @@ def run_pings(settings: Settings, layout: Layout) -> None:
         snapshot_file=layout.pings_snapshot_file,
         house=settings.house,
         trusted_proxies=networks_of(settings.trusted_proxies),
+        plain_http_networks=networks_of(settings.plain_http_networks),
     )
     run_until_signal(serve(config), many_messages=True)
 

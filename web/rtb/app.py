@@ -27,8 +27,8 @@ from web.keys import (
     SECURE_COOKIES,
 )
 from web.known_keys import KnownKeys
-from web.middleware import add_headers, errors_as_pages, refusals_as_pages
-from web.proxies import LOOPBACK, TRUSTED_PROXIES, Networks
+from web.middleware import add_headers, errors_as_pages, refusals_as_pages, refuse_plain_http
+from web.proxies import LOOPBACK, PLAIN_HTTP_NETWORKS, TRUSTED_PROXIES, Networks
 from web.routing import add_market
 from web.rtb import views
 from web.rtb.body import BODY_BYTES_MAXIMUM
@@ -53,18 +53,27 @@ class PingsConfig:
     house: str = "tollbridge"
     # Networks of reverse proxies that are believed when they say who asks; the web process always is.
     trusted_proxies: Networks = ()
+    # Networks whose requests are taken without TLS.
+    plain_http_networks: Networks = ()
 
 
 def make_pings_app(
-    engine: AsyncEngine, *, snapshot_file: Path, house: str = "tollbridge", trusted_proxies: Networks = ()
+    engine: AsyncEngine,
+    *,
+    snapshot_file: Path,
+    house: str = "tollbridge",
+    trusted_proxies: Networks = (),
+    plain_http_networks: Networks = (),
 ) -> web.Application:
     """Return the application over `engine`, which the caller opens and disposes of."""
     app = web.Application(
-        middlewares=[errors_as_pages, refusals_as_pages, bodies_in_time], client_max_size=BODY_BYTES_MAXIMUM
+        middlewares=[errors_as_pages, refusals_as_pages, refuse_plain_http, bodies_in_time],
+        client_max_size=BODY_BYTES_MAXIMUM,
     )
     app[ENGINE] = engine
     app[SECURE_COOKIES] = False
     app[TRUSTED_PROXIES] = (*trusted_proxies, *LOOPBACK)
+    app[PLAIN_HTTP_NETWORKS] = plain_http_networks
     app[PINGS_AT_WORK] = asyncio.Semaphore(PINGS_AT_WORK_MOST)
     app[PINGS_ENTERING] = asyncio.Semaphore(PINGS_ENTERING_MOST)
     app[RTB_KEYS] = KnownKeys(partial(digests_in_force, engine))
@@ -97,6 +106,7 @@ async def serve(config: PingsConfig) -> None:
         snapshot_file=config.snapshot_file,
         house=config.house,
         trusted_proxies=config.trusted_proxies,
+        plain_http_networks=config.plain_http_networks,
     )
     try:
         await serve_app(app, config.address, config.port)
