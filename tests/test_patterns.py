@@ -16,7 +16,11 @@ from tests.patterns import ROOT, Found, patterns_of_rooms, patterns_of_scripts, 
 from web.app import make_app
 
 FOUND, UNKNOWN = patterns_of_rooms()
-KNOWN_WHEN_RUNNING = {("ivr_flows/grammars.py", "known.keys_pattern")}
+KNOWN_WHEN_RUNNING = {
+    ("ivr_flows/grammars.py", "known.keys_pattern"),
+    # Read by whoever writes docs/licences.md, of packages that are pinned: plain words of its own table.
+    ("tollbridge/packages/licences.py", "words"),
+}
 
 
 @pytest.mark.parametrize(

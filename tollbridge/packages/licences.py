@@ -70,9 +70,9 @@ class Licensed:
 
 def is_permitted(expression: str) -> bool:
     """Return whether code under an SPDX expression may be in one process with ours: all of AND, one of OR."""
-    ways = re.split(r"\s+OR\s+", expression.replace("(", "").replace(")", ""))
+    words = " ".join(expression.replace("(", "").replace(")", "").split())
     return any(
-        all(one in PERMISSIVE | USED_UNCHANGED for one in re.split(r"\s+AND\s+", way.strip())) for way in ways
+        all(one in PERMISSIVE | USED_UNCHANGED for one in way.split(" AND ")) for way in words.split(" OR ")
     )
 
 
