@@ -21,6 +21,7 @@ from tollbridge.layout import Layout
 from tollbridge.node_config import layout_of, softphone_url
 from tollbridge.ports import speech_ports
 from tollbridge.priority import set_priority_of
+from tollbridge.sealing_keys import use_sealing_keys
 from tollbridge.secret import node_secret
 from tollbridge.settings import Settings, networks_of
 
@@ -260,6 +261,7 @@ def run_process(name: str, settings: Settings, index: int = 0) -> None:
     configure_log(settings.log_level)
     raise_open_files_limit()
     set_priority_of(name)
+    use_sealing_keys(settings)
     layout = layout_of(settings)
     secret = node_secret(settings.secret.get_secret_value(), layout.secret_file)
     runners = {
