@@ -26,6 +26,7 @@ from billing.expected_yield import expected_yield
 from ivr_flows.nodes.node import Session
 from router.auction import Auction
 from router.domain.auction import BidOutcome
+from router.domain.counts import Counts
 from router.domain.decision import Offer, RouteRequest
 from router.domain.hops import hops_of
 from router.domain.inbound_bid import InboundBid, NoBid, PublisherKey
@@ -54,6 +55,8 @@ from web.rtb.dialects import DIALECTS
 from web.rtb.shapes import PingProblem
 
 NODE, NEVER = "a", float("inf")
+ASTERISK_SAYS_SECONDS = 15.0
+"""So long after a telephone rang Asterisk has said so even on a slow machine; the router counts it by itself for 30 s."""
 _NOTE = {"actor": "ada@example.com", "via": "page", "action": "change", "kind": "market", "ref": "1"}
 
 
@@ -190,7 +193,9 @@ class House:
         self._write_start(line, publisher, progress.tags)
         self.happened.waiting = await self.waiting_promises()
         asked, began = len(self.machine.asked), time.monotonic()
-        routed = await (router or self.router).route_call(request, attempt=1)
+        # What rang a moment ago Asterisk has perhaps not said yet: that is the router's to know.
+        legs = Counts(concurrency=self.legs_in_use(rung_before_seconds=ASTERISK_SAYS_SECONDS))
+        routed = await (router or self.router).route_call(request, attempt=1, fallback_counts=legs)
         took_ms = (time.monotonic() - began) * 1000
         self.routed.append(routed)
         line.targets = tuple(offer.target_id for offer in routed.ringing)
@@ -306,9 +311,10 @@ class House:
             await expire_leases(connection, now)
             await expire_holds(connection, now)
 
-    def legs_in_use(self) -> Counter[int]:
-        """How many telephones ring or are in use, by target, as Asterisk itself knows."""
-        calls = self.happened.calls.values()
+    def legs_in_use(self, *, rung_before_seconds: float = 0) -> Counter[int]:
+        """How many telephones ring or are in use for so long, by target, as Asterisk itself knows."""
+        latest_ms = time.time_ns() / 1_000_000 - rung_before_seconds * 1000
+        calls = [one.seen for one in self.open.values() if one.line.start_ms <= latest_ms]
         return Counter(
             self.ids.targets[buyer] for one in calls for buyer in one.rung if one.keeps_busy(buyer)
         )
