@@ -17,6 +17,7 @@ from router.domain.inbound_bid import BidRefusal, InboundBid, NoBid, PublisherKe
 from router.errors import NoSnapshot
 from router.snapshot import DATABASE_FAULTS
 from web.keys import ENGINE, INBOUND_BIDS, PINGS_AT_WORK, PINGS_ENTERING, RTB_KEYS
+from web.known_keys import Unknown
 from web.proxies import client_address
 from web.rtb import queries
 from web.rtb.body import TOO_LARGE, TOO_SLOW, read_bytes, read_fields
@@ -101,7 +102,7 @@ async def _enter(request: web.Request, now: datetime) -> _Asker | web.Response:
     try:
         refusal = await request.app[RTB_KEYS].refusal(digest_of(text), client_address(request))
         if refusal is not None:
-            return write_answer(UNKNOWN_KEY if not refusal.wait_seconds else _slow_down(refusal.wait_seconds))
+            return refuse_unknown(refusal)
         async with asyncio.timeout(WAIT_FOR_TURN_SECONDS):
             await request.app[PINGS_ENTERING].acquire()
         try:
@@ -126,11 +127,16 @@ async def _count(request: web.Request, digest: bytes, now: datetime) -> tuple[Pu
         return key, 0 if key is None else await queries.count_ping(connection, key, now)
 
 
-def _slow_down(wait_seconds: int) -> Answer:
-    return Answer(
-        status=429,
-        body={"error": "too many unknown keys from your address"},
-        headers={"Retry-After": str(wait_seconds)},
+def refuse_unknown(unknown: Unknown) -> web.Response:
+    """Answer an unknown key, or that there were too many of them."""
+    if not unknown.wait_seconds:
+        return write_answer(UNKNOWN_KEY)
+    return write_answer(
+        Answer(
+            status=429,
+            body={"error": "too many unknown keys from your address"},
+            headers={"Retry-After": str(unknown.wait_seconds)},
+        )
     )
 
 
