@@ -37,6 +37,9 @@ class Unknown:
     wait_seconds: int = 0
 
 
+NO_KEY = Unknown()
+
+
 class KnownKeys:
     """`load` returns the digests of all keys in force, and raises what the database raises."""
 

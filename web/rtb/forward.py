@@ -8,16 +8,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, hdrs, web
 from yarl import URL
 
+from router.snapshot import DATABASE_FAULTS
+from web.keys import ENGINE, RTB_KEYS
+from web.known_keys import KnownKeys
 from web.proxies import client_address, scheme_of
 from web.rtb.body import TOO_SLOW, read_bytes
-from web.rtb.publisher_keys import is_key
+from web.rtb.publisher_keys import digest_of, is_key
+from web.rtb.queries import digests_in_force
 from web.rtb.shapes import Answer, PingProblem
-from web.rtb.views import UNKNOWN_KEY, write_answer
+from web.rtb.views import refuse_unknown, write_answer
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +59,7 @@ _ON_THEIR_WAY: web.AppKey[asyncio.Semaphore] = web.AppKey("pings_on_their_way", 
 def add_pings(app: web.Application, url: str) -> None:
     """Let `/rtb/` be answered by the process at `url`; empty: nobody answers."""
     app[PINGS_URL] = url
+    app[RTB_KEYS] = KnownKeys(partial(digests_in_force, app[ENGINE]))
     app[_ON_THEIR_WAY] = asyncio.Semaphore(FORWARDED_MOST)
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
@@ -71,8 +78,14 @@ def add_pings(app: web.Application, url: str) -> None:
 
 async def pass_on(request: web.Request) -> web.Response:
     """Ask the pings process what it answers, and answer that."""
-    if not is_key(request.match_info["key"].removesuffix(".json")):
-        return write_answer(UNKNOWN_KEY)
+    key = request.match_info["key"].removesuffix(".json")
+    if not is_key(key):
+        return refuse_unknown(request)
+    # A flood of wrong keys must not take the ways to the pings process. Without a database it says so itself.
+    with suppress(*DATABASE_FAULTS):
+        unknown = await request.app[RTB_KEYS].refusal(digest_of(key), client_address(request))
+        if unknown is not None:
+            return refuse_unknown(request, unknown)
     if not request.app[PINGS_URL]:
         return write_answer(NOBODY_ANSWERS)
     body = await read_bytes(request)

@@ -18,6 +18,7 @@ from router.errors import NoSnapshot
 from router.snapshot import DATABASE_FAULTS
 from rules.log_lines import SecurityEvent
 from web.keys import ENGINE, INBOUND_BIDS, PINGS_AT_WORK, PINGS_ENTERING, RTB_KEYS
+from web.known_keys import NO_KEY, Unknown
 from web.proxies import client_address
 from web.rtb import queries
 from web.rtb.body import TOO_LARGE, TOO_SLOW, read_bytes, read_fields
@@ -99,13 +100,11 @@ async def _enter(request: web.Request, now: datetime) -> _Asker | web.Response:
     """Find the key and count the ping. Whoever has no key learns nothing and costs no look-up."""
     text = request.match_info["key"].removesuffix(".json")
     if not is_key(text):
-        report(request, SecurityEvent.PUBLISHER_KEY_GUESSED)
-        return write_answer(UNKNOWN_KEY)
+        return refuse_unknown(request)
     try:
         refusal = await request.app[RTB_KEYS].refusal(digest_of(text), client_address(request))
         if refusal is not None:
-            report(request, SecurityEvent.PUBLISHER_KEY_GUESSED)
-            return write_answer(UNKNOWN_KEY if not refusal.wait_seconds else _slow_down(refusal.wait_seconds))
+            return refuse_unknown(request, refusal)
         async with asyncio.timeout(WAIT_FOR_TURN_SECONDS):
             await request.app[PINGS_ENTERING].acquire()
         try:
@@ -116,8 +115,7 @@ async def _enter(request: web.Request, now: datetime) -> _Asker | web.Response:
         log.warning("a ping is not answered: %s", str(error) or "too many pings at once")
         return write_answer(NO_DATABASE)
     if key is None:
-        report(request, SecurityEvent.PUBLISHER_KEY_GUESSED)
-        return write_answer(UNKNOWN_KEY)
+        return refuse_unknown(request)
     asker = _Asker(text=text, key=key, dialect=DIALECTS[key.dialect])
     if count > key.rate_per_minute:
         return _refuse(asker, PingProblem(reason=BidRefusal.RATE_LIMITED, detail=""))
@@ -131,11 +129,17 @@ async def _count(request: web.Request, digest: bytes, now: datetime) -> tuple[Pu
         return key, 0 if key is None else await queries.count_ping(connection, key, now)
 
 
-def _slow_down(wait_seconds: int) -> Answer:
-    return Answer(
-        status=429,
-        body={"error": "too many unknown keys from your address"},
-        headers={"Retry-After": str(wait_seconds)},
+def refuse_unknown(request: web.Request, unknown: Unknown = NO_KEY) -> web.Response:
+    """Answer what is no key in force, or that there were too many of them."""
+    report(request, SecurityEvent.PUBLISHER_KEY_GUESSED)
+    if not unknown.wait_seconds:
+        return write_answer(UNKNOWN_KEY)
+    return write_answer(
+        Answer(
+            status=429,
+            body={"error": "too many unknown keys from your address"},
+            headers={"Retry-After": str(unknown.wait_seconds)},
+        )
     )
 
 
