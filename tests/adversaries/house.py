@@ -56,7 +56,7 @@ from web.rtb.shapes import PingProblem
 
 NODE, NEVER = "a", float("inf")
 ASTERISK_SAYS_SECONDS = 15.0
-"""So long after a telephone rang Asterisk has said so even on a slow machine; the router counts it by itself for 30 s."""
+"""So long after a telephone rang Asterisk has said so, however slow it is; the router counts it by itself for 30 s."""
 _NOTE = {"actor": "ada@example.com", "via": "page", "action": "change", "kind": "market", "ref": "1"}
 
 
