@@ -23,8 +23,8 @@ from store.sealed_columns import SealedFor
 
 SOUND_KEY = SealedFor("sound key", bound_by="call_id")
 
-# What seals a call's recordings and voice messages (store.sealed_sound). Destroyed: what it sealed can be heard no more,
-# and no other is made for the call.
+# What seals a call's recordings and voice messages (store.sealed_sound). Destroyed: what it sealed can be heard no
+# more, and no other is made for the call.
 sound_keys = Table(
     "sound_keys",
     metadata,

@@ -1,8 +1,8 @@
-"""Sound on the disk, sealed in pieces: any part of it is read without opening the whole, and nothing of it can be changed.
+"""Sound on the disk, sealed in pieces: a part is read without opening the whole, and whatever is changed is noticed.
 
-A file has a head (format, salt) and then pieces of 64 KiB, each sealed by AES-256-GCM. Its key is derived from the key of
-the call, the salt and the file's name: a file that is written again has another key, and one that is exchanged for another
-opens no more. A piece opens at its own place alone, and the last one as the last alone: what is cut off is noticed.
+A file has a head (format, salt) and then pieces of 64 KiB, each sealed by AES-256-GCM. Its key is derived from the key
+of the call, the salt and the file's name: a file that is written again has another key, and one that is exchanged for
+another opens no more. A piece opens at its own place alone, and the last one as the last alone.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from web.plans import views as plans
 from web.prompts import views as prompts
 from web.publisher.routes import routes as publisher_routes
 from web.publisher_keys import views as publisher_keys
+from web.recordings import routes as sound_routes
 from web.reports.routes import routes as reports_routes
 from web.resources import views as resources
 from web.rtb import forward
@@ -109,6 +110,7 @@ def add_routes(app: web.Application) -> None:
     app.add_routes(money_routes())
     app.add_routes(sale_keys.routes())
     app.add_routes(calls_routes())
+    app.add_routes(sound_routes())
     app.add_routes(live_routes())
     app.add_routes(plans.routes())
     app.add_routes(publisher_keys.routes())

@@ -214,7 +214,9 @@ async def test_together_gives_what_one_after_the_other_would(
     try:
         found = []
         for together in (True, False):
-            await connection.execute("DELETE FROM cap_counters; DELETE FROM leases; DELETE FROM target_history")
+            await connection.execute(
+                "DELETE FROM cap_counters; DELETE FROM leases; DELETE FROM target_history"
+            )
             await connection.executemany(
                 "INSERT INTO cap_counters (key, used, period_start) VALUES ($1, $2, $3)",
                 [(key, amount, began) for key, (amount, began) in held.items()],
