@@ -110,9 +110,12 @@ async def send_recording(
 async def _note(connection: AsyncConnection, actor: Actor, part: Part) -> None:
     """Note a hearing. A player that jumps asks again and again: within a link's time that is one hearing."""
     assert actor.user is not None
-    what = {"action": "hear", "kind": "recordings", "ref": part.ref}
-    if not await was_noted(connection, user_id=actor.user.user_id, within=OPEN_FOR, **what):
-        await write_audit(connection, actor, **what)
+    user_id, kind = actor.user.user_id, "recordings"
+    known = await was_noted(
+        connection, user_id=user_id, action="hear", kind=kind, ref=part.ref, within=OPEN_FOR
+    )
+    if not known:
+        await write_audit(connection, actor, action="hear", kind=kind, ref=part.ref)
 
 
 def _plain(request: web.Request, part: Part) -> Path:
