@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415  a command imports what it needs: `tollbridge --help` and small processes stay quick
 
 
-class _Number(click.ParamType):
+class _Number(click.ParamType[str]):
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
