@@ -104,6 +104,23 @@ class SealedSound:
             raise SoundDamaged(f"piece {number} of a sealed sound does not open") from problem
 
 
+def read_kept(plain: Path, key: bytes | None) -> Iterator[bytes]:
+    """Yield a kept sound from its beginning to its end: sealed, or in the clear until the worker has sealed it.
+
+    Raises SoundDamaged, or OSError such as FileNotFoundError.
+    """
+    if key is None or not sealed_path(plain).exists():
+        with plain.open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+        return
+    sound = SealedSound(plain, key)
+    try:
+        yield from sound.read(0, sound.length_bytes)
+    finally:
+        sound.close()
+
+
 def _measured(file_bytes: int) -> tuple[int, int]:
     """Return how many pieces a file has, and how long its plain sound is. Raises SoundDamaged."""
     body = file_bytes - _HEAD_BYTES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import zipfile
@@ -13,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.sealed_sound import SealedSound, SoundDamaged, sealed_path
+from store.sealed_sound import SoundDamaged, read_kept
 from store.sound_keys import find_sound_key
 from web.person.items import NOT_SEARCHED, Item, Kind, fate_of
 
@@ -68,16 +69,12 @@ def _sound_of(item: Item) -> str | None:
 
 
 def _add_sound(packed: zipfile.ZipFile, plain: Path, key: bytes | None) -> None:
-    if key is None or not sealed_path(plain).exists():
-        packed.write(plain, f"sounds/{plain.name}")
-        return
-    sound = SealedSound(plain, key)
-    try:
-        with packed.open(f"sounds/{plain.name}", "w") as out:
-            for piece in sound.read(0, sound.length_bytes):
-                out.write(piece)
-    finally:
-        sound.close()
+    pieces = read_kept(plain, key)
+    # The first is read before the name is written: what is not there leaves no empty sound.
+    first = next(pieces, b"")
+    with packed.open(f"sounds/{plain.name}", "w", force_zip64=True) as out:
+        for piece in itertools.chain((first,), pieces):
+            out.write(piece)
 
 
 def _told(item: Item) -> dict[str, Any]:
