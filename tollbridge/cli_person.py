@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tollbridge.cli_base import cli, json_option, pass_settings, with_engine
 from tollbridge.node_config import layout_of
@@ -14,6 +15,7 @@ from tollbridge.settings import Settings
 
 if TYPE_CHECKING:
     from web.audit import Actor
+    from web.person.archive import Archive
     from web.person.items import Item
 
 # ruff: noqa: PLC0415  a command imports what it needs: `tollbridge --help` and small processes stay quick
@@ -66,12 +68,16 @@ def person_export(settings: Settings, number: str, file: Path) -> None:
         raise click.ClickException(f"{file} is there already: name a new file")
     items, layout = _found(settings, number, "export"), layout_of(settings)
     folders = {Kind.RECORDING: layout.recordings_dir, Kind.VOICE_MESSAGE: layout.voicemail_dir}
-    try:
-        written = with_engine(
-            settings, lambda engine: write_archive(engine, file, items, folders, number=number)
-        )
-    except OSError as problem:
-        raise click.ClickException(f"{file} cannot be written: {problem.strerror}") from problem
+
+    async def write(engine: AsyncEngine) -> Archive:
+        try:
+            return await write_archive(engine, file, items, folders, number=number)
+        except OSError as problem:
+            raise click.ClickException(
+                f"{file} cannot be written, or the database not reached: {problem}"
+            ) from problem
+
+    written = with_engine(settings, write)
     for name, why in written.missing.items():
         say(f"without {name}: {why}")
     say(f"{file}: {len(items)} things, {len(written.sounds)} sounds")

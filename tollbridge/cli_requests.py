@@ -69,13 +69,15 @@ def requests_hear(settings: Settings, request_id: int, file: Path) -> None:
     """Open a voice message of this node and write it into a new FILE, a WAV sound. The audit log notes it."""
     from tollbridge.hear_message import NotHeard, hear_message
 
-    try:
-        refused = with_engine(
-            settings,
-            lambda engine: hear_message(engine, request_id, layout_of(settings).voicemail_dir, file),
-        )
-    except OSError as problem:
-        raise click.ClickException(f"{file} cannot be written: {problem.strerror}") from problem
+    async def hear(engine: AsyncEngine) -> NotHeard | None:
+        try:
+            return await hear_message(engine, request_id, layout_of(settings).voicemail_dir, file)
+        except OSError as problem:
+            raise click.ClickException(
+                f"{file} cannot be written, or the database not reached: {problem}"
+            ) from problem
+
+    refused = with_engine(settings, hear)
     if isinstance(refused, NotHeard):
         raise click.ClickException(refused.value)
     say(str(file))

@@ -7,6 +7,7 @@ made for, signed in as before, and nothing at all a little later.
 from __future__ import annotations
 
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,7 +16,7 @@ from store.key_ring import key_ring
 
 OPEN_FOR = timedelta(minutes=10)
 """Besides as long as the sound itself: who listens to its end is not cut off."""
-LINK_PATTERN = "[0-9a-f]{32}-[0-9]{1,4}-[0-9]{1,12}-[0-9a-f]{64}"
+_LINK = re.compile("([0-9a-f]{32})-([0-9]{1,4})-([0-9]{1,12})-([0-9a-f]{64})", re.ASCII)
 _PURPOSE = "sound link"
 
 
@@ -38,7 +39,10 @@ def make_link(user_id: int, call_id: UUID, part: int, *, length_ms: int, now: da
 
 def read_link(text: str, user_id: int, *, now: datetime) -> SoundLink | None:
     """Return what a link plays for this user; None: its time is over, it is another's, or was changed."""
-    call_hex, part, until_s, signature = text.split("-")
+    found = _LINK.fullmatch(text)
+    if found is None:
+        return None
+    call_hex, part, until_s, signature = found.groups()
     link = SoundLink(user_id=user_id, call_id=UUID(call_hex), part=int(part), until_s=int(until_s))
     is_ours = hmac.compare_digest(signature, _signature(link))
     return link if is_ours and now.timestamp() < link.until_s else None
