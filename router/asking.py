@@ -59,7 +59,7 @@ class Asking:
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """Left out of what is stored: secrets, and what stands for the caller, by which they could be guessed."""
+        """What is left out of what is stored: secrets, and what stands for the caller, which helps to guess them."""
         caller, secret = self.known.caller, self.bidder.endpoint.secret
         more = (caller_hash(secret, caller),) if caller and secret else ()
         return (*self.bidder.hidden, *more)

@@ -82,6 +82,8 @@ def locked(layout: Layout) -> Iterator[None]:
     """Hold the data directory for one node. Raises CannotRun when another runs there or it cannot be written."""
     try:
         layout.data_dir.mkdir(parents=True, exist_ok=True)
+        # Asterisk writes callers' numbers into files that anybody may read: nobody else gets that far.
+        layout.data_dir.chmod(layout.data_dir.stat().st_mode & 0o770)
         handle = os.open(_lock_file(layout), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as fault:
         raise CannotRun(

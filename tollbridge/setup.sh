@@ -3,6 +3,8 @@
 #   tollbridge/setup.sh           what a node needs
 #   tollbridge/setup.sh --demo    and the buyers' telephones of the demo (SIPp)
 #   tollbridge/setup.sh --tests   and what the checks need
+#   tollbridge/setup.sh --web     the web pages' parts alone (the image is made so)
+#   tollbridge/setup.sh --tools   what lists, checks and locks packages, in an environment of its own
 #   tollbridge/setup.sh --lock    renew requirements*.lock from requirements*.in
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,6 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly CACHE_DIR="${TOLLBRIDGE_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/tollbridge}"
 readonly LOG="$PWD/.tollbridge/log/setup.log"
 readonly STAMP=.venv/.tollbridge-lock
+readonly TOOLS=.tollbridge/tools
 readonly NEEDED_KB=$((3 * 1024 * 1024))
 
 TESTS=no DEMO=no
@@ -78,7 +81,7 @@ check_disk() {
 
 system_packages() {
     local wanted=(python3-venv mmdebstrap ca-certificates) missing
-    command -v npm >/dev/null || wanted+=(npm)
+    command -v npm >/dev/null || web_is_built || wanted+=(npm)
     [[ $DEMO == yes ]] && ! command -v sipp >/dev/null && wanted+=(sip-tester)
     [[ $TESTS == yes ]] && wanted+=(sip-tester chromium espeak-ng flite)
     command -v dpkg-query >/dev/null ||
@@ -117,19 +120,25 @@ python_packages() {
 
 web_parts() {
     [[ -f package-lock.json ]] || return 0
-    local packages parts
+    local packages
     packages=$(sha256sum <package-lock.json | cut -d' ' -f1)
-    parts=$(cat package-lock.json web/build.mjs $(find web/islands -type f | LC_ALL=C sort) | sha256sum | cut -d' ' -f1)
-    stamped "$parts" node_modules/.tollbridge-parts && return
+    web_is_built && return
     command -v npm >/dev/null || give_up "npm is missing: install Node.js 18 or newer (apt-get install npm)."
     if ! stamped "$packages" node_modules/.tollbridge-lock; then
-        step "web packages" npm ci --no-audit --no-fund ||
+        # No package's own script runs: a stolen package would run with our rights.
+        step "web packages" npm ci --ignore-scripts --no-audit --no-fund ||
             give_up "npm packages could not be had: check the network (and npm's settings), then run it again."
         printf '%s\n' "$packages" >node_modules/.tollbridge-lock
     fi
     step "web pages' parts" npm run --silent build || give_up "the pages' parts could not be built: see $LOG."
-    printf '%s\n' "$parts" >node_modules/.tollbridge-parts
+    web_stamp >node_modules/.tollbridge-parts
 }
+
+web_stamp() {  # what the web pages' parts are made from
+    cat package-lock.json web/build.mjs $(find web/islands -type f | LC_ALL=C sort) | sha256sum | cut -d' ' -f1
+}
+
+web_is_built() { stamped "$(web_stamp)" node_modules/.tollbridge-parts; }
 
 stamped() { [[ -f $2 && $(<"$2") == "$1" ]]; }
 
@@ -149,24 +158,32 @@ fail2ban() {
 }
 
 renew_locks() {
-    local tools name
-    tools=$(mktemp -d)
-    step "pip-tools" bash -c "python3 -m venv $tools && $tools/bin/pip install --quiet pip-tools" ||
-        give_up "pip-tools could not be had: check the network."
-    for name in requirements requirements-dev; do
-        step "$name.lock" "$tools/bin/pip-compile" --quiet --allow-unsafe --generate-hashes --strip-extras \
+    local name
+    package_tools
+    for name in requirements requirements-dev requirements-tools; do
+        step "$name.lock" "$TOOLS/bin/pip-compile" --quiet --allow-unsafe --generate-hashes --strip-extras \
             --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
             --output-file "$name.lock" "$name.in" || give_up "$name.in has no solution: see $LOG."
         sed -i "1i # Made from $name.in by \`make lock\`. Hashes, no addresses.\n" "$name.lock"
     done
-    rm -rf "$tools"
+}
+
+# What lists, checks and locks packages is pinned like the rest, and no node runs it.
+package_tools() {
+    [[ -f $TOOLS/made && ! requirements-tools.lock -nt $TOOLS/made ]] && return
+    step "tools for packages" bash -c "python3 -m venv $TOOLS && $TOOLS/bin/python -m pip install \
+        --disable-pip-version-check --no-input --require-hashes -r requirements-tools.lock" ||
+        give_up "the tools for packages could not be had: check the network (and pip's settings), then run it again."
+    touch "$TOOLS/made"
 }
 
 main() {
     mkdir -p "$(dirname "$LOG")" "$CACHE_DIR" 2>/dev/null ||
         give_up "cannot write $(dirname "$LOG") or $CACHE_DIR: use a folder of your own."
+    if [[ "${1:-}" == --web ]]; then web_parts; return; fi
     check_python
     if [[ "${1:-}" == --lock ]]; then renew_locks; return; fi
+    if [[ "${1:-}" == --tools ]]; then package_tools; return; fi
     say "Tollbridge: setting up what is missing (log: $LOG)"
     [[ -f $STAMP && -d node_modules ]] || check_disk
     system_packages

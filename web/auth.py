@@ -202,14 +202,19 @@ async def sign_in(
 
     Attempts are counted before the password is looked at: many at once gain nothing. Raises PasswordsBusy.
     """
-    email = clean_email(email)
-    async with engine.begin() as connection:
-        known = await queries.user_by_email(connection, email) if is_email(email) else None
-    limits, line = _way_of(known, email, visitor)
-    # Whoever is sent away for the crowd has tried nothing.
-    line.ensure_room()
+    # A crowd of strangers stands in a line of its own, and asks nothing of the database before it is their turn.
+    line = passwords.STRANGERS if visitor.device is None else passwords.KNOWN
+    with line.place():
+        return await _sign_in(engine, clean_email(email), password, visitor, now)
+
+
+async def _sign_in(
+    engine: AsyncEngine, email: str, password: str, visitor: Visitor, now: datetime
+) -> SignedIn | SecondFactorAsked | SignInRefusal:
     async with engine.begin() as connection:
         await queries.delete_forgotten_attempts(connection, now)
+        known = await queries.user_by_email(connection, email) if is_email(email) else None
+        limits, line = _way_of(known, email, visitor)
         locked_out = await too_many(connection, limits, now)
     if locked_out:
         return SignInRefusal.LOCKED_OUT

@@ -1,7 +1,8 @@
 """Keys of machines that are in force, by digest, in this process's memory: a flood of wrong ones asks no database.
 
-The list is read again when somebody comes with a key that is not in it, once in SPACING_SECONDS at most, so that a new
-key opens at once. A key that is revoked is still in the list for a while: whoever asks looks it up in the database.
+The list is read again when somebody comes with a key that is not in it, once in SPACING_SECONDS at most: a new key
+opens that soon. Nobody waits for it: whoever floods with wrong keys would hold what real ones need. A key that is
+revoked is still in the list for a while: whoever asks looks it up in the database.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class KnownKeys:
         self._digests: frozenset[bytes] = frozenset()
         self._read_at = float("-inf")
         self._fault: Exception | None = None
-        self._loading = asyncio.Lock()
+        self._reading = asyncio.Lock()
         self._guesses = Rate(per_second=GUESSES_PER_SECOND, burst=GUESSES_FREE)
         self._said_at = float("-inf")
 
@@ -65,10 +66,9 @@ class KnownKeys:
         return Unknown()
 
     async def _read_again(self, asked_at: float) -> None:
-        """Have a list that was read after `asked_at`; everybody who waits meanwhile waits for the same one."""
-        async with self._loading:
-            if self._read_at < asked_at:
-                await asyncio.sleep(self._read_at + SPACING_SECONDS - time.monotonic())
+        """Have a list that is at most SPACING_SECONDS old; everybody who comes meanwhile waits for the same one."""
+        async with self._reading:
+            if asked_at - self._read_at >= SPACING_SECONDS:
                 self._read_at, self._fault = time.monotonic(), None
                 try:
                     self._digests = await self._load()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TypeVar
 
@@ -34,22 +37,37 @@ class PasswordsBusy(PlainRefusal):
         )
 
 
+def _let_others_go_first() -> None:
+    """A hash takes all it gets of the processor: pages go before it. Linux knows the niceness of a thread."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
+
+
 class Line:
     """So many hashes at once, and so many waiting: a crowd at the door costs no more memory and no more time."""
 
     def __init__(self, *, at_once: int, waiting: int) -> None:
-        self._threads = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="password")
+        self._threads = ThreadPoolExecutor(
+            max_workers=at_once, thread_name_prefix="password", initializer=_let_others_go_first
+        )
         self._most = at_once + waiting
-        self._inside = 0
+        self._inside = self._places = 0
 
-    def ensure_room(self) -> None:
-        """Raise PasswordsBusy when nobody more may wait."""
-        if self._inside >= self._most:
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place while the block runs: what it asks of the database is bounded too. Raises PasswordsBusy."""
+        if self._places >= self._most:
             raise PasswordsBusy
+        self._places += 1
+        try:
+            yield
+        finally:
+            self._places -= 1
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Raises PasswordsBusy."""
-        self.ensure_room()
+        if self._inside >= self._most:
+            raise PasswordsBusy
         self._inside += 1
         work = asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
         # A hash that nobody waits for any more is made all the same, and takes its place until then.

@@ -54,6 +54,14 @@ def test_the_state_of_a_node_that_was_killed_is_not_believed(tmp_path: Path) -> 
     assert read_state(layout) is None
 
 
+def test_a_data_directory_is_closed_to_the_machines_other_users(tmp_path: Path) -> None:
+    layout = Layout(data_dir=tmp_path / "data")
+    layout.data_dir.mkdir()
+    layout.data_dir.chmod(0o755)
+    with locked(layout):
+        assert layout.data_dir.stat().st_mode & 0o777 == 0o750
+
+
 def test_a_data_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from router.buyers import connections
 from tests.web.market import Market, add_market
 from tollbridge.sounds import take_sound
-from web import pages, passwords
+from web import known_keys, pages, passwords
 from web.app import make_app
 from web.auth import UserCreated, create_user
 
@@ -76,6 +76,12 @@ def passwords_are_hashed_cheaply() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
         yield
+
+
+@pytest.fixture(autouse=True)
+def new_keys_open_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests make keys and use them within half a second."""
+    monkeypatch.setattr(known_keys, "SPACING_SECONDS", 0.0)
 
 
 @pytest_asyncio.fixture

@@ -160,3 +160,14 @@ def _is_wrong(path: str, role: Role | None, status: int, *, allowed: bool) -> bo
     if role is None:
         return status != (401 if path.startswith(PREFIX) else 303)
     return status != 403
+
+
+async def test_folders_are_not_listed_and_trace_is_no_method(site: TestServer) -> None:
+    async with open_client(site) as client:
+        for folder in ("/static", "/static/", "/static/vendor/"):
+            async with client.get(folder, allow_redirects=False) as answer:
+                assert answer.status in (403, 404), folder
+        for path in ("/", "/sign-in", "/static/mark.svg"):
+            async with client.request("TRACE", path, headers={"X-Told": "back"}) as answer:
+                assert answer.status in (403, 405), path
+                assert "back" not in (await answer.text())

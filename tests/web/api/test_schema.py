@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import pytest
 import requests
@@ -21,6 +22,7 @@ from web.api.openapi import openapi
 from web.api.operation import JSON, Operation
 from web.api.operations import OPERATIONS
 from web.api.routes import PREFIX
+from web.keys import Role
 
 EXAMPLES = int(os.environ.get("TOLLBRIDGE_TEST_API_EXAMPLES", "4"))
 CHECKS = [
@@ -30,6 +32,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+EACH_ROLE = max(1, EXAMPLES // 4)
 STREAM = "text/event-stream"
 """Never ends by itself: opened by tests of its own."""
 
@@ -43,14 +46,39 @@ def _tried() -> list[Operation]:
 
 @pytest.mark.parametrize("operation", _tried(), ids=lambda operation: operation.name)
 def test_made_up_requests_get_documented_answers(operation: Operation, served: Served) -> None:
+    _ask(operation, served.address, served.token, tuple(schemathesis.GenerationMode), EXAMPLES)
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
+@pytest.mark.parametrize("operation", _tried(), ids=lambda operation: operation.name)
+def test_each_role_gets_documented_answers_and_nothing_above_it(
+    operation: Operation, role: Role, served: Served
+) -> None:
+    statuses = _ask(
+        operation, served.address, served.tokens[role], (schemathesis.GenerationMode.POSITIVE,), EACH_ROLE
+    )
+    if role in operation.roles:
+        assert statuses.isdisjoint({401, 403})
+    else:
+        assert statuses == {403}
+
+
+def _ask(
+    operation: Operation,
+    address: str,
+    token: str,
+    modes: Sequence[schemathesis.GenerationMode],
+    examples: int,
+) -> set[int]:
+    """Ask made-up questions and judge the answers by the document; return the answers' statuses."""
     described = BY_LABEL[f"{operation.method} {operation.path}"]
-    headers = {"Authorization": f"Bearer {served.token}"}
+    headers, statuses = {"Authorization": f"Bearer {token}"}, set[int]()
 
     with requests.Session() as session:
-        for mode in schemathesis.GenerationMode:
+        for mode in modes:
 
             @settings(
-                max_examples=EXAMPLES,
+                max_examples=examples,
                 deadline=None,
                 derandomize=True,
                 database=None,
@@ -59,9 +87,10 @@ def test_made_up_requests_get_documented_answers(operation: Operation, served: S
             )
             @given(case=described.as_strategy(generation_mode=mode))
             def ask(case: schemathesis.Case) -> None:
-                case.call_and_validate(
-                    base_url=served.address + PREFIX, session=session, headers=headers, checks=CHECKS
+                answer = case.call_and_validate(
+                    base_url=address + PREFIX, session=session, headers=headers, checks=CHECKS
                 )
+                statuses.add(answer.status_code)
 
             try:
                 ask()
@@ -69,6 +98,7 @@ def test_made_up_requests_get_documented_answers(operation: Operation, served: S
                 # An operation that takes nothing can be asked nothing wrong.
                 if mode != schemathesis.GenerationMode.NEGATIVE:
                     raise
+    return statuses
 
 
 def test_every_operation_has_a_name_of_its_own_and_a_summary() -> None:

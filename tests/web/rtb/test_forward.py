@@ -87,7 +87,6 @@ async def test_guessers_are_slowed_by_their_own_address_behind_the_pages(
     publisher: Publisher, pages: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pings process believes the web process about who asks, and the web process no stranger."""
-    monkeypatch.setattr("web.known_keys.SPACING_SECONDS", 0.0)
     assert "bid" in await replace(publisher, server=pages).ping(a_caller())
     seen: list[str] = []
     keys = publisher.server.app[RTB_KEYS]

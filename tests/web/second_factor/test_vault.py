@@ -44,7 +44,8 @@ def test_what_is_sealed_opens_again_for_its_person_alone_and_is_never_the_same_t
 
 
 @pytest.mark.parametrize(
-    "kept", [b"v1:", b"", b"\x01" + b"A" * 64, KeyRing.made().seal("second factor", b"x")]
+    "kept", [b"v1:", b"", b"\x01" + b"A" * 64, KeyRing.made().seal("second factor", b"x")],
+    ids=["of an older version", "empty", "made up", "of other keys"],
 )
 def test_what_was_tampered_with_or_sealed_by_other_keys_does_not_open(kept: bytes) -> None:
     assert VAULT.open(7, kept) is None

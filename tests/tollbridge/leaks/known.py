@@ -1,0 +1,68 @@
+"""Where a value is that the tests look for: because somebody needs it there, or because it is still to be mended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from tests.tollbridge.leaks.canaries import Finding
+
+
+@dataclass(frozen=True)
+class Known:
+    """A place where a kind of value is; both may hold *. `why` says who needs it there, or whose part mends it."""
+
+    kind: str
+    place: str
+    why: str
+
+    def explains(self, finding: Finding) -> bool:
+        return fnmatchcase(finding.kind, self.kind) and fnmatchcase(finding.place, self.place)
+
+
+NEEDED: Sequence[Known] = (
+    Known("*", "environ:supervisor:TOLLBRIDGE_*", "settings are handed to `tollbridge up` that way"),
+    Known("database_password", "environ:agi:TOLLBRIDGE_DATABASE_URL", "it reads and writes the database"),
+    Known("database_password", "environ:web:TOLLBRIDGE_DATABASE_URL", "it reads and writes the database"),
+    Known("database_password", "environ:worker:TOLLBRIDGE_DATABASE_URL", "it reads and writes the database"),
+    Known("node_secret", "environ:agi:TOLLBRIDGE_SECRET", "Asterisk's steps show it, AMI asks for it"),
+    Known("node_secret", "environ:worker:TOLLBRIDGE_SECRET", "AMI asks for it"),
+    Known("node_secret", "environ:web:TOLLBRIDGE_SECRET", "the softphone's one-time sign-in at Asterisk"),
+    Known("data_secret", "environ:web:TOLLBRIDGE_DATA_SECRET", "it seals and opens second factors"),
+    Known("stripe_*", "environ:web:TOLLBRIDGE_STRIPE_*", "it makes payments and hears of them"),
+    Known("smtp_password", "environ:web:TOLLBRIDGE_SMTP_PASSWORD", "it mails links"),
+    Known("smtp_password", "environ:worker:TOLLBRIDGE_SMTP_PASSWORD", "it mails wallets' warnings"),
+    Known("node_secret", "file:data/asterisk/etc/*.conf", "Asterisk reads its own configuration"),
+    Known("trunk_password", "file:data/asterisk/etc/pjsip.conf", "Asterisk reads its own configuration"),
+    Known("number", "file:data/asterisk/log/cel-custom/Master.csv", "Asterisk's events, for the worker"),
+    Known("number", "file:data/journal/*.jsonl", "calls' events while the database may be away"),
+    Known("database_password", "file:data/node.json", "the node's own commands find its database by it"),
+)
+"""Files of this list are their owner's only: a test looks."""
+
+TO_MEND: Sequence[Known] = (
+    Known("*", "environ:asterisk:*", "secrets: children get what is theirs"),
+    Known("*", "environ:speech-0:*", "secrets: children get what is theirs"),
+    Known("*", "environ:python:*", "secrets: children get what is theirs"),
+    Known("stripe_*", "environ:agi:*", "secrets: children get what is theirs"),
+    Known("smtp_password", "environ:agi:*", "secrets: children get what is theirs"),
+    Known("data_secret", "environ:agi:*", "secrets: children get what is theirs"),
+    Known("stripe_*", "environ:worker:*", "secrets: children get what is theirs"),
+    Known("data_secret", "environ:worker:*", "secrets: children get what is theirs"),
+    Known("trunk_password", "column:trunks.password", "secrets: sealed at rest"),
+    Known("bidder_secret", "column:ping_endpoints.*", "secrets: sealed at rest"),
+    Known("bidder_secret", "column:market_parts.document", "secrets: left out of markets"),
+    Known("bidder_secret", "file:data/*snapshot.json", "secrets: left out of markets"),
+    Known("trunk_password", "file:data/asterisk/lines.json", "secrets: sealed at rest"),
+    Known("number", "file:data/*snapshot.json", "numbers: blocked callers within markets"),
+    Known("*", "column:api_answers.body", "factors: answers with secrets are not kept"),
+    Known("number", "answer:analyst *blocked-callers*", "numbers: masked for analysts"),
+    Known("number", "column:calls.caller", "numbers: sealed in columns"),
+    Known("number", "column:blocked_callers.value", "numbers: sealed in columns"),
+    Known("number", "column:audit_log.after", "numbers: sealed in columns"),
+    Known("number", "column:cel_rows.extra", "numbers: sealed in columns"),
+    Known("number", "column:decisions.decision", "numbers: sealed in columns"),
+    Known("number", "column:market_parts.document", "numbers: blocked callers within markets"),
+)
+"""Each is taken off when its part is done: the test fails for what is no longer found."""
