@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agi.queries import instant
-from store.tables import calls, no_buyer_requests, recordings
+from store.tables import calls, no_buyer_requests, recordings, sound_keys
 
 ENDED = ("ended", "settled")
 
@@ -118,6 +118,7 @@ class KnownRecording:
     call_id: UUID
     ended: bool
     state: str | None
+    sha256: str | None
 
 
 async def known_recordings(
@@ -126,15 +127,25 @@ async def known_recordings(
     """Return what is known of these parts of calls; calls without a row are left out."""
     joined = calls.outerjoin(recordings, recordings.c.call_id == calls.c.id)
     query = (
-        select(calls.c.id, calls.c.state.in_(ENDED).label("ended"), recordings.c.part, recordings.c.state)
+        select(
+            calls.c.id,
+            calls.c.state.in_(ENDED).label("ended"),
+            recordings.c.part,
+            recordings.c.state,
+            recordings.c.sha256,
+        )
         .select_from(joined)
         .where(calls.c.id.in_({call_id for call_id, _ in parts}))
     )
     known: dict[tuple[UUID, int], KnownRecording] = {}
     for row in await connection.execute(query):
         for part in (part for call_id, part in parts if call_id == row.id):
+            same = row.part == part
             said = KnownRecording(
-                call_id=row.id, ended=row.ended, state=row.state if row.part == part else None
+                call_id=row.id,
+                ended=row.ended,
+                state=row.state if same else None,
+                sha256=row.sha256 if same else None,
             )
             if row.part == part or (row.id, part) not in known:
                 known[row.id, part] = said
@@ -143,7 +154,7 @@ async def known_recordings(
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A recording as a WAV file on the disk. `sha256` is of the whole file."""
+    """A recording that was sealed. Length, size and `sha256` are of the plain WAV file."""
 
     length_ms: int
     file_bytes: int
@@ -185,4 +196,52 @@ async def recording_missing(connection: AsyncConnection, call_id: UUID, part: in
         update(recordings)
         .where(recordings.c.call_id == call_id, recordings.c.part == part, recordings.c.state == "recording")
         .values(state="missing")
+    )
+
+
+# --- sounds on the disk ----------------------------------------------------------------------------------------
+
+
+async def ended_calls_of_channels(
+    connection: AsyncConnection, node: str, channels: Sequence[str]
+) -> dict[str, UUID]:
+    """Return the ended calls in which these channels left a message: by the call's channel, else by message."""
+    ended = calls.c.state.in_(ENDED)
+    by_call = select(calls.c.linkedid, calls.c.id).where(
+        calls.c.node == node, calls.c.linkedid.in_(channels), ended
+    )
+    found = {row.linkedid: row.id for row in await connection.execute(by_call)}
+    others = [f"{channel}.wav" for channel in channels if channel not in found]
+    requests = no_buyer_requests.c
+    by_message = (
+        select(requests.recording, calls.c.id)
+        .join(calls, calls.c.id == requests.call_id)
+        .where(requests.node == node, requests.recording.in_(others), ended)
+    )
+    if others:
+        rows = await connection.execute(by_message)
+        found |= {row.recording.removesuffix(".wav"): row.id for row in rows}
+    return found
+
+
+async def erased_sounds(connection: AsyncConnection, node: str) -> dict[UUID, list[str]]:
+    """Return up to 100 calls of the node whose sounds' key is gone, files perhaps not, with their messages' names."""
+    keys, requests = sound_keys.c, no_buyer_requests.c
+    query = (
+        select(keys.call_id, requests.recording)
+        .select_from(sound_keys)
+        .join(calls, calls.c.id == keys.call_id)
+        .outerjoin(no_buyer_requests, requests.call_id == keys.call_id)
+        .where(keys.destroyed_at.is_not(None), keys.files_gone_at.is_(None), calls.c.node == node)
+        .limit(100)
+    )
+    erased: dict[UUID, list[str]] = {}
+    for row in await connection.execute(query):
+        erased.setdefault(row.call_id, []).extend([row.recording] if row.recording else [])
+    return erased
+
+
+async def files_gone(connection: AsyncConnection, call_id: UUID) -> None:
+    await connection.execute(
+        update(sound_keys).where(sound_keys.c.call_id == call_id).values(files_gone_at=func.now())
     )

@@ -73,7 +73,7 @@ from store.money_tables import (
     wallet_notices,
     wallets,
 )
-from store.recording_tables import call_events, recordings
+from store.recording_tables import call_events, recordings, sound_keys
 from store.report_tables import report_facts, report_pending, rollups
 from store.routing_tables import (
     blocked_callers,
@@ -184,6 +184,7 @@ __all__ = [
     "sealing_nodes",
     "sealing_ring",
     "sign_in_challenges",
+    "sound_keys",
     "stage_passes",
     "stage_turns",
     "target_history",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tollbridge.cli_base import cli, json_option, pass_settings, with_engine
+from tollbridge.node_config import layout_of
 from tollbridge.output import print_json, say
 from tollbridge.settings import Settings
 
@@ -57,6 +59,28 @@ def requests_list(settings: Settings, done_too: bool, as_json: bool) -> None:
         )
     if not found:
         say("no requests")
+
+
+@requests.command("hear")
+@click.argument("request_id", type=int)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@pass_settings
+def requests_hear(settings: Settings, request_id: int, file: Path) -> None:
+    """Open a voice message of this node and write it into a new FILE, a WAV sound. The audit log notes it."""
+    from tollbridge.hear_message import NotHeard, hear_message
+
+    async def hear(engine: AsyncEngine) -> NotHeard | None:
+        try:
+            return await hear_message(engine, request_id, layout_of(settings).voicemail_dir, file)
+        except OSError as problem:
+            raise click.ClickException(
+                f"{file} cannot be written, or the database not reached: {problem}"
+            ) from problem
+
+    refused = with_engine(settings, hear)
+    if isinstance(refused, NotHeard):
+        raise click.ClickException(refused.value)
+    say(str(file))
 
 
 @requests.command("done")

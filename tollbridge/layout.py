@@ -36,6 +36,11 @@ class Layout:
         return self.asterisk_dir / "recordings"
 
     @property
+    def voicemail_dir(self) -> Path:
+        """Messages that callers left (asterisk_conf.node_config)."""
+        return self.asterisk_dir / "voicemail"
+
+    @property
     def journal_file(self) -> Path:
         return self.data_dir / "journal" / "journal.jsonl"
 

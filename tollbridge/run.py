@@ -321,6 +321,7 @@ def run_worker(settings: Settings, layout: Layout) -> None:
         clock_file=layout.clock_file,
         journal_dir=layout.journal_file.parent,
         recordings_dir=layout.recordings_dir,
+        voicemail_dir=layout.voicemail_dir,
         snapshot_file=layout.snapshot_file,
         telephone=Telephone(
             switch=(settings.sip_address, settings.sip_port), cache_dir=layout.data_dir / "phone"

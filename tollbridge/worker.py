@@ -27,6 +27,7 @@ from agi.cel_reader import CelReader
 from agi.clock import ClockFile
 from agi.journal_reader import JournalReader
 from agi.recordings import Recordings
+from agi.voice_messages import VoiceMessages, clear_erased
 from billing import queries as billing_queries
 from billing.call_record import CallRecord
 from billing.number_costs import post_number_costs
@@ -83,6 +84,8 @@ class WorkerConfig:
     cel_file: Path
     journal_dir: Path
     recordings_dir: Path
+    voicemail_dir: Path | None = None
+    """Where Asterisk writes what callers leave; None: not on this node."""
     snapshot_file: Path
     """The agi process' copy of the market: beside it is what was known last."""
     # Test calls are placed with it; none: they are not this worker's.
@@ -107,7 +110,7 @@ async def run_worker(config: WorkerConfig, stop: asyncio.Event | None = None) ->
             tasks.create_task(_stay_alive(config.alive_file, stop))
             tasks.create_task(_repeat(worker.read_and_settle, POLL_SECONDS, stop))
             tasks.create_task(_repeat(worker.seal, SWEEP_SECONDS, stop))
-            tasks.create_task(_repeat(worker.recordings.tend, RECORDINGS_SECONDS, stop))
+            tasks.create_task(_repeat(worker.tend_sounds, RECORDINGS_SECONDS, stop))
             tasks.create_task(_repeat(worker.fold, SWEEP_SECONDS, stop))
             tasks.create_task(_repeat(worker.tidy, TIDY_SECONDS, stop))
             tasks.create_task(_repeat(worker.count_bidders, COUNT_BIDDERS_SECONDS, stop))
@@ -138,9 +141,22 @@ class Worker:
         self._cel = CelReader(engine, node=config.node, file=config.cel_file, release=_release_attempts)
         self._journal = JournalReader(engine, node=config.node, directory=config.journal_dir)
         self.recordings = Recordings(engine, node=config.node, directory=config.recordings_dir)
+        self._sound_folders = (config.recordings_dir, config.voicemail_dir or config.recordings_dir)
+        self._messages = (
+            None
+            if config.voicemail_dir is None
+            else VoiceMessages(engine, node=config.node, directory=config.voicemail_dir)
+        )
         self._rung_file = rung_path(config.journal_dir)
         self._snapshot_file = config.snapshot_file
         self._next_sweep = 0.0
+
+    async def tend_sounds(self) -> None:
+        """Seal what was recorded and left to its end, and take what may not be kept off the disk."""
+        await self.recordings.tend()
+        if self._messages is not None:
+            await self._messages.tend()
+        await clear_erased(self._engine, self._node, *self._sound_folders)
 
     async def read_and_settle(self) -> None:
         """Read both files, then settle what has ended; sweep once a second.

@@ -53,6 +53,9 @@ class Act(StrEnum):
     TAKE_FACTOR = auto()
     """A second factor or a passkey of somebody else."""
 
+    OPEN_PERSON = auto()
+    """Find, take away and erase what is held on a caller; looked at for one's own role."""
+
     MAKE_TOKEN = auto()
     ADD_FIRST_FACTOR = auto()
     """A second factor or a passkey, by who has neither."""
@@ -103,6 +106,7 @@ RULES: Mapping[Act, Rule] = {
     Act.SIGN_OUT: Rule(token=BELOW_ADMIN, stale=EVERYBODY, password=EVERYBODY),
     Act.REVOKE_TOKEN: Rule(stale=EVERYBODY, password=EVERYBODY),
     Act.TAKE_FACTOR: Rule(),
+    Act.OPEN_PERSON: Rule(),
     Act.MAKE_TOKEN: _own(password=True),
     Act.ADD_FIRST_FACTOR: _own(password=True),
     Act.CHANGE_FACTORS: _own(),

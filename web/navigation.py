@@ -45,6 +45,7 @@ ENTRIES: Sequence[Entry] = (
     Entry(label="Numbers abroad", address="/numbers-abroad", roles=HOUSE, group="House"),
     Entry(label="Users", address="/users", roles=_ADMIN, group="House"),
     Entry(label="Audit log", address="/audit", roles=EDITORS, group="House"),
+    Entry(label="A person's data", address="/persons", roles=_ADMIN, group="House"),
     Entry(label="Reports", address="/reports", roles=HOUSE),
     Entry(label="Wallets", address="/money/wallets", roles=HOUSE, group="Money"),
     Entry(label="Invoices", address="/money/invoices", roles=HOUSE, group="Money"),

@@ -35,6 +35,7 @@ TEMPLATE_DIRS = {
     "test_calls": WEB_DIR / "test_calls" / "templates",
     "resources": WEB_DIR / "resources" / "templates",
     "plans": WEB_DIR / "plans" / "templates",
+    "person": WEB_DIR / "person" / "templates",
     "terms": WEB_DIR / "terms" / "templates",
     "publisher_keys": WEB_DIR / "publisher_keys" / "templates",
     "sale_keys": WEB_DIR / "sale_keys" / "templates",

@@ -18,11 +18,13 @@ from web.live.routes import routes as live_routes
 from web.middleware import only
 from web.money.routes import routes as money_routes
 from web.pages import STATIC_DIR
+from web.person import views as persons
 from web.ping_tests import views as ping_tests
 from web.plans import views as plans
 from web.prompts import views as prompts
 from web.publisher.routes import routes as publisher_routes
 from web.publisher_keys import views as publisher_keys
+from web.recordings import routes as sound_routes
 from web.reports.routes import routes as reports_routes
 from web.resources import views as resources
 from web.rtb import forward
@@ -111,6 +113,8 @@ def add_routes(app: web.Application) -> None:
     app.add_routes(money_routes())
     app.add_routes(sale_keys.routes())
     app.add_routes(calls_routes())
+    app.add_routes(sound_routes())
+    app.add_routes(persons.routes())
     app.add_routes(live_routes())
     app.add_routes(plans.routes())
     app.add_routes(publisher_keys.routes())

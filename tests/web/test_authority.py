@@ -37,6 +37,7 @@ REACH: Mapping[Act, str] = {
     Act.SIGN_OUT: "mnbp amnbp amnbp amnbp",
     Act.REVOKE_TOKEN: "- amnbp amnbp amnbp",
     Act.TAKE_FACTOR: "- - - amnbp",
+    Act.OPEN_PERSON: "- - - amnbp",
 }
 # What everybody may do to themselves, and by what.
 OWN_ACTS: Mapping[Act, set[Credential]] = {

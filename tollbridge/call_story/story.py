@@ -67,7 +67,7 @@ class Noted:
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """A recording: recording, stored, refused or missing. `start_offset_ms` counts from the start of the call."""
+    """A recording: recording, stored, refused, missing or erased. `start_offset_ms` counts from the call's start."""
 
     file: str
     state: str

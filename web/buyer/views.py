@@ -21,7 +21,7 @@ from web.portal.figures import LAST_DAYS, read_days, read_figures, total
 from web.portal.listing import read_day
 from web.portal.party_call import party_timeline
 from web.portal.views import BUYER, call_id_of, show_calls
-from web.recordings import play
+from web.recordings import open_link
 from web.zones import zone_of
 
 DAYS_MAXIMUM = 366
@@ -102,13 +102,10 @@ def _may_dispute(call: call_queries.OwnCall, disputes: Any, until: datetime, all
 
 async def recording(request: web.Request) -> web.StreamResponse:
     """A part of a call's recording, if it is the buyer's to hear."""
-    call_id, part = call_id_of(request), request.match_info["part"]
-    async with request.app[ENGINE].connect() as connection:
-        found = await call_queries.read_own_recordings(connection, request[USER], call_id)
-    file = next((one.file for one in found if str(one.part) == part), None)
-    if file is None:
-        raise web.HTTPNotFound
-    return await play(request, file)
+    part = request.match_info["part"]
+    return await open_link(
+        request, call_id_of(request), int(part) if part.isdecimal() and len(part) < 5 else 0
+    )
 
 
 async def spend(request: web.Request) -> web.Response:

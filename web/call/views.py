@@ -10,10 +10,10 @@ from aiohttp import web
 
 from router.replay_call import NotSupposed, Replayed, replay_call
 from web.addresses import call_id_in
-from web.audit import Actor, write_audit
+from web.audit import Actor
 from web.call.details import details
 from web.call.facts import CallFacts
-from web.call.queries import read_call_facts, read_recordings
+from web.call.queries import read_call_facts
 from web.call.seen import seen_facts
 from web.call.spoken import texts_by_sound
 from web.call.suppose import RULES, Outcome, read_rules, what_if
@@ -21,7 +21,7 @@ from web.call.timeline import timeline
 from web.keys import EDITORS, ENGINE, USER
 from web.look_ups import note_opened
 from web.pages import render, wants_fragment
-from web.recordings import play
+from web.recordings import open_link
 from web.visibility import Field, viewer_of
 from web.zones import zone_of
 
@@ -59,35 +59,7 @@ async def suppose(request: web.Request) -> web.StreamResponse:
 
 async def recording(request: web.Request) -> web.StreamResponse:
     """A part of its recording, to those who may hear it."""
-    call_id, part = _call_id(request), _number(request.match_info["part"])
-    if not viewer_of(request[USER]).sees(Field.RECORDINGS):
-        raise web.HTTPForbidden
-    sent = await send_recording(request, Actor(user=request[USER]), call_id, part)
-    if sent is None:
-        raise web.HTTPNotFound
-    return sent
-
-
-async def send_recording(
-    request: web.Request, actor: Actor, call_id: UUID, number: int
-) -> web.StreamResponse | None:
-    """Send a part of a recording, each hearing noted once, as it begins; None: no such part for this actor."""
-    if actor.user is None or not viewer_of(actor.user).sees(Field.RECORDINGS):
-        return None
-    async with request.app[ENGINE].begin() as connection:
-        parts = await read_recordings(connection, call_id)
-        part = next((one for one in parts if one.part == number), None)
-        if part is None or not part.is_playable:
-            return None
-        if begins_at_start(request.headers.get("Range", "")):
-            ref = f"{call_id}-{part.part}"
-            await write_audit(connection, actor, action="hear", kind="recordings", ref=ref)
-    return await play(request, part.file)
-
-
-def begins_at_start(range_header: str) -> bool:
-    """Tell whether a request is for the beginning of a sound: a player that jumps asks for the rest again and again."""
-    return not range_header or range_header.replace(" ", "").startswith("bytes=0-")
+    return await open_link(request, _call_id(request), _number(request.match_info["part"]))
 
 
 async def _page(

@@ -29,7 +29,6 @@ from web.call.facts import CallFacts
 from web.call.queries import read_call_facts
 from web.call.seen import seen_facts
 from web.call.suppose import what_if
-from web.call.views import send_recording
 from web.calls import queries, view_queries
 from web.calls.download import send_csv
 from web.calls.listing import PAGE_LENGTH, Filter, read_cursor, span_of
@@ -37,6 +36,7 @@ from web.calls.queries import NO_MONEY, CallLine, Money
 from web.calls.views import allowed_filter, place_after
 from web.keys import HOUSE, User
 from web.look_ups import CALLS, note_opened, note_search
+from web.recordings import send_recording
 from web.visibility import Field as Seen
 from web.visibility import Viewer, viewer_of
 from web.zones import UTC, zone_named

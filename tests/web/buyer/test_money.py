@@ -231,5 +231,12 @@ async def test_a_recording_of_an_own_call_is_played_by_parts(
     heard = await buyer.get(path, headers={"Range": "bytes=4-7"})
     assert heard.status == (206 if part == "1" else 404)
     if part == "1":
-        assert await heard.read() == b"0123"
+        assert await heard.read() == b"0123" and heard.history[0].headers["Location"].startswith("/sounds/")
+        assert (await other.get(heard.history[0].headers["Location"])).status == 404
     assert (await other.get(path)).status == 404
+    async with engine.connect() as connection:
+        notes = tables.audit_log
+        noted = (
+            (await connection.execute(select(notes.c.ref).where(notes.c.action == "hear"))).scalars().all()
+        )
+    assert noted == ([f"{house.billed}-1"] if part == "1" else [])
