@@ -7,8 +7,8 @@ from alembic import op
 
 from store.migrations.beside import lock_first
 
-revision = "0038_directory"
-down_revision = "0040c_no_plain_callers"
+revision = "0042_directory"
+down_revision = "0041b_states_of_recordings"
 branch_labels = None
 depends_on = None
 
