@@ -159,7 +159,7 @@ async def test_a_code_whose_time_is_over_or_whose_owner_may_not_sign_in_opens_no
 
 async def test_a_route_of_a_draft_says_who_would_ring_and_takes_nothing(services: Services) -> None:
     campaign_id = await seeded(services)
-    fields = {"definition": DRAFT, "campaign_id": campaign_id, "caller": "+16145550137"}
+    fields = {"definition": DRAFT, "campaign_id": campaign_id, "caller_sealed": "+16145550137"}
     code_id = await make_code(services.engine, purpose="draft", flow_name="draft", **fields)
     script = await dial(services, Script("1"))
     story = await story_of(services.engine, code_id)

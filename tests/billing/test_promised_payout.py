@@ -37,7 +37,7 @@ async def reserve(engine: AsyncEngine, **changes: Any) -> None:
             "id": uuid4(),
             "rtb_key_id": key,
             "tracking_number_id": number.id,
-            "caller": CALLER,
+            "caller_sealed": CALLER,
             "state": "confirmed",
             "payout_micros": PROMISED,
             "minimum_connected_ms": 0,
@@ -132,7 +132,7 @@ async def test_a_call_whose_claim_was_missed_earns_by_the_terms(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"caller": "+16145559999"},
+        {"caller_sealed": "+16145559999"},
         {"expires_at": STARTED - dt.timedelta(seconds=1)},
         {"created_at": STARTED + dt.timedelta(seconds=1)},
         {"state": "refused"},

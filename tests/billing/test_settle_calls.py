@@ -39,7 +39,7 @@ from tests.postgres import cloned_database
 
 COMPARED = """
     SELECT c.linkedid, c.state, c.outcome, c.buyer_id, c.target_id, c.connected_ms, c.converted, c.conversion,
-        c.evidence, c.caller, c.started_at, c.ended_at, t.kind, t.detail,
+        c.evidence, c.caller_index, c.started_at, c.ended_at, t.kind, t.detail,
         (SELECT jsonb_object_agg(p.account, p.amount_micros) FROM ledger_postings p WHERE p.transaction_id = t.id) AS p,
         (SELECT jsonb_agg(l ORDER BY attempt) FROM legs l WHERE l.call_id = c.id) AS legs
     FROM calls c JOIN ledger_transactions t ON t.call_id = c.id ORDER BY c.linkedid

@@ -12,6 +12,7 @@ from web.at_once import AtOnce
 from web.keys import ENGINE
 from web.live.drawing import RETRY_MS, renderers
 from web.live.hub import HUB, VIEWERS_MAXIMUM, LiveHub, TooManyViewers, Viewer
+from web.open_streams import OPEN_STREAMS
 from web.pages import TEMPLATES
 
 STREAM_SECONDS = 600.0
@@ -48,7 +49,8 @@ async def _watch(request: web.Request, kind: str) -> web.StreamResponse:
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
         try:
-            await _send(response, viewer)
+            async with request.app[OPEN_STREAMS].watched(request, viewer.cut):
+                await _send(response, viewer)
         except (TimeoutError, ConnectionError):
             # Ending it politely would wait for who does not read.
             if request.transport is not None:

@@ -33,6 +33,10 @@ CHECKS = [
     response_schema_conformance,
 ]
 EACH_ROLE = max(1, EXAMPLES // 4)
+ADDRESS_BYTES_MAXIMUM = 8_000
+NOT_BY_TOKEN = {"make_token"}
+"""What no token may do, whoever made it."""
+
 STREAM = "text/event-stream"
 """Never ends by itself: opened by tests of its own."""
 
@@ -57,7 +61,9 @@ def test_each_role_gets_documented_answers_and_nothing_above_it(
     statuses = _ask(
         operation, served.address, served.tokens[role], (schemathesis.GenerationMode.POSITIVE,), EACH_ROLE
     )
-    if role in operation.roles:
+    if operation.name in NOT_BY_TOKEN:
+        assert statuses <= {400, 403}
+    elif role in operation.roles:
         assert statuses.isdisjoint({401, 403})
     else:
         assert statuses == {403}
@@ -87,9 +93,10 @@ def _ask(
             )
             @given(case=described.as_strategy(generation_mode=mode))
             def ask(case: schemathesis.Case) -> None:
-                answer = case.call_and_validate(
-                    base_url=address + PREFIX, session=session, headers=headers, checks=CHECKS
-                )
+                answer = case.call(base_url=address + PREFIX, session=session, headers=headers)
+                if len(answer.request.path_url) > ADDRESS_BYTES_MAXIMUM:
+                    return  # the server's reader refuses it before anything of ours
+                case.validate_response(answer, checks=CHECKS)
                 statuses.add(answer.status_code)
 
             try:
