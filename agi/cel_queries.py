@@ -71,29 +71,28 @@ async def insert_cel_rows(
     await connection.execute(_INSERT_CEL_ROWS, values)
 
 
+# The call is looked up for the one row that names its caller.
 _ROWS_OF_ALL = text(
     """
     SELECT r.event, r.event_us, r.uniqueid, r.linkedid, r.channel, r.extra, r.clock,
-        CASE WHEN r.event = 'CALL' THEN c.caller_sealed END AS caller
-    FROM cel_rows r LEFT JOIN calls c ON c.linkedid = r.linkedid
-    WHERE r.linkedid = ANY (:linkedids) ORDER BY r.id
+        CASE WHEN r.event = 'CALL' THEN (SELECT c.caller_sealed FROM calls c WHERE c.linkedid = r.linkedid) END
+    FROM cel_rows r WHERE r.linkedid = ANY (:linkedids) ORDER BY r.id
     """
 ).bindparams(bindparam("linkedids", type_=ARRAY(Text)))
-_CALLERS = {"caller": SealedText(CALLER)}
 
 
 async def rows_of_all(connection: AsyncConnection, linkedids: Sequence[str]) -> dict[str, list[CelRow]]:
     """Return the rows of several linkedids as Asterisk wrote them, each in their order."""
     found: dict[str, list[CelRow]] = {}
-    rows = await connection.execute(_ROWS_OF_ALL.columns(**_CALLERS), {"linkedids": list(linkedids)})
-    for event, event_us, uniqueid, linkedid, channel, extra, clock, caller in rows:
+    rows = await connection.execute(_ROWS_OF_ALL, {"linkedids": list(linkedids)})
+    for event, event_us, uniqueid, linkedid, channel, extra, clock, sealed in rows:
         row = CelRow(
             event=event,
             event_us=event_us,
             uniqueid=uniqueid,
             linkedid=linkedid,
             channel=channel,
-            extra=extra_as_told(extra, caller),
+            extra=extra_as_told(extra, sealed),
             clock=clock,
         )
         found.setdefault(linkedid, []).append(row)

@@ -25,9 +25,12 @@ def extra_to_store(row: CelRow) -> str:
     return _GIVEN.sub(lambda found: _indexed(found[1]) or found[0], row.extra)
 
 
-def extra_as_told(extra: str, caller: str | None) -> str:
-    """Return what `extra_to_store` was given, where `caller`, that of the call, is the one it named."""
-    indexed = None if caller is None or _INDEX not in extra else _indexed(caller)
+def extra_as_told(extra: str, sealed: bytes | None) -> str:
+    """Return what `extra_to_store` was given, where the call's caller (calls.caller_sealed) is the one it named."""
+    if sealed is None or _INDEX not in extra:
+        return extra
+    caller = key_ring().unseal_text(CALLER, sealed)
+    indexed = _indexed(caller)
     return extra if indexed is None else extra.replace(indexed, f"{_NAME}{caller}")
 
 

@@ -28,6 +28,7 @@ _LOCK = text(
     """
     SELECT c.id, c.state = 'settled' AS settled, c.tracking_number_id, c.campaign_id, c.publisher_id,
         coalesce(p.duplicate_window_seconds, 0) AS duplicate_window_seconds, c.tags,
+        c.caller_index,
         coalesce((SELECT d.target_id IS NULL FROM decisions d WHERE d.call_id = c.id
             ORDER BY d.sequence DESC LIMIT 1), false) AS found_nobody,
         coalesce(l.is_there, false) AS counted, coalesce(h.is_there, false) AS held
@@ -217,7 +218,9 @@ _WRITE = text(
             (excluded.target_id, excluded.answered_ms, excluded.ended_ms, excluded.connected_ms, excluded.cause)
     ), settled AS (
         UPDATE calls c SET state = 'settled', settled_at = now(), settle_after = NULL,
-            caller_sealed = s.caller_sealed, caller_index = s.caller_index, caller_area = s.caller_area,
+            caller_sealed = CASE WHEN c.caller_index IS NOT DISTINCT FROM s.caller_index THEN c.caller_sealed
+                ELSE s.caller_sealed END,
+            caller_index = s.caller_index, caller_area = s.caller_area,
             started_at = s.started_at, ended_at = s.ended_at, tracking_number_id = s.tracking_number_id,
             campaign_id = s.campaign_id, publisher_id = s.publisher_id, outcome = s.outcome, buyer_id = s.buyer_id,
             target_id = s.target_id, connected_ms = s.connected_ms, converted = s.converted,

@@ -32,6 +32,8 @@ class LockedCall:
     """It holds leases that are settled by what happened."""
     held: bool
     """It holds money of wallets."""
+    caller_index: bytes | None = None
+    """What its row has of the caller already."""
 
 
 @dataclass(frozen=True, kw_only=True)

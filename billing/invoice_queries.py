@@ -39,7 +39,7 @@ _TO_INVOICE = text(
     ORDER BY happened_at, t.id LIMIT :limit
     """
 ).bindparams(bindparam("until", type_=DateTime(timezone=True)))
-_CALLERS = {"caller": SealedText(CALLER)}
+_TO_INVOICE_OPENED = _TO_INVOICE.columns(caller=SealedText(CALLER))
 
 
 async def to_invoice(
@@ -61,7 +61,7 @@ async def to_invoice(
         "party_id": party_id,
         "limit": limit,
     }
-    return (await connection.execute(_TO_INVOICE.columns(**_CALLERS), values)).all()
+    return (await connection.execute(_TO_INVOICE_OPENED, values)).all()
 
 
 async def owner_of(connection: AsyncConnection, party: Party, party_id: int) -> Any:

@@ -235,7 +235,7 @@ def _call_json(one: JudgedCall) -> dict[str, Any]:
     sold_to = one.prices.buyer_id
     return {
         "id": str(call.id),
-        **_caller_json(record.caller),
+        **_caller_json(record.caller, call.caller_index),
         "started_at": instant(record.started_ms).isoformat(),
         "ended_at": instant(record.ended_ms).isoformat(),
         "tracking_number_id": call.tracking_number_id,
@@ -257,14 +257,15 @@ def _call_json(one: JudgedCall) -> dict[str, Any]:
     }
 
 
-def _caller_json(number: str | None) -> dict[str, str | None]:
-    """Return the caller's columns; bytes as PostgreSQL reads them."""
+def _caller_json(number: str | None, known: bytes | None) -> dict[str, str | None]:
+    """Return the caller's columns, bytes as PostgreSQL reads them; sealed only where the call's row has another."""
     if number is None:
         return {"caller_sealed": None, "caller_index": None, "caller_area": None}
-    ring = key_ring()
+    index = key_ring().blind(CALLER, number)
+    sealed = None if index == known else key_ring().seal_text(CALLER, number)
     return {
-        "caller_sealed": f"\\x{ring.seal_text(CALLER, number).hex()}",
-        "caller_index": f"\\x{ring.blind(CALLER, number).hex()}",
+        "caller_sealed": None if sealed is None else f"\\x{sealed.hex()}",
+        "caller_index": f"\\x{index.hex()}",
         "caller_area": area_of(number),
     }
 

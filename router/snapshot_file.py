@@ -11,7 +11,6 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 
 from router.domain.decision import canonical_bytes
 from router.domain.market import Snapshot
@@ -29,7 +28,6 @@ from router.domain.market_parts import (
 )
 from router.domain.read_market import MARKET_FORMAT, read_market
 from router.errors import SnapshotRefused, SnapshotUnreadable
-from router.last_known_file import caller_key_path, callers_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,7 +162,8 @@ def read_places(path: AnyPath) -> dict[str, Any]:
 def _caller_key(path: AnyPath) -> bytes:
     """Return the key that router.last_known_file keeps beside; empty when there is none yet."""
     try:
-        return caller_key_path(callers_path(Path(path))).read_bytes()
+        with open(f"{os.fspath(path)}.callers-key", "rb") as file:
+            return file.read()
     except OSError:
         return b""
 

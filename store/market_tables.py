@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from store.columns import Instant, enabled, identity, metadata, reference
-from store.sealed_columns import SealedJson, SealedText, caller_index, sealed_caller
+from store.sealed_columns import SealedJson, SealedText
 
 publishers = Table(
     "publishers",
@@ -258,35 +258,6 @@ cap_group_members = Table(
     metadata,
     Column("group_id", BigInteger, ForeignKey("cap_groups.id"), primary_key=True),
     Column("target_id", BigInteger, ForeignKey("targets.id"), primary_key=True),
-)
-
-blocked_callers = Table(
-    "blocked_callers",
-    metadata,
-    identity(),
-    # number (sealed), prefix (of E.164: its value), anonymous
-    Column("kind", Text, nullable=False),
-    Column("value", Text, nullable=False, server_default=text("''")),
-    sealed_caller(),
-    caller_index(),
-    # Null: in every campaign.
-    reference("campaign_id", "campaigns", nullable=True),
-    Column("reason", Text, nullable=False, server_default=text("''")),
-    Column("created_at", Instant, nullable=False, server_default=func.now()),
-    UniqueConstraint(
-        "kind",
-        "value",
-        "caller_index",
-        "campaign_id",
-        name="uq_blocked_callers_rule",
-        postgresql_nulls_not_distinct=True,
-    ),
-    CheckConstraint("kind in ('number', 'prefix', 'anonymous')", name="kind"),
-    CheckConstraint("(kind = 'prefix') = (value <> '')", name="value"),
-    CheckConstraint(
-        "(kind = 'number') = (caller_index is not null) and (kind = 'number') = (caller_sealed is not null)",
-        name="number",
-    ),
 )
 
 # Where a target is asked for a bid.

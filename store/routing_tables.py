@@ -1,4 +1,4 @@
-"""What the router keeps while it works: caps in use, turns, auctions, reservations, and the markets it decided on."""
+"""What the router keeps while it works: caps in use, turns, lists of callers, auctions, reservations, old markets."""
 
 from __future__ import annotations
 
@@ -89,6 +89,35 @@ target_history = Table(
 )
 
 # --- callers -------------------------------------------------------------------------------------------------
+
+blocked_callers = Table(
+    "blocked_callers",
+    metadata,
+    identity(),
+    # number (sealed), prefix (of E.164: its value), anonymous
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False, server_default=text("''")),
+    sealed_caller(),
+    caller_index(),
+    # Null: in every campaign.
+    reference("campaign_id", "campaigns", nullable=True),
+    Column("reason", Text, nullable=False, server_default=text("''")),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    UniqueConstraint(
+        "kind",
+        "value",
+        "caller_index",
+        "campaign_id",
+        name="uq_blocked_callers_rule",
+        postgresql_nulls_not_distinct=True,
+    ),
+    CheckConstraint("kind in ('number', 'prefix', 'anonymous')", name="kind"),
+    CheckConstraint("(kind = 'prefix') = (value <> '')", name="value"),
+    CheckConstraint(
+        "(kind = 'number') = (caller_index is not null) and (kind = 'number') = (caller_sealed is not null)",
+        name="number",
+    ),
+)
 
 # A buyer's book of business: callers it does not buy again.
 buyer_suppressions = Table(

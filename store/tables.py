@@ -40,7 +40,6 @@ from store.ledger_tables import (
     unsealed_transactions,
 )
 from store.market_tables import (
-    blocked_callers,
     buyer_terms,
     buyers,
     campaigns,
@@ -77,6 +76,7 @@ from store.money_tables import (
 from store.recording_tables import call_events, recordings, sound_keys
 from store.report_tables import report_facts, report_pending, rollups
 from store.routing_tables import (
+    blocked_callers,
     buyer_suppressions,
     cap_counters,
     endpoint_health,

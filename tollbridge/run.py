@@ -24,6 +24,7 @@ from tollbridge.log_files import FewOfEach, TrimmedHandler
 from tollbridge.node_config import layout_of, pings_url, softphone_url
 from tollbridge.ports import speech_ports
 from tollbridge.priority import set_priority_of
+from tollbridge.sealing_keys import use_sealing_keys
 from tollbridge.secret import node_secret
 from tollbridge.settings import Settings, minutes_of_roles, networks_of
 
@@ -311,6 +312,7 @@ def run_process(name: str, settings: Settings, index: int = 0) -> None:
     configure_log(settings.log_level)
     raise_open_files_limit()
     set_priority_of(name)
+    use_sealing_keys(settings)
     layout = layout_of(settings)
     keep_security_log(settings.node_name, layout.security_log_file)
 

@@ -12,6 +12,7 @@ from agi import cel_queries
 from agi.cel import CelRow, user_fields
 from agi.stored_cel import extra_as_told, extra_to_store
 from store.key_ring import key_ring
+from tests.sealed import sealed
 
 CALLER = "+16145550123"
 
@@ -36,8 +37,8 @@ def test_a_number_is_stored_by_its_index_and_told_again(shape: str, spelled: str
     given_extra = shape.format(spelled)
     stored = extra_to_store(row_of(given_extra))
     assert "6145550123" not in stored and key_ring().blind("caller", CALLER).hex() in stored
-    assert user_fields(row_of(extra_as_told(stored, CALLER)))["caller"] == CALLER
-    assert extra_as_told(stored, "+16145550199") == stored == extra_as_told(stored, None)
+    assert user_fields(row_of(extra_as_told(stored, sealed(CALLER))))["caller"] == CALLER
+    assert extra_as_told(stored, sealed("+16145550199")) == stored == extra_as_told(stored, None)
 
 
 def test_other_events_and_callers_without_a_number_stay_as_they_are() -> None:
@@ -47,7 +48,7 @@ def test_other_events_and_callers_without_a_number_stay_as_they_are() -> None:
         "caller=+266696687 trunk=x",
         "dialled=+16145550123",
     ):
-        assert extra_to_store(row_of(extra)) == extra == extra_as_told(extra, CALLER)
+        assert extra_to_store(row_of(extra)) == extra == extra_as_told(extra, sealed(CALLER))
     assert extra_to_store(row_of(f"caller={CALLER}", event="LEG")) == f"caller={CALLER}"
 
 

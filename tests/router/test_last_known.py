@@ -79,8 +79,7 @@ async def router_of(engine: AsyncEngine, market: CurrentSnapshot, folder: Path) 
 
 async def suppress(engine: AsyncEngine, buyer_id: int, caller: str = CALLER) -> None:
     columns = "buyer_id, caller_sealed, caller_index"
-    statement = f"INSERT INTO buyer_suppressions ({columns}) VALUES (:buyer, {hex_of(caller)})"
-    await execute(engine, statement, buyer=buyer_id)
+    await execute(engine, f"INSERT INTO buyer_suppressions ({columns}) VALUES ({buyer_id}, {hex_of(caller)})")
 
 
 @asynccontextmanager
@@ -326,13 +325,11 @@ async def test_a_caller_of_a_moment_ago_is_known_as_one(
     engine: AsyncEngine, market: CurrentSnapshot, tmp_path: Path
 ) -> None:
     """By the calls that were read, by those this process routed since, and by those rung without the database."""
-    await execute(
-        engine,
+    statement = (
         "INSERT INTO calls (id, linkedid, node, started_at, caller_index, campaign_id, target_id, converted, state) "
-        "VALUES (:id, 'old', 'a', now() - interval '1 day', :caller, 1, 3, true, 'settled')",
-        id=uuid4(),
-        caller=index_of(CALLER),
+        "VALUES (:id, 'old', 'a', now() - interval '1 day', :caller, 1, 3, true, 'settled')"
     )
+    await execute(engine, statement, id=uuid4(), caller=index_of(CALLER))
     await execute(
         engine,
         "INSERT INTO decisions (call_id, sequence, decided_by, decided_at, target_id, duration_us, decision) "

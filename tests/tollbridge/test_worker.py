@@ -471,6 +471,7 @@ async def _run_and_kill(config: WorkerConfig, moment: Callable[[], Awaitable[boo
 def _worker_process(config: WorkerConfig) -> subprocess.Popen[bytes]:
     code = (
         "import asyncio, sys; from pathlib import Path; from tollbridge.worker import *\n"
+        "from tests.keys import use_keys_of_tests; use_keys_of_tests()\n"
         "node, url, cel, journal, alive = sys.argv[1:]\n"
         "asyncio.run(run_worker(WorkerConfig(node=node, database_url=url, cel_file=Path(cel),"
         " journal_dir=Path(journal), recordings_dir=Path(alive).parent,"

@@ -89,7 +89,7 @@ async def test_what_cannot_be_dialled_or_pressed_is_refused_where_it_stands(
 async def test_only_a_few_wait_and_nobody_waits_for_ever(
     admin: Client, engine: AsyncEngine, number: str
 ) -> None:
-    values = {"dialled": number, "caller": ""}
+    values = {"dialled": number, "caller_sealed": ""}
     async with engine.begin() as connection:
         await connection.execute(insert(test_calls), [values] * 5)
     async with admin.post("/test-calls/new", data={**FORM, "dialled": number}) as answer:
