@@ -51,6 +51,7 @@ class SealedText(Sealed, TypeDecorator[str]):
 
     impl = LargeBinary
     cache_ok = True
+    comparator_factory = _Sealed
 
     def __init__(self, purpose: str, *, absent: str | None = None) -> None:
         super().__init__()

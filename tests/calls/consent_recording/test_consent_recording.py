@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import wave
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from agi.channel import seconds_of
 from tests.calls.buyers import answers
 from tests.calls.checks import assert_sold
 from tests.calls.conftest import MakeScenario, Published, Rendered
+from tests.calls.kept_sounds import kept_sound
 from tests.calls.market import EVERYWHERE, Scenario, Wanted
 from tests.calls.node import WORKER
 from tollbridge.phone.caller import Caller
@@ -77,9 +79,9 @@ async def only_the_finished(market: Scenario, call_id: UUID) -> list[Path]:
     return files_of(market, call_id)
 
 
-def sides(path: Path) -> tuple[Sound, Sound]:
+def sides(kept: io.BytesIO) -> tuple[Sound, Sound]:
     """Return what the caller said and what the caller heard."""
-    with wave.open(str(path)) as sound:
+    with wave.open(kept) as sound:
         assert (sound.getnchannels(), sound.getframerate(), sound.getsampwidth()) == (2, RATE, 2)
         both = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(np.float64)
     return both[0::2], both[1::2]
@@ -131,15 +133,16 @@ async def test_both_sides_from_the_end_of_the_notice_on(
 
     row = await recording_of(market, story.call_id, "stored")
     (path,) = await only_the_finished(market, story.call_id)
-    assert path.name == row["file"] == f"{story.call_id}-1.wav"
-    assert row["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert path.name == f"{row['file']}.sealed" == f"{story.call_id}-1.wav.sealed"
+    kept = await kept_sound(market.engine, story.call_id, path.with_name(row["file"]))
+    assert row["sha256"] == hashlib.sha256(kept.getvalue()).hexdigest()
     assert row["consent_node"] == "notice"
     assert notice_ms - 100 <= row["start_offset_ms"] <= notice_ms + 1_500
     assert call.times.ended_ms is not None and call.times.invited_ms is not None
     after_notice_ms = call.times.ended_ms - call.times.invited_ms - row["start_offset_ms"]
     assert abs(row["length_ms"] - after_notice_ms) < 600
 
-    caller, heard = sides(path)
+    caller, heard = sides(kept)
     assert len(caller) * 1000 // RATE == row["length_ms"]
     talk = slice(len(caller) - 8_000, len(caller) - 2_400)
     assert power(caller[talk], CALLER_HERTZ) > 20 * power(caller[talk], BUYER_HERTZ)

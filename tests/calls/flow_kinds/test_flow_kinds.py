@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,11 +16,11 @@ import numpy as np
 from aiohttp import web
 from sqlalchemy import text
 
-from agi.channel import seconds_of
 from agi.speech.prompts import prompt_path
 from tests.calls.buyers import answers
 from tests.calls.checks import assert_sold
 from tests.calls.conftest import MakeScenario, Published
+from tests.calls.kept_sounds import kept_sound
 from tests.calls.market import EVERYWHERE, Scenario, Wanted
 from tollbridge.phone import mulaw
 from tollbridge.phone.caller import Caller
@@ -198,8 +199,9 @@ async def test_one_call_through_them_all(scenario: MakeScenario, published: Publ
     left = await requests_of(market, story.call_id)
     assert [request["kind"] for request in left] == ["call_back", "voicemail"]
     assert (left[0]["caller"], left[0]["detail"]["said"]) == (invite.caller, "We call you once.")
-    message = market.node.layout.asterisk_dir / "voicemail" / left[1]["recording"]
-    assert 1.5 <= seconds_of(message) <= 4.5
+    plain = market.node.layout.voicemail_dir / left[1]["recording"]
+    with wave.open(await kept_sound(market.engine, story.call_id, plain)) as message:
+        assert 1.5 <= message.getnframes() / message.getframerate() <= 4.5
     assert any(row.detail.get("reason", "").startswith("no connection") for row in rows)
     played = {
         name: digest for row in rows if row.kind == "prompts" for name, digest in row.detail["sounds"].items()

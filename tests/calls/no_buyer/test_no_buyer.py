@@ -16,6 +16,7 @@ from ivr_flows.library import load
 from tests.calls.buyers import answers, refuses
 from tests.calls.checks import assert_sold, assert_unsold
 from tests.calls.conftest import MakeScenario, Rendered, Say
+from tests.calls.kept_sounds import kept_sound
 from tests.calls.market import EVERYWHERE, Scenario, Wanted
 from tests.calls.node import AGI
 from tollbridge.phone.caller import Caller
@@ -73,7 +74,8 @@ async def test_voicemail_is_kept_under_our_own_name_when_the_caller_hangs_up(
     assert left is not None and left["kind"] == "voicemail"
     assert left["caller"] == invite.caller and left["campaign_id"] == market.seeded.campaign_id
     assert left["recording"] == f"{story.linkedid}.wav"
-    with wave.open(str(market.node.layout.asterisk_dir / "voicemail" / left["recording"])) as sound:
+    plain = market.node.layout.voicemail_dir / left["recording"]
+    with wave.open(await kept_sound(market.engine, story.call_id, plain)) as sound:
         seconds = sound.getnframes() / sound.getframerate()
     assert seconds > 1 and abs(seconds * 1000 - left["detail"]["length_ms"]) < 500
 
