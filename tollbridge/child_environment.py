@@ -19,7 +19,17 @@ NEEDED: Mapping[str, frozenset[str]] = {
     "speech": frozenset({"secret"}),
     "agi": frozenset({"secret", "database_url"}),
     "worker": frozenset({"database_url", "smtp_password"}),
-    "web": frozenset({"secret", "database_url", "smtp_password", "stripe_api_key", "stripe_webhook_secret"}),
+    "pings": frozenset({"database_url"}),
+    "web": frozenset(
+        {
+            "secret",
+            "database_url",
+            "smtp_password",
+            "stripe_api_key",
+            "stripe_webhook_secret",
+            "oidc_client_secret",
+        }
+    ),
 }
 """The secrets that a process is given, by its name; the others have none."""
 

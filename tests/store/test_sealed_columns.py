@@ -16,6 +16,7 @@ NOT_SEALED = frozenset(
     {
         # Digests, signatures and what these are made of.
         *("api_answers.request_digest", "api_tokens.token_digest", "dial_codes.code_digest"),
+        "dial_codes.holder_digest",
         *("rtb_keys.key_digest", "sale_keys.key_digest", "sign_in_challenges.token_digest"),
         *("user_links.token_digest", "users.recovery_digests", "web_sessions.token_digest"),
         *("ledger_evidence.salt", "ledger_evidence.digest", "ledger_evidence.caller_digest"),

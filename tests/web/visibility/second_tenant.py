@@ -211,6 +211,7 @@ async def ids_of_work(engine: AsyncEngine, house: House, user_id: int) -> dict[t
         change = await connection.scalar(
             select(tables.audit_log.c.id).where(tables.audit_log.c.kind == "trunks")
         )
+        group = await add(connection, web_tables.directory_groups, name="sales", role="analyst")
         draft = await connection.scalar(
             insert(web_tables.dial_codes)
             .values(
@@ -225,6 +226,7 @@ async def ids_of_work(engine: AsyncEngine, house: House, user_id: int) -> dict[t
         )
     return {
         ("prices", "campaign_id"): campaign,
+        ("directory-groups", "id"): group,
         ("terms", "party"): "buyer",
         ("terms", "terms_id"): terms,
         ("flows", "name"): "mortgage",
