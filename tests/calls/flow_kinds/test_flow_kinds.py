@@ -22,6 +22,7 @@ from tests.calls.checks import assert_sold
 from tests.calls.conftest import MakeScenario, Published
 from tests.calls.kept_sounds import kept_sound
 from tests.calls.market import EVERYWHERE, Scenario, Wanted
+from tests.sealed import number_in
 from tollbridge.phone import mulaw
 from tollbridge.phone.caller import Caller
 from tollbridge.phone.clock import now_ms
@@ -145,7 +146,8 @@ async def is_there(sound: Path) -> bool:
 async def requests_of(market: Scenario, call_id: UUID) -> list[dict[str, Any]]:
     async with market.engine.connect() as connection:
         query = text("SELECT * FROM no_buyer_requests WHERE call_id = :id ORDER BY kind")
-        return [dict(row) for row in (await connection.execute(query, {"id": call_id})).mappings()]
+        rows = (await connection.execute(query, {"id": call_id})).mappings()
+        return [{**row, "caller": number_in(row)} for row in rows]
 
 
 async def test_one_call_through_them_all(scenario: MakeScenario, published: Published) -> None:

@@ -19,6 +19,7 @@ from tests.calls.conftest import MakeScenario, Rendered, Say
 from tests.calls.kept_sounds import kept_sound
 from tests.calls.market import EVERYWHERE, Scenario, Wanted
 from tests.calls.node import AGI
+from tests.sealed import number_in
 from tollbridge.phone.caller import Caller
 
 DIRECT = {"flow_name": "direct", "flow": load("direct")}
@@ -34,7 +35,7 @@ async def request_of(market: Scenario, call_id: UUID) -> dict[str, Any] | None:
     query = text("SELECT * FROM no_buyer_requests WHERE call_id = :call_id")
     async with market.engine.connect() as connection:
         row = (await connection.execute(query, {"call_id": call_id})).mappings().one_or_none()
-    return None if row is None else dict(row)
+    return None if row is None else {**row, "caller": number_in(row)}
 
 
 def longest_silence_ms(call: Caller) -> float:
