@@ -186,7 +186,9 @@ async def test_the_ids_are_real_their_owners_and_the_house_read_them(
             if role in route.roles:
                 status, _ = await _ask(site, session, route, second.ids[role])
                 # A recording is played by a link of some minutes, to which its address leads.
-                if status != (302 if route.path.endswith("/recordings/{part}") and PREFIX not in route.path else 200):
+                if status != (
+                    302 if route.path.endswith("/recordings/{part}") and PREFIX not in route.path else 200
+                ):
                     wrong.append(f"{route.name} as its owner or the house ({role}): {status}")
     assert not wrong, "\n".join(wrong)
 
