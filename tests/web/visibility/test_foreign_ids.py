@@ -47,7 +47,7 @@ __all__ = ["buyer", "house", "other", "payments", "publisher", "site", "till"]
 Ids = Mapping[tuple[str, str], object]
 
 KEYS_THEMSELVES = ("/rtb/{key}", "/postback/sale/{key}", "/link/{token}", "/sounds/{link}")
-"""The parameter is the secret that opens it: tests of tests/web/rtb, sale_keys, links and recordings try wrong and foreign ones."""
+"""The parameter is the secret that opens it: tests of rtb, sale_keys, links and sound_links try foreign ones."""
 STREAMS = ("/events", "/stream")
 PERSONAL = ("/account/", "/calls/views/", "/reports/views/")
 """Of one person each, whatever the role."""
