@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -87,6 +88,8 @@ class LastKnownKeeper:
         self._filed_stamp: tuple[tuple[int, int, int], ...] = ()
         """Of the files when they held what is in `_filed`."""
         self._unfiled: list[Rung] = []
+        self._leased: deque[tuple[int, Callable[[], Sequence[Rung]]]] = deque(maxlen=RECENT_MAXIMUM)
+        """What this process has leased since the counters were read: when (epoch ms), and what that came to."""
         self._filed_ms, self._next_file = 0, float("-inf")
         self._lists_may_be_read = float("-inf")
         """Not before: a reading of a long list costs PostgreSQL a twentieth of a processor at most."""
@@ -133,6 +136,7 @@ class LastKnownKeeper:
             problems.append(
                 await self._read(lambda one: self._read_earlier(one, since), TABLES_TIMEOUT_SECONDS)
             )
+        self._forget_leased()
         self._note("; ".join(dict.fromkeys(filter(None, problems))))
         callers_changed = (self.known.suppressed_ms, self.known.earlier_ms) != before
         await asyncio.to_thread(self._file, self._counts_to_file(), callers_changed)
@@ -141,15 +145,30 @@ class LastKnownKeeper:
         """Return what a decision without the database goes by. `legs`: Asterisk's calls in progress by target id."""
         known = self.known
         known.counted_ms = self._shared.read_ms or known.counted_ms
+        self._forget_leased()
+        known.leased = [replace(one, at_ms=at_ms) for at_ms, make in self._leased for one in make()]
         known.rung = [*self._filed, *self._unfiled]
         is_full = bytes_of(self._filed_stamp) >= RUNG_BYTES_MAXIMUM
         known.rung_is_full = is_full or len(self._unfiled) >= UNFILED_MAXIMUM
         return known.counts(snapshot, request, legs, time.time_ns() // 1_000_000)
 
-    def remember(self, request: RouteRequest, ringing: Sequence[Offer]) -> None:
-        """Keep in mind whom this caller was offered to, until it is read from the database."""
+    def remember(
+        self, request: RouteRequest, ringing: Sequence[Offer], rung: Callable[[], Sequence[Rung]]
+    ) -> None:
+        """Keep in mind whom this caller was offered to, and what was leased, until it is read from the database.
+
+        `rung` says what was leased; it is asked only when the database is away.
+        """
         if ringing and request.caller is not None:
             self._recent.append((request, ringing))
+        if ringing:
+            self._leased.append((time.time_ns() // 1_000_000, rung))
+
+    def _forget_leased(self) -> None:
+        """Counters and wallets that were read later hold it."""
+        read_ms = min(self._shared.read_ms or 0, self.known.owed_ms or 0)
+        while self._leased and self._leased[0][0] < read_ms:
+            self._leased.popleft()
 
     def note_rung(self, rung: Sequence[Rung]) -> Sequence[Rung]:
         """Count what is rung without the database, from now on. Returns it."""

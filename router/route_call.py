@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -162,7 +163,7 @@ class Router:
             last_known.forget_rung(rung)
             last_known.file_rung(last_known.note_rung(routing.rung_by(ringing)))
         else:
-            last_known.remember(request, ringing)
+            last_known.remember(request, ringing, partial(routing.rung_by, ringing))
         decision = routing.handed_over(answer)
         return Routed(
             decision=decision,

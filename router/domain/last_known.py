@@ -198,6 +198,8 @@ class LastKnown:
     recent: Iterable[tuple[RouteRequest, Sequence[Offer]]] = ()
     """Calls of this process since the earlier calls were read, and who rang."""
     rung: Sequence[Rung] = ()
+    leased: Sequence[Rung] = ()
+    """What this process has leased since counters and wallets were read; its callers are among `recent`."""
     rung_is_full: bool = False
     """What is rung now can no longer be noted: whoever has a limit is not rung."""
     maximum_age_ms: int = MAXIMUM_AGE_HOURS * 3_600_000
@@ -210,7 +212,7 @@ class LastKnown:
         if campaign is None:
             return Counts()
         # What this call rang before is over.
-        rung = [one for one in self.rung if one.call_id != request.call_id]
+        rung = [one for one in (*self.rung, *self.leased) if one.call_id != request.call_id]
         facts = Facts(
             suppressed_buyers=self._suppressing(request.caller),
             earlier_calls=self._earlier_calls(request),

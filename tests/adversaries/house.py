@@ -336,7 +336,9 @@ class House:
     async def hears_what_is_known(self) -> None:
         """Read what calls without the database go by, as a running process does each second."""
         await self.stalled.keep_last_known(self.folder / "market.json", self.files.journal, 24)
-        await self.stalled._database.last_known.refresh(self.snapshot.current, all_of_it=True)
+        keeper = self.stalled._database.last_known
+        await keeper._shared.read_since(time.monotonic())
+        await keeper.refresh(self.snapshot.current, all_of_it=True)
 
     def looks_for_what_rang(self) -> None:
         """Read what rang without the database from the files, as a running process does each second."""

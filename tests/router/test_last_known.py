@@ -179,6 +179,17 @@ async def test_a_stalled_database_passes_no_cap_and_empties_no_wallet_twice(
     assert "$0.00 left" in routed[3].decision.rejections[0].detail
 
 
+async def test_what_was_leased_a_moment_before_counts_though_nobody_has_read_it(
+    engine: AsyncEngine, market: CurrentSnapshot, tmp_path: Path
+) -> None:
+    router = await router_of(engine, market, tmp_path)
+    first = await call(router, "+16145550100")
+    assert first.leased and target_of(first) == 1
+    async with a_slow_database(engine):
+        rest = [await call(router, f"+1614555011{number}") for number in range(3)]
+    assert [target_of(one) for one in rest].count(1) == 1, "the wallet holds two calls"
+
+
 async def test_what_a_buyer_disputes_is_off_its_credit_while_the_database_is_slow(
     engine: AsyncEngine, market: CurrentSnapshot, tmp_path: Path
 ) -> None:
