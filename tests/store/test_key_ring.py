@@ -102,7 +102,9 @@ def test_a_running_process_seals_by_a_newer_key_as_soon_as_the_file_has_it(own_f
     assert key_ring() == newer.newest_only()
 
 
-@pytest.mark.parametrize("text", ["damaged", spelled(KeyRing.made()), None])
+@pytest.mark.parametrize(
+    "text", ["damaged", spelled(KeyRing.made()), None], ids=["damaged", "others", "none"]
+)
 def test_a_running_process_goes_on_with_the_keys_it_knows_when_the_file_is_no_use(
     own_file: Path, text: str | None
 ) -> None:
@@ -141,6 +143,7 @@ def test_a_file_of_keys_reads_as_it_was_spelled() -> None:
         spelled(KeyRing((Key(b"abcde", b"x" * 32),), b"x" * 32)),
         "0011aabb no-base64\n",
     ],
+    ids=["empty", "no key", "only an index", "twice", "short key", "long id", "no base64"],
 )
 def test_a_file_of_keys_that_is_damaged_says_so_and_shows_no_key(text: str) -> None:
     with pytest.raises(BadKeys) as refused:

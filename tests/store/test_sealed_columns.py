@@ -45,7 +45,9 @@ def test_a_column_of_bytes_is_sealed_an_index_or_known_to_hold_nothing_sealed() 
     assert {f"{column.table.name}.{column.name}" for column in columns} == NOT_SEALED
 
 
-@pytest.mark.parametrize("bad", [KeyRing.made().seal_text("other", "x"), b"", b"\x01bare"])
+@pytest.mark.parametrize(
+    "bad", [KeyRing.made().seal_text("other", "x"), b"", b"\x01bare"], ids=["other", "empty", "bare"]
+)
 def test_of_what_does_not_open_only_a_column_that_says_what_it_is_then_is_read(bad: bytes) -> None:
     assert SealedText("x", absent="").process_result_value(bad, DIALECT) == ""
     assert SealedJson("x").process_result_value(bad, DIALECT) == {}
