@@ -51,6 +51,8 @@ def testcall(
         seconds=seconds,
     )
     cache = layout_of(settings).data_dir / "phone"
+    if not all(one.strip() for one in words):
+        raise click.ClickException("there are no words to say")
     try:
         result = with_engine(
             settings, lambda engine: place_test_call(plan, engine=engine, cache_dir=cache, progress=progress)

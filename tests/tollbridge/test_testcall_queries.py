@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from store.web_tables import test_calls
 from tollbridge.testcall_queries import LINES_MAXIMUM, Order, add_line, end_order, take_order
 
-WANTED = {"dialled": "+18005550100", "caller": "", "says": ["refinance"]}
+WANTED = {"dialled": "+18005550100", "caller_sealed": "", "says": ["refinance"]}
 
 
 async def take(engine: AsyncEngine, node: str = "a") -> Order | None:

@@ -34,7 +34,7 @@ from webauthn.helpers.structs import (
 from web import queries as people
 from web.audit import Actor, write_audit
 from web.auth import SignedIn, Visitor, digest_of, open_session, renew_session, too_many
-from web.challenge_queries import Challenge, Purpose, insert_challenge, take_challenge
+from web.challenge_queries import Challenge, Purpose, delete_challenges_of, insert_challenge, take_challenge
 from web.keys import Session, User
 from web.links.queries import close_links_of
 from web.passkeys import queries
@@ -153,8 +153,10 @@ async def add_passkey(
         )
         if not kept:
             return PasskeyRefusal.WRONG
-        # A mailbox must not stand in for it from now on (web/links).
+        # A mailbox must not stand in for it from now on (web/links), nor what was begun or opened without it.
         await close_links_of(connection, user.user_id, now)
+        await delete_challenges_of(connection, user.user_id)
+        await people.delete_sessions_of(connection, user.user_id, but=session.token_digest)
         renewed = await renew_session(connection, session.token_digest, with_factor=True, now=now)
         await write_audit(
             connection, actor, action="add_passkey", kind="users", ref=user.user_id, after={"passkey": name}

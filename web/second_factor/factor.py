@@ -26,7 +26,13 @@ from web.auth import (
     renew_session,
     too_many,
 )
-from web.challenge_queries import Purpose, insert_challenge, read_challenge, take_challenge
+from web.challenge_queries import (
+    Purpose,
+    delete_challenges_of,
+    insert_challenge,
+    read_challenge,
+    take_challenge,
+)
 from web.keys import User
 from web.second_factor import queries
 from web.second_factor.codes import (
@@ -195,6 +201,7 @@ async def finish_setup(
             step=step,
             recovery_digests=[digest_of_code(c) for c in codes],
         )
+        await delete_challenges_of(connection, user.user_id)
         await people.delete_sessions_of(connection, user.user_id, but=own_session_digest)
         renewed = await renew_session(connection, own_session_digest, with_factor=True, now=now)
         await write_audit(connection, actor, action="add_second_factor", kind="users", ref=user.user_id)

@@ -61,7 +61,7 @@ async def test_stop_calling_me(scenario: MakeScenario, published: Published, say
     story = await market.settled(call, caller=invite.caller)
     assert_unsold(story, "abandoned")
     request, rule = await kept_of(market, story.call_id, invite.caller)
-    assert (request["kind"], request["caller"]) == ("do_not_call", invite.caller)
+    assert (request["kind"], request["caller_index"]) == ("do_not_call", index_of(invite.caller))
     assert request["campaign_id"] == market.seeded.campaign_id
     assert story.started_at <= request["created_at"] <= (story.ended_at or story.started_at)
     assert request["detail"]["node"] == "ready"

@@ -12,10 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from store.tables import passkeys, users, web_sessions
 from tests.web.browser import Visit, open_browser, open_visit
 from tests.web.conftest import EMAIL, PASSWORD
+from web.auth import SignedIn, Visitor, session_of, sign_in
+from web.keys import Role, User
+from web.second_factor.factor import begin_setup, secret_of_setup
+from web.second_factor.vault import VAULT
+from web.session_rules import SessionRules
 
 DESK = {"viewport": {"width": 1360, "height": 850}}
 PHONE = {"width": 390, "height": 840}
 OLD = datetime(2026, 1, 1, tzinfo=UTC)
+OWNER = User(user_id=1, email=EMAIL, role=Role.ADMIN)
+THIEF = Visitor(address="192.0.2.66")
 
 
 async def add_authenticator(page: Page) -> None:
@@ -66,9 +73,16 @@ async def test_what_was_asked_is_done_once_a_passkey_has_confirmed_it(
         await visit.go("/calls")
         await page.wait_for_url("**/second-factor")
         await looked_at(visit, "second-factor-needed")
+        # Somebody who has the password began a setting-up of their own, in a session of their own.
+        now = datetime.now(UTC)
+        thief = await sign_in(engine, email=EMAIL, password=PASSWORD, visitor=THIEF, now=now)
+        assert isinstance(thief, SignedIn)
+        begun = await begin_setup(engine, site.app[VAULT], OWNER, datetime.now(UTC))
         await page.get_by_label("Name of the passkey").fill("My laptop")
         await page.get_by_role("button", name="Add a passkey").click()
         await page.wait_for_url("**/account?done=passkey")
+        assert await secret_of_setup(engine, site.app[VAULT], OWNER, begun, datetime.now(UTC)) is None
+        assert await session_of(engine, thief.token, datetime.now(UTC), rules=SessionRules()) is None
 
         # What was typed before is not typed again.
         await time_goes_by(engine)
