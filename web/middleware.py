@@ -16,7 +16,7 @@ from rules.log_lines import SecurityEvent
 from web import auth
 from web.cookies import read_cookie
 from web.keys import ENGINE, FACTOR_DUE, MICROPHONE, SESSION, USER, Role, User
-from web.pages import render
+from web.pages import TEMPLATES, render
 from web.plain_refusal import PlainRefusal
 from web.proxies import client_address, is_in_clear, is_secure
 from web.security_log import report
@@ -285,7 +285,7 @@ def _path_without_key(request: web.Request) -> str:
 
 def _error_page(request: web.Request, status: int, said: tuple[str, str] | None = None) -> web.Response:
     title, explanation = said or EXPLANATIONS.get(status, UNEXPLAINED)
-    if request.path.startswith((MACHINES, HOOKS, POSTBACKS)):
+    if TEMPLATES not in request.app or request.path.startswith((MACHINES, HOOKS, POSTBACKS)):
         return web.json_response({"error": title}, status=status)
     if request.path.startswith(API):
         content = {"type": "about:blank", "title": title, "status": status, "detail": explanation}
