@@ -164,7 +164,8 @@ async def refuse_foreign_posts(request: web.Request, handler: Handler) -> web.St
     if request.path.startswith((MACHINES, HOOKS, POSTBACKS, API)):
         return await handler(request)
     if request.method not in SAFE_METHODS and not is_own_request(request):
-        log.warning("refused a foreign %s %s from %s", request.method, request.path, client_address(request))
+        path = _path_without_key(request)
+        log.warning("refused a foreign %s %s from %s", request.method, path, client_address(request))
         raise web.HTTPForbidden
     return await handler(request)
 
