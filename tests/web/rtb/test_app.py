@@ -87,7 +87,9 @@ def test_the_pings_process_knows_whether_the_pages_are_of_https(
     assert [config.secure_cookies for config in configs] == [secure]
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/robots.txt", 404), ("DELETE", "/health", 405)])
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/robots.txt", 404), ("DELETE", "/health", 405)]
+)
 async def test_what_the_pings_process_does_not_have_is_refused_in_json(
     engine: AsyncEngine, tmp_path: Path, asking: ClientSession, method: str, path: str, status: int
 ) -> None:
