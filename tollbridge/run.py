@@ -227,6 +227,7 @@ def run_pings(settings: Settings, layout: Layout) -> None:
         house=settings.house,
         trusted_proxies=networks_of(settings.trusted_proxies),
         plain_http_networks=networks_of(settings.plain_http_networks),
+        secure_cookies=settings.web_url.startswith("https://"),
     )
     run_until_signal(serve(config), many_messages=True)
 

@@ -16,7 +16,7 @@ from rules.log_lines import SecurityEvent
 from web import auth
 from web.cookies import read_cookie
 from web.keys import ENGINE, FACTOR_DUE, MICROPHONE, SESSION, USER, Role, User
-from web.pages import render
+from web.pages import TEMPLATES, render
 from web.plain_refusal import PlainRefusal
 from web.proxies import client_address, is_in_clear, is_secure
 from web.security_log import report
@@ -164,7 +164,8 @@ async def refuse_foreign_posts(request: web.Request, handler: Handler) -> web.St
     if request.path.startswith((MACHINES, HOOKS, POSTBACKS, API)):
         return await handler(request)
     if request.method not in SAFE_METHODS and not is_own_request(request):
-        log.warning("refused a foreign %s %s from %s", request.method, request.path, client_address(request))
+        path = _path_without_key(request)
+        log.warning("refused a foreign %s %s from %s", request.method, path, client_address(request))
         raise web.HTTPForbidden
     return await handler(request)
 
@@ -285,7 +286,7 @@ def _path_without_key(request: web.Request) -> str:
 
 def _error_page(request: web.Request, status: int, said: tuple[str, str] | None = None) -> web.Response:
     title, explanation = said or EXPLANATIONS.get(status, UNEXPLAINED)
-    if request.path.startswith((MACHINES, HOOKS, POSTBACKS)):
+    if TEMPLATES not in request.app or request.path.startswith((MACHINES, HOOKS, POSTBACKS)):
         return web.json_response({"error": title}, status=status)
     if request.path.startswith(API):
         content = {"type": "about:blank", "title": title, "status": status, "detail": explanation}

@@ -121,7 +121,7 @@ def passkey_limit(address: str, device: KnownDevice | None) -> Limit:
 
 def directory_limit(address: str) -> Limit:
     """Return the counter of sign-ins by the directory that were begun from one address and not finished."""
-    return Limit(counter=_counter("directory", address), maximum=60)
+    return Limit(counter=_counter("directory", counted_as(address)), maximum=60)
 
 
 def _counter(kind: str, *parts: str) -> str:

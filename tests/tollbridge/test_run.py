@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.tollbridge.command_line import CommandLine
+from tollbridge.cli_node import PROCESSES
 
 TRY = """
 import resource
@@ -38,3 +40,9 @@ def test_a_process_without_its_keys_does_not_start(
     done = command_line.run("run", name)
     assert done.returncode == 1 and "Put the file back from your backup" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1 and not keys.exists()
+
+
+def test_the_readme_names_every_process_that_runs_alone() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (named,) = re.findall(r"`tollbridge run ([a-z|]+)`", readme)
+    assert set(named.split("|")) == set(PROCESSES)

@@ -19,6 +19,7 @@ from jinja2.bccache import Bucket
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.buyers import connections
+from rules.log_lines import SECURITY
 from tests.web.market import Market, add_market
 from tollbridge.sounds import take_sound
 from web import known_keys, pages, passwords
@@ -134,3 +135,10 @@ async def sign_in(
     form = {"email": email, "password": password, **more}
     async with client.post("/sign-in", data=form, allow_redirects=False) as answer:
         return answer.status
+
+
+def security_events(log: pytest.LogCaptureFixture) -> list[str]:
+    """Return the names of security events since the last look."""
+    found = [str(getattr(record, "event", "")) for record in log.records if record.name == SECURITY]
+    log.clear()
+    return found

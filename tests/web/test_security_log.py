@@ -69,6 +69,13 @@ async def test_a_newline_in_an_address_writes_no_line_of_its_own(
     assert any(f"/sign-in\n{forged}" in json.loads(line)["message"] for line in lines)
 
 
+async def test_a_refused_link_stays_out_of_the_log(stranger: Client, process_log: StringIO) -> None:
+    """It is still open: whoever reads the log must not be able to use it."""
+    async with stranger.post(f"/link/{KEY}", headers={"Sec-Fetch-Site": "cross-site"}) as answer:
+        assert answer.status == 403
+    assert "refused a foreign POST /link/" in process_log.getvalue() and KEY not in process_log.getvalue()
+
+
 async def test_guesses_leave_a_line_each_and_no_secret(
     stranger: Client, security_log: Path, market: Market
 ) -> None:

@@ -26,6 +26,7 @@ from web.sign_in_limits import (
     LONGEST_WAIT,
     Count,
     Limit,
+    directory_limit,
     forgotten_limits,
     limits_for,
     link_limit,
@@ -48,6 +49,7 @@ def counters_of(address: str) -> set[str]:
         *forgotten_limits(email=EMAIL, address=address),
         *recovery_code_limits(1, address),
         link_limit(address),
+        directory_limit(address),
         passkey_limit(address, None),
     ]
     return {limit.counter for limit in found}

@@ -9,6 +9,7 @@ from uuid import UUID
 from aiohttp import web
 from webauthn.helpers import bytes_to_base64url
 
+from rules.log_lines import SecurityEvent
 from web.account import sessions
 from web.account.account import AccountRefusal, change_password, rename
 from web.account.sessions import end_other_sessions, end_session, sessions_of
@@ -20,6 +21,7 @@ from web.passkeys.keys import passkeys_of
 from web.password_rules import PasswordRefusal
 from web.second_factor.factor import factor_of, is_lost
 from web.second_factor.vault import VAULT
+from web.security_log import report
 from web.visitors import actor_of, left, look_again, session_digest, visitor_of
 
 SAID = {
@@ -33,6 +35,10 @@ SAID = {
     "passkey_name": "The passkey has its new name.",
     "passkey_gone": "The passkey opens nothing more. Delete it in your browser or on your key too.",
     "no_name": "A passkey's name has 1 to 60 characters: nothing was changed.",
+}
+EVENTS = {
+    AccountRefusal.WRONG: SecurityEvent.SIGN_IN_REFUSED,
+    AccountRefusal.LOCKED_OUT: SecurityEvent.SIGN_IN_LOCKED,
 }
 
 
@@ -64,6 +70,8 @@ async def submit_password(request: web.Request) -> web.StreamResponse:
         now=datetime.now(UTC),
     )
     if not isinstance(result, SignedIn):
+        if isinstance(result, AccountRefusal) and result in EVENTS:
+            report(request, EVENTS[result])
         return await account_page(request, refusals={"password": result})
     await look_again(request, result)
     raise web.HTTPSeeOther("/account?done=password")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from rules.log_lines import SecurityEvent
 from web.addresses import own_path
 from web.auth import SignedIn
 from web.authority import Act, NotAllowed
@@ -18,12 +19,19 @@ from web.passkeys.answers import credential_in, json_of, said, text_in
 from web.passkeys.keys import PasskeyRefusal, ask_to_sign_in, site_of
 from web.second_factor.factor import CodeRefusal
 from web.second_factor.vault import VAULT
+from web.security_log import report
 from web.visitors import actor_of, look_again, visitor_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PASSWORD, CODE = "confirm_password", "confirm_code"
 """Fields of the form beside those of what was asked."""
 ADDRESS = "/confirm"
+EVENTS = {
+    ConfirmRefusal.WRONG: SecurityEvent.SIGN_IN_REFUSED,
+    ConfirmRefusal.LOCKED_OUT: SecurityEvent.SIGN_IN_LOCKED,
+    CodeRefusal.WRONG: SecurityEvent.SIGN_IN_REFUSED,
+    CodeRefusal.LOCKED_OUT: SecurityEvent.SIGN_IN_LOCKED,
+}
 
 
 def confirming(guard: Callable[[Handler], Handler]) -> Callable[[Handler], Handler]:
@@ -58,7 +66,7 @@ async def ask_passkey(request: web.Request) -> web.StreamResponse:
     asked = await ask_to_sign_in(
         request.app[ENGINE], site_of(request), visitor_of(request), datetime.now(UTC)
     )
-    return said(asked)
+    return said(request, asked)
 
 
 async def submit_passkey(request: web.Request) -> web.StreamResponse:
@@ -73,7 +81,7 @@ async def submit_passkey(request: web.Request) -> web.StreamResponse:
         now=datetime.now(UTC),
     )
     if isinstance(result, PasskeyRefusal):
-        return said(result)
+        return said(request, result)
     await look_again(request, result)
     return web.json_response({"location": own_path(text_in(body, "next"))})
 
@@ -107,6 +115,8 @@ async def _confirm(request: web.Request) -> ConfirmRefusal | CodeRefusal | None:
         now=datetime.now(UTC),
     )
     if not isinstance(result, SignedIn):
+        if result in EVENTS:
+            report(request, EVENTS[result])
         return result
     await look_again(request, result)
     return None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
+from rules.log_lines import SecurityEvent
 from web import queries as door
 from web.addresses import own_path
 from web.auth import SignedIn, digest_of, too_many
@@ -23,6 +24,7 @@ from web.oidc.metadata import Metadata
 from web.oidc.provider import Granted
 from web.oidc.question import authorization_address, is_state_of
 from web.pages import render
+from web.security_log import report
 from web.sign_in.views import ask_for_code, remember_zone, sign_in_page
 from web.sign_in_limits import directory_limit
 from web.users.queries import lock_admins
@@ -35,6 +37,18 @@ QUESTION_LIFETIME = timedelta(minutes=10)
 """How long somebody has to sign in at the provider."""
 SECRET_LENGTH_MAXIMUM = 100
 STATUSES = {DirectoryRefusal.AWAY: 503, DirectoryRefusal.LOCKED_OUT: 429}
+EVENTS = dict.fromkeys(
+    (
+        DirectoryRefusal.OVER,
+        DirectoryRefusal.DISTRUSTED,
+        DirectoryRefusal.NO_GROUP,
+        DirectoryRefusal.EMAIL_TAKEN,
+        DirectoryRefusal.DISABLED,
+        DirectoryRefusal.OTHER_PERSON,
+    ),
+    SecurityEvent.SIGN_IN_REFUSED,
+) | {DirectoryRefusal.LOCKED_OUT: SecurityEvent.SIGN_IN_LOCKED}
+"""What may be an attacker's doing. The others are the house's to mend, or the directory's."""
 
 
 async def begin(request: web.Request) -> web.StreamResponse:
@@ -75,8 +89,7 @@ async def finish(request: web.Request) -> web.StreamResponse:
     question = await _question(request, secret, now)
     if question is None:
         # The cookie stays: an answer of a stranger's making must not end what this browser has begun.
-        refusal = str(DirectoryRefusal.OVER)
-        return sign_in_page(request, status=403, refusal=refusal, by_directory=True)
+        return _at_the_door(request, DirectoryRefusal.OVER, "/")
     wanted = own_path((question.challenge or b"").decode())
     granted = await _granted(request, directory, secret, now)
     if question.user_id is not None:
@@ -213,19 +226,25 @@ def _directory(request: web.Request) -> Directory:
 
 
 def _refused(request: web.Request, refusal: DirectoryRefusal, wanted: str) -> web.Response:
-    response = sign_in_page(
-        request,
-        status=STATUSES.get(refusal, 403),
-        wanted=wanted,
-        refusal=str(refusal),
-        by_directory=True,
-    )
+    response = _at_the_door(request, refusal, wanted)
     drop_cookie(request, response, COOKIE)
     return response
 
 
+def _at_the_door(request: web.Request, refusal: DirectoryRefusal, wanted: str) -> web.Response:
+    _note(request, refusal)
+    status = STATUSES.get(refusal, 403)
+    return sign_in_page(request, status=status, wanted=wanted, refusal=str(refusal), by_directory=True)
+
+
 def _not_linked(request: web.Request, refusal: DirectoryRefusal) -> web.Response:
+    _note(request, refusal)
     status = STATUSES.get(refusal, 409)
     response = render(request, "oidc/not_linked.html", status=status, refusal=str(refusal))
     drop_cookie(request, response, COOKIE)
     return response
+
+
+def _note(request: web.Request, refusal: DirectoryRefusal) -> None:
+    if refusal in EVENTS:
+        report(request, EVENTS[refusal])

@@ -7,15 +7,23 @@ from typing import Any
 
 from aiohttp import web
 
+from rules.log_lines import SecurityEvent
 from web.passkeys.keys import PasskeyRefusal, Question
+from web.security_log import report
 
 STATUSES = {PasskeyRefusal.WRONG: 403, PasskeyRefusal.LOCKED_OUT: 429}
+EVENTS = {
+    PasskeyRefusal.WRONG: SecurityEvent.SIGN_IN_REFUSED,
+    PasskeyRefusal.LOCKED_OUT: SecurityEvent.SIGN_IN_LOCKED,
+}
 
 
-def said(result: Question | PasskeyRefusal) -> web.Response:
-    """Spell a question, or why there is none."""
+def said(request: web.Request, result: Question | PasskeyRefusal) -> web.Response:
+    """Spell a question, or why there is none; who may be guessing leaves a line in the security log."""
     if isinstance(result, Question):
         return web.json_response({"token": result.token, "options": result.options})
+    if result in EVENTS:
+        report(request, EVENTS[result])
     return web.json_response({"refusal": str(result)}, status=STATUSES.get(result, 409))
 
 

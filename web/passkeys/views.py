@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from rules.log_lines import SecurityEvent
 from web import zones
 from web.addresses import own_path
 from web.confirm.views import confirm_page, may_not_change_factors
@@ -24,21 +23,16 @@ from web.passkeys.keys import (
     sign_in_with,
     site_of,
 )
-from web.security_log import report
 from web.visitors import actor_of, let_in, look_again, visitor_of
 
 CHOOSE = "/account#passkey-part"
-EVENTS = {
-    PasskeyRefusal.WRONG: SecurityEvent.SIGN_IN_REFUSED,
-    PasskeyRefusal.LOCKED_OUT: SecurityEvent.SIGN_IN_LOCKED,
-}
 
 
 async def begin_sign_in(request: web.Request) -> web.StreamResponse:
     asked = await ask_to_sign_in(
         request.app[ENGINE], site_of(request), visitor_of(request), datetime.now(UTC)
     )
-    return said(asked)
+    return said(request, asked)
 
 
 async def finish_sign_in(request: web.Request) -> web.StreamResponse:
@@ -52,9 +46,7 @@ async def finish_sign_in(request: web.Request) -> web.StreamResponse:
         now=datetime.now(UTC),
     )
     if isinstance(result, PasskeyRefusal):
-        if result in EVENTS:
-            report(request, EVENTS[result])
-        return said(result)
+        return said(request, result)
     response = web.json_response({"location": own_path(text_in(body, "next"))})
     zone = zones.zone_named(text_in(body, "time_zone"))
     if zone is not None and not zones.has_zone(request):
@@ -68,7 +60,7 @@ async def begin_adding(request: web.Request) -> web.StreamResponse:
     user = request[USER]
     if may_not_change_factors(request) is not None:
         return web.json_response({"confirm": f"/confirm?next={quote(CHOOSE)}"}, status=403)
-    return said(await ask_to_add(request.app[ENGINE], user, site_of(request), datetime.now(UTC)))
+    return said(request, await ask_to_add(request.app[ENGINE], user, site_of(request), datetime.now(UTC)))
 
 
 async def finish_adding(request: web.Request) -> web.StreamResponse:
@@ -86,7 +78,7 @@ async def finish_adding(request: web.Request) -> web.StreamResponse:
         now=now,
     )
     if isinstance(result, PasskeyRefusal):
-        return said(result)
+        return said(request, result)
     await look_again(request, result)
     return web.json_response({"location": "/account?done=passkey"})
 

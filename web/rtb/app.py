@@ -55,6 +55,8 @@ class PingsConfig:
     trusted_proxies: Networks = ()
     # Networks whose requests are taken without TLS.
     plain_http_networks: Networks = ()
+    # The pages' own address is of https: so is a proxy that does not say by what scheme it was asked.
+    secure_cookies: bool = False
 
 
 def make_pings_app(
@@ -64,6 +66,7 @@ def make_pings_app(
     house: str = "tollbridge",
     trusted_proxies: Networks = (),
     plain_http_networks: Networks = (),
+    secure_cookies: bool = False,
 ) -> web.Application:
     """Return the application over `engine`, which the caller opens and disposes of."""
     app = web.Application(
@@ -71,7 +74,7 @@ def make_pings_app(
         client_max_size=BODY_BYTES_MAXIMUM,
     )
     app[ENGINE] = engine
-    app[SECURE_COOKIES] = False
+    app[SECURE_COOKIES] = secure_cookies
     app[TRUSTED_PROXIES] = (*trusted_proxies, *LOOPBACK)
     app[PLAIN_HTTP_NETWORKS] = plain_http_networks
     app[PINGS_AT_WORK] = asyncio.Semaphore(PINGS_AT_WORK_MOST)
@@ -107,6 +110,7 @@ async def serve(config: PingsConfig) -> None:
         house=config.house,
         trusted_proxies=config.trusted_proxies,
         plain_http_networks=config.plain_http_networks,
+        secure_cookies=config.secure_cookies,
     )
     try:
         await serve_app(app, config.address, config.port)

@@ -27,7 +27,6 @@ NEEDED: Sequence[Known] = (
     Known("database_password", "environ:web:TOLLBRIDGE_DATABASE_URL", "it reads and writes the database"),
     Known("database_password", "environ:worker:TOLLBRIDGE_DATABASE_URL", "it reads and writes the database"),
     Known("node_secret", "environ:agi:TOLLBRIDGE_SECRET", "Asterisk's steps show it, AMI asks for it"),
-    Known("node_secret", "environ:worker:TOLLBRIDGE_SECRET", "AMI asks for it"),
     Known("node_secret", "environ:web:TOLLBRIDGE_SECRET", "the softphone's one-time sign-in at Asterisk"),
     Known("database_password", "environ:pings:TOLLBRIDGE_DATABASE_URL", "it reads and writes the database"),
     Known("node_secret", "environ:speech-0:TOLLBRIDGE_SECRET", "Asterisk's steps show it"),

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zlib
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from tests.tollbridge.leaks.canaries import Canaries
 from tests.tollbridge.leaks.crawl import kind_of
 from tests.tollbridge.leaks.known import NEEDED, TO_MEND
 from tests.tollbridge.leaks.looking import in_columns, in_files, in_processes, is_open_to_all
+from tollbridge.child_environment import NEEDED as GIVEN
 
 
 @pytest.mark.parametrize(
@@ -85,3 +87,12 @@ def test_addresses_are_told_apart_by_kind() -> None:
 def test_every_place_on_the_lists_says_why() -> None:
     places = [(one.kind, one.place) for one in (*NEEDED, *TO_MEND)]
     assert len(places) == len(set(places)) and all(one.why for one in (*NEEDED, *TO_MEND))
+
+
+def test_the_list_lets_a_process_hold_only_the_secrets_it_is_given() -> None:
+    for known in NEEDED:
+        what, _, rest = known.place.partition(":")
+        if what == "environ" and not rest.startswith("supervisor:"):
+            process, _, variable = rest.partition(":")
+            given = {f"TOLLBRIDGE_{name.upper()}" for name in GIVEN[process.removesuffix("-0")]}
+            assert any(fnmatchcase(name, variable) for name in given), known

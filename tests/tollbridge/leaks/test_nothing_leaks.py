@@ -66,6 +66,7 @@ def _settings(canaries: Canaries, database_url: str) -> dict[str, str]:
         "TOLLBRIDGE_STRIPE_API_KEY": canaries.new("stripe_key", prefix="sk_test_"),
         "TOLLBRIDGE_STRIPE_WEBHOOK_SECRET": canaries.new("stripe_signing", prefix="whsec_"),
         "TOLLBRIDGE_SMTP_PASSWORD": canaries.new("smtp_password"),
+        "TOLLBRIDGE_OIDC_CLIENT_SECRET": canaries.new("oidc_client_secret"),
     }
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import audit_log, buyers, users, web_sessions
-from tests.web.conftest import EMAIL, PASSWORD, Client, open_client, sign_in
+from tests.web.conftest import EMAIL, PASSWORD, Client, open_client, security_events, sign_in
 from tests.web.oidc.conftest import (
     SOMEBODY,
     come_back,
@@ -351,3 +351,35 @@ async def test_what_opens_a_way_in_wants_somebody_who_has_just_shown_who_they_ar
             assert fresh or "Your password</label>" not in text or "hidden>" in text
     async with browser.get("/sign-in/directory?again=1", allow_redirects=False) as answer:
         assert "max_age=0" in answer.headers["Location"] and "prompt=login" in answer.headers["Location"]
+
+
+async def test_what_is_not_believed_leaves_a_line_and_what_is_nobodys_guess_does_not(
+    browser: Client, idp: Idp, caplog: pytest.LogCaptureFixture
+) -> None:
+    await browser.get("/sign-in/directory/back?code=guessed&state=guessed")
+    back = await to_provider(browser)
+    await come_back(browser, f"{back}&iss=https://evil.example")
+    await come_back(browser, (await to_provider(browser)).replace("code=", "code=guessed-"))
+    idp.claims = {"groups": ["nobody's"]}
+    await sign_in_there(browser)
+    assert security_events(caplog) == ["sign-in-refused"] * 4
+    cancelled = (await to_provider(browser)).replace("code=", "error=access_denied&ignored=")
+    await come_back(browser, cancelled)
+    assert security_events(caplog) == []
+
+
+async def test_one_sign_in_more_than_may_be_begun_leaves_a_line(
+    browser: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(61):
+        async with browser.get("/sign-in/directory", allow_redirects=False) as answer:
+            assert answer.status == (303 if number < 60 else 429)
+    assert security_events(caplog) == ["sign-in-locked"]
+
+
+async def test_an_answer_that_another_site_makes_a_browser_bring_bans_nobody(
+    browser: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    forced = {"Sec-Fetch-Site": "cross-site"}
+    await browser.get("/sign-in/directory/back?code=1&state=2", headers=forced)
+    assert security_events(caplog) == ["cross-site"]
