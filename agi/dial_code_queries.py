@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.directory_word import OUTLAST_DIRECTORY, is_vouched_for
 from store.tables import api_tokens, dial_codes, draft_call_events, users, web_sessions
 from store.web_tables import DRAFT_CALLS
 
@@ -74,12 +75,17 @@ async def forget_channel(connection: AsyncConnection, code_id: UUID) -> None:
 def _is_held() -> ColumnElement[bool]:
     """Whether what made a code is still good; being idle does not count: somebody talks."""
     session = exists().where(
-        web_sessions.c.token_digest == dial_codes.c.holder_digest, web_sessions.c.expires_at > func.now()
+        web_sessions.c.token_digest == dial_codes.c.holder_digest,
+        web_sessions.c.expires_at > func.now(),
+        users.c.id == web_sessions.c.user_id,
+        is_vouched_for(func.now()),
     )
     token = exists().where(
         api_tokens.c.token_digest == dial_codes.c.holder_digest,
         api_tokens.c.revoked_at.is_(None),
         api_tokens.c.expires_at.is_(None) | (api_tokens.c.expires_at > func.now()),
+        users.c.id == api_tokens.c.user_id,
+        is_vouched_for(func.now() - OUTLAST_DIRECTORY),
     )
     return dial_codes.c.holder_digest.is_(None) | session | token
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from store.columns import Instant, identity, metadata, reference
-from store.sealed_columns import SealedFor, sealed_caller
+from store.sealed_columns import SealedFor, SealedText, sealed_caller
 
 SECOND_FACTOR = SealedFor("second factor", bound_by="id")
 DIRECTORY_GRANT = SealedFor("directory grant", bound_by="user_id")
@@ -199,14 +199,15 @@ api_answers = Table(
     metadata,
     reference("user_id", "users"),
     Column("key", Text, nullable=False),
+    # Keyed: without the key, whoever tries all numbers would find that of the request.
     Column("request_digest", LargeBinary, nullable=False),
     # Null while the first request is at work.
     Column("status", Integer),
     Column("headers", JSONB),
-    # Null too when the answer held a secret: it is not kept.
-    Column("body", LargeBinary),
+    # Null too when the answer held a secret: it is not kept. What is kept may name a caller.
+    Column("body", SealedText("api answer")),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
-    UniqueConstraint("user_id", "key"),
+    PrimaryKeyConstraint("user_id", "key"),
     Index(None, "created_at"),
 )
 

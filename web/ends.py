@@ -36,12 +36,23 @@ async def end_everything(
     The second factor of an app stays: it opens nothing by itself.
     """
     ended = Ended(
-        sessions=await queries.delete_sessions_of(connection, user_id, but=but),
+        sessions=await end_sessions(connection, user_id, now, but=but),
         tokens=await revoke_tokens_of(connection, user_id, now),
         passkeys=await delete_passkeys_of(connection, user_id),
     )
     await close_links_of(connection, user_id, now)
-    # A thief may have made them.
+    return ended
+
+
+async def end_sessions(
+    connection: AsyncConnection, user_id: int, now: datetime, *, but: bytes | None = None
+) -> int:
+    """End a person's sessions (but the one of this digest), and the links they made for others that open the house.
+
+    Returns how many sessions there were. What they have begun ends as well.
+    """
+    ended = await queries.delete_sessions_of(connection, user_id, but=but)
+    # Who ends may have been a thief, or have kept a way back in.
     await close_links_by(connection, user_id, now)
     await delete_challenges_of(connection, user_id)
     return ended

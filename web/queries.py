@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Executable, case, delete, exists, func, se
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.directory_word import is_vouched_for
 from store.tables import counters, dial_codes, passkeys, users, web_sessions
 from web.keys import EDITORS, Role, Session, User
 from web.sign_in_limits import COUNTER_PREFIX, FORGOTTEN_AFTER, Count, Limit, seconds_to_wait
@@ -194,11 +195,6 @@ async def open_sessions(
     )
     rows = await connection.execute(statement)
     return {row.id: Holder(role=Role(row.role), is_idle=not row.is_used) for row in rows}
-
-
-def is_vouched_for(at: datetime) -> ColumnElement[bool]:
-    """Whoever signs in by the directory comes in while its word counts (web/oidc); everybody else always."""
-    return users.c.directory_subject.is_(None) | (users.c.directory_confirmed_until > at)
 
 
 def is_open_session(now: datetime) -> ColumnElement[bool]:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from agi import journal
 from agi.channel import Channel
 from agi.dial_code import dial_code
+from agi.dial_code_queries import channels_to_end
 from agi.draft_story import DraftStory
 from agi.fastagi import Connection, HungUp, Reply, Request, parse_reply
 from agi.offer import Services
@@ -24,9 +25,12 @@ from agi.speech.client import SpeechClient
 from router.domain.counts import Counts
 from router.route_call import Router
 from router.snapshot import CurrentSnapshot
-from store.tables import calls, dial_codes, draft_call_events, leases, users
+from store.directory_word import OUTLAST_DIRECTORY
+from store.tables import api_tokens, calls, dial_codes, draft_call_events, leases, users, web_sessions
 from tollbridge.sample_market.market import SampleBuyer, SampleMarket, SampleTarget
 from tollbridge.sample_market.queries import seed_market
+from web.queries import open_sessions
+from web.tokens.queries import open_tokens
 
 CODE = "123456789012"
 NOW = datetime.now(UTC)
@@ -155,6 +159,47 @@ async def test_a_code_whose_time_is_over_or_whose_owner_may_not_sign_in_opens_no
         await connection.execute(update(dial_codes).where(dial_codes.c.id == code_id).values(later))
         await connection.execute(update(users).values(disabled_at=NOW))
     assert (await dial(services, Script())).sent == []
+
+
+@pytest.mark.parametrize("by_token", [False, True])
+async def test_what_is_open_ends_with_the_word_of_the_directory(
+    services: Services, *, by_token: bool
+) -> None:
+    """Codes of a session end with it, those of a token seven days later, as at the pages' door."""
+    digest, now = b"d" * 32, datetime.now(UTC)
+    code_id = await make_code(services.engine, purpose="listen", call_id=uuid4(), holder_digest=digest)
+    known_until = now - (OUTLAST_DIRECTORY if by_token else timedelta())
+
+    async def is_open(word_until: datetime) -> bool:
+        async with services.engine.begin() as connection:
+            await connection.execute(update(users).values(directory_confirmed_until=word_until))
+            ended = await channels_to_end(connection, "n1")
+            good = (
+                await open_tokens(connection, [digest], now)
+                if by_token
+                else await open_sessions(connection, [session_id], now)
+            )
+        assert bool(good) is not bool(ended), "the pages and the switch say the same"
+        return not ended
+
+    session_id = uuid4()
+    async with services.engine.begin() as connection:
+        user_id = (await connection.execute(select(users.c.id))).scalar_one()
+        of_directory = {"directory_issuer": "https://idp", "directory_subject": "ada"}
+        await connection.execute(update(users).values(of_directory))
+        await connection.execute(update(dial_codes).values(used_at=now, node="n1", channel="PJSIP/1"))
+        held = {"user_id": user_id, "token_digest": digest, "expires_at": now + timedelta(hours=1)}
+        if by_token:
+            await connection.execute(insert(api_tokens).values(**held, name="t", beginning="t", scopes=[]))
+        else:
+            await connection.execute(insert(web_sessions).values(**held, id=session_id))
+    assert await is_open(known_until + timedelta(minutes=1))
+    assert not await is_open(known_until - timedelta(minutes=1))
+    async with services.engine.begin() as connection:
+        await connection.execute(
+            update(dial_codes).where(dial_codes.c.id == code_id).values(used_at=None, channel=None)
+        )
+    assert (await dial(services, Script())).sent == [], "no new call is begun"
 
 
 async def test_a_route_of_a_draft_says_who_would_ring_and_takes_nothing(services: Services) -> None:

@@ -28,7 +28,7 @@ NOT_SEALED = frozenset(
         *("market_parts.digest", "passkeys.credential_id", "passkeys.public_key"),
         *("sealing_ring.fingerprint", "sealing_ring.newest", "sealing_nodes.newest", "sealing_nodes.known"),
         # Documents.
-        *("api_answers.body", "market_parts.document", "market_snapshots.document", "refused_lines.line"),
+        *("market_parts.document", "market_snapshots.document", "refused_lines.line"),
         # A passkey's challenge, or for a quarter of an hour a seed that is sealed: older keys are kept for longer.
         "sign_in_challenges.challenge",
     }

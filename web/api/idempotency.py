@@ -10,11 +10,14 @@ from datetime import datetime
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from store.key_ring import key_ring
 from web.api import queries
 from web.api.operation import Problem
 
 KEY_CHARACTERS_MAXIMUM = 200
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+ANY_BYTES = "latin-1"
+"""Every byte is a character of it: a body is kept as a text, whatever it is."""
 
 BAD_KEY = Problem(
     status=400,
@@ -62,7 +65,8 @@ async def begin_post(
     """
     if not 0 < len(key) <= KEY_CHARACTERS_MAXIMUM or not key.isprintable():
         return BAD_KEY
-    digest = hashlib.sha256(path.encode() + b"\n" + body).digest()
+    sent = hashlib.sha256(path.encode() + b"\n" + body).hexdigest()
+    digest = key_ring().blind("api request", sent)
     async with engine.begin() as connection:
         if await queries.take_key(connection, user_id, key, digest, now):
             return None
@@ -73,7 +77,7 @@ async def begin_post(
         return AT_WORK
     if found.body is None:
         return done_before(shown_once)
-    return Remembered(status=found.status, headers=found.headers, body=found.body)
+    return Remembered(status=found.status, headers=found.headers, body=found.body.encode(ANY_BYTES))
 
 
 async def finish_post(
@@ -81,7 +85,7 @@ async def finish_post(
 ) -> None:
     """Keep what a request was answered; without `keep`, only that it was."""
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    body: bytes | None = response.body if isinstance(response.body, bytes) else b""
+    body: str | None = response.body.decode(ANY_BYTES) if isinstance(response.body, bytes) else ""
     if not keep:
         headers, body = {}, None
     async with engine.begin() as connection:

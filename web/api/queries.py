@@ -40,7 +40,7 @@ async def keep_answer(
     key: str,
     status: int,
     headers: Mapping[str, str],
-    body: bytes | None,
+    body: str | None,
 ) -> None:
     await connection.execute(
         update(api_answers)

@@ -242,9 +242,9 @@ async def list_views(asked: Asked) -> Answered | Problem | web.StreamResponse:
 
 async def keep_view(asked: Asked) -> Answered | Problem | web.StreamResponse:
     wanted: ViewWanted = asked.body
-    query = wanted.query.filter(asked.user).query().removeprefix("?")
+    kept_filter = wanted.query.filter(asked.user)
     async with asked.engine.begin() as connection:
-        kept = await view_queries.keep_view(connection, asked.user.user_id, wanted.name, query)
+        kept = await view_queries.keep_view(connection, asked.user.user_id, wanted.name, kept_filter)
     if isinstance(kept, str):
         return refused(FieldProblem(field="name", problem=kept))
     return Answered(content=ViewShown(**asdict(kept)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -66,7 +67,8 @@ async def _write(response: web.StreamResponse, rows: str) -> None:
 
 
 async def _note(engine: AsyncEngine, actor: Actor, wanted: Filter, viewer: Viewer) -> None:
-    filtered = wanted.fields()
+    # As it was typed it would stay in the log.
+    filtered = replace(wanted, caller="").fields()
     if wanted.caller:
         filtered |= named(wanted.caller)[1]
     what = {"filter": filtered, "whole_numbers": viewer.sees(Field.WHOLE_CALLER)}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import saved_views
+from web.calls.listing import Filter
 
 PAGE = "calls"
 VIEWS_MAXIMUM = 30
@@ -30,8 +31,11 @@ async def read_views(connection: AsyncConnection, user_id: int) -> Sequence[Save
     return [SavedView(**row._mapping) for row in rows]
 
 
-async def keep_view(connection: AsyncConnection, user_id: int, name: str, query: str) -> SavedView | str:
-    """Keep a view, over one of the same name; or return why not, for people."""
+async def keep_view(connection: AsyncConnection, user_id: int, name: str, wanted: Filter) -> SavedView | str:
+    """Keep a view, over one of the same name; or return why not, for people. The caller is left out: it is personal."""
+    query = replace(wanted, caller="").query().removeprefix("?")
+    if wanted.caller and not query:
+        return "A view keeps no caller: filter by something else as well."
     shown = " ".join(name.split())
     if not shown or len(shown) > NAME_MAXIMUM or not shown.isprintable():
         return f"Give the view a name of at most {NAME_MAXIMUM} characters."

@@ -61,9 +61,7 @@ async def keep_view(request: web.Request) -> web.StreamResponse:
     wanted = allowed_filter(dict(_pairs(str(form.get("query", "")))), request[USER])
     name = str(form.get("name", ""))
     async with request.app[ENGINE].begin() as connection:
-        kept = await view_queries.keep_view(
-            connection, request[USER].user_id, name, wanted.query().removeprefix("?")
-        )
+        kept = await view_queries.keep_view(connection, request[USER].user_id, name, wanted)
     if isinstance(kept, str):
         return await _page(request, wanted, view_problem=kept, view_name=name, status=422)
     raise web.HTTPSeeOther(f"/calls{wanted.query()}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from web.audit import Actor, write_audit
 from web.authority import Act, NotAllowed
 from web.directory_groups import queries
+from web.ends import is_still_in
 from web.keys import Role
 from web.users.people import Belonging, PersonRefusal, belonging_facts, missing_party
 
@@ -59,16 +60,24 @@ async def give_role(
     if forbidden := actor.may_not(Act.CHANGE, belonging.role):
         return forbidden
     async with engine.begin() as connection:
-        if missing := await missing_party(connection, belonging):
-            return missing
-        if await queries.count_groups(connection) >= GROUPS_MAXIMUM:
-            return GroupRefusal.MANY
+        if refusal := await _why_none(connection, actor, belonging):
+            return refusal
         group_id = await queries.insert_group(connection, name, belonging)
         if group_id is None:
             return GroupRefusal.TAKEN
         after = {"name": name, **belonging_facts(belonging)}
         await write_audit(connection, actor, action="create", kind=KIND, ref=group_id, after=after)
     return group_id
+
+
+async def _why_none(
+    connection: AsyncConnection, actor: Actor, belonging: Belonging
+) -> GroupRefusal | PersonRefusal | NotAllowed | None:
+    if not await is_still_in(connection, actor):
+        return NotAllowed.CONFIRM
+    if missing := await missing_party(connection, belonging):
+        return missing
+    return GroupRefusal.MANY if await queries.count_groups(connection) >= GROUPS_MAXIMUM else None
 
 
 async def take_role(engine: AsyncEngine, actor: Actor, group_id: int) -> PersonRefusal | NotAllowed | None:

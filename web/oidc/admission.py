@@ -24,10 +24,9 @@ from web.auth import (
     open_session,
 )
 from web.authority import Act, NotAllowed
-from web.challenge_queries import delete_challenges_of
 from web.directory_groups.groups import NoRole, role_of_groups
 from web.directory_groups.queries import read_groups
-from web.ends import end_everything
+from web.ends import end_everything, end_sessions
 from web.keys import User
 from web.oidc import queries
 from web.oidc.config import OidcConfig
@@ -52,12 +51,12 @@ async def admit(
     identity = granted.identity
     async with engine.begin() as connection:
         known = await queries.lock_person(connection, identity.issuer, identity.subject)
-        found = await _found(connection, known, identity)
+        found = await _found(connection, known, identity, now)
         if isinstance(found, DirectoryRefusal):
             await _note_refused(connection, identity, known, found, visitor)
             return found
         person, role = found
-        user = await take_over_role(connection, person.user, role)
+        user = await take_over_role(connection, person.user, role, now)
         await vouch(connection, vault, config, user.user_id, granted, now)
         if person.has_second_factor and not identity.shows_second_factor:
             return await ask_second_factor(connection, user, now, after="directory")
@@ -90,7 +89,7 @@ async def link(
         await write_audit(
             connection, Actor(user=user), action="link_directory", kind="users", ref=user.user_id, after=after
         )
-        user = await take_over_role(connection, user, role)
+        user = await take_over_role(connection, user, role, now)
         await vouch(connection, vault, config, user.user_id, granted, now)
         return await _open(connection, user, identity, visitor, now)
 
@@ -125,7 +124,7 @@ async def role_of(connection: AsyncConnection, identity: Identity) -> Belonging 
     return DirectoryRefusal.MANY_ROLES if role is NoRole.SEVERAL_PARTIES else DirectoryRefusal.NO_GROUP
 
 
-async def take_over_role(connection: AsyncConnection, user: User, role: Belonging) -> User:
+async def take_over_role(connection: AsyncConnection, user: User, role: Belonging, now: datetime) -> User:
     """Give somebody the role of their groups. When it is another one, what they have open ends."""
     before = Belonging(role=user.role, buyer_id=user.buyer_id, publisher_id=user.publisher_id)
     if before == role:
@@ -138,7 +137,7 @@ async def take_over_role(connection: AsyncConnection, user: User, role: Belongin
         buyer_id=role.buyer_id,
         publisher_id=role.publisher_id,
     )
-    await door.delete_sessions_of(connection, user.user_id)
+    await end_sessions(connection, user.user_id, now)
     await write_audit(
         connection,
         DIRECTORY,
@@ -179,12 +178,11 @@ async def vouch(
     )
 
 
-async def turn_out(connection: AsyncConnection, user_id: int, why: str) -> None:
+async def turn_out(connection: AsyncConnection, user_id: int, why: str, now: datetime) -> None:
     """End everything of somebody whom the directory vouches for no more; tokens rest until it does again."""
     await queries.confirm(connection, user_id, None)
     await queries.forget_grant(connection, user_id)
-    ended = await door.delete_sessions_of(connection, user_id)
-    await delete_challenges_of(connection, user_id)
+    ended = await end_sessions(connection, user_id, now)
     await write_audit(
         connection,
         DIRECTORY,
@@ -196,7 +194,7 @@ async def turn_out(connection: AsyncConnection, user_id: int, why: str) -> None:
 
 
 async def _found(
-    connection: AsyncConnection, known: DirectoryPerson | None, identity: Identity
+    connection: AsyncConnection, known: DirectoryPerson | None, identity: Identity, now: datetime
 ) -> tuple[DirectoryPerson, Belonging] | DirectoryRefusal:
     """Return who is to be let in, made at their first sign-in. Whose role is gone loses what they have open too."""
     if known is not None and known.disabled:
@@ -204,7 +202,7 @@ async def _found(
     role = await role_of(connection, identity)
     if isinstance(role, DirectoryRefusal):
         if known is not None:
-            await turn_out(connection, known.user.user_id, reason_of(role))
+            await turn_out(connection, known.user.user_id, reason_of(role), now)
         return role
     person = known or await _make(connection, identity, role)
     return person if isinstance(person, DirectoryRefusal) else (person, role)

@@ -74,18 +74,18 @@ async def _renew(engine: AsyncEngine, vault: Vault, provider: Provider, one: Due
     if isinstance(answer, Failure):
         log.warning("directory: asked again about user %d: %r", one.user_id, answer.why)
         if answer.refusal is DirectoryRefusal.OVER:
-            await _end(engine, one)
+            await _end(engine, one, now)
         elif answer.refresh_token is not None:
             await _keep(engine, one, vault.seal(one.user_id, answer.refresh_token))
         return
     await _apply(engine, vault, provider, one, answer, now)
 
 
-async def _end(engine: AsyncEngine, one: Due) -> None:
+async def _end(engine: AsyncEngine, one: Due, now: datetime) -> None:
     async with engine.begin() as connection:
         # Who has signed in meanwhile has another token, and the end of the old one says nothing.
         if await queries.has_grant(connection, one.user_id, one.refresh_token):
-            await turn_out(connection, one.user_id, "the directory vouches no more")
+            await turn_out(connection, one.user_id, "the directory vouches no more", now)
 
 
 async def _keep(engine: AsyncEngine, one: Due, refresh_token: bytes) -> None:
@@ -106,7 +106,7 @@ async def _apply(
             return
         role = await role_of(connection, identity)
         if isinstance(role, DirectoryRefusal):
-            await turn_out(connection, one.user_id, reason_of(role))
+            await turn_out(connection, one.user_id, reason_of(role), now)
             return
-        await take_over_role(connection, person.user, role)
+        await take_over_role(connection, person.user, role, now)
         await vouch(connection, vault, provider.config, one.user_id, granted, now)

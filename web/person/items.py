@@ -103,7 +103,8 @@ def is_work(item: Item) -> bool:
 
 NOT_SEARCHED: tuple[str, ...] = (
     "test calls and codes for desk phones: the house's own people typed those numbers",
-    "a number that somebody wrote into a note or a reason, or that another caller said",
+    "a number that somebody wrote into a note, a reason or a name, or that another caller said",
+    "what requests with an Idempotency-Key were answered: it is sealed, and goes after a day",
     "files of the nodes: Asterisk's rows for a day, the journal for seven days; then they go by themselves",
     "backups of the database and of the keys: they end as their owner set it",
 )

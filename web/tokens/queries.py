@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.directory_word import OUTLAST_DIRECTORY, is_vouched_for
 from store.tables import api_tokens, users
 from web.keys import Role, User
-from web.queries import USER_COLUMNS, Holder, is_vouched_for, user_of_row
-
-OUTLAST_DIRECTORY = timedelta(days=7)
-"""How long tokens of somebody of the directory open after its word about them has run out."""
+from web.queries import USER_COLUMNS, Holder, user_of_row
 
 
 @dataclass(frozen=True, kw_only=True)

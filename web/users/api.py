@@ -180,6 +180,7 @@ async def change_user(asked: Asked) -> Answered | Problem:
         name=body.name,
         belonging=body.belonging,
         seen=asked.unchanged(people.KIND, asked.path["id"]),
+        now=asked.now,
     )
     return problem_of(refusal) if refusal is not None else await get_user(asked)
 

@@ -15,7 +15,7 @@ from web.audit import Actor, write_audit
 from web.auth import NAME_LENGTH_MAXIMUM, UserRefusal, clean_email, is_name, refusal_of_person
 from web.authority import Act, NotAllowed
 from web.challenge_queries import delete_challenges_of
-from web.ends import Ended, end_everything, is_still_in
+from web.ends import Ended, end_everything, end_sessions, is_still_in
 from web.etags import Unchanged
 from web.keys import Role
 from web.links.links import INVITATION_LIFETIME, RESET_LIFETIME, LinkKind, make_link
@@ -127,8 +127,12 @@ async def change_person(
     name: str,
     belonging: Belonging,
     seen: Unchanged | None,
+    now: datetime,
 ) -> PersonRefusal | NotAllowed | None:
-    """Change a person's name and role. `seen` knows what was seen of them; None changes whatever is there."""
+    """Change a person's name and role. `seen` knows what was seen of them; None changes whatever is there.
+
+    Who is an admin no more signs in again: what they have begun ends, and so do the links they made.
+    """
     name, belonging = name.strip(), belonging.clean()
     if not is_name(name):
         return PersonRefusal.NAME
@@ -137,6 +141,8 @@ async def change_person(
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
+        if not await is_still_in(connection, actor):
+            return NotAllowed.CONFIRM
         refusal = await _why_unchanged(connection, actor, person, belonging, seen, admins=admins)
         if refusal is not None:
             return refusal
@@ -148,6 +154,8 @@ async def change_person(
             buyer_id=belonging.buyer_id,
             publisher_id=belonging.publisher_id,
         )
+        if person.user.role is Role.ADMIN and belonging.role is not Role.ADMIN:
+            await end_sessions(connection, user_id, now)
         after = {"name": name, **belonging_facts(belonging)}
         await write_audit(
             connection, actor, action="change", kind="users", ref=user_id, before=_facts(person), after=after
@@ -175,7 +183,7 @@ async def _why_unchanged(
 async def disable(
     engine: AsyncEngine, actor: Actor, user_id: int, now: datetime
 ) -> PersonRefusal | NotAllowed | None:
-    """Bar somebody: their sessions end, their tokens open nothing. All they have is kept."""
+    """Bar somebody: sessions and links they made end, their tokens open nothing. All they have is kept."""
     async with engine.begin() as connection:
         admins = await queries.lock_admins(connection)
         person = await queries.lock_person(connection, user_id)
@@ -188,8 +196,7 @@ async def disable(
         if person.disabled_at is not None:
             return None
         await queries.set_disabled(connection, user_id, now)
-        await door.delete_sessions_of(connection, user_id)
-        await delete_challenges_of(connection, user_id)
+        await end_sessions(connection, user_id, now)
         await write_audit(connection, actor, action="disable", kind="users", ref=user_id)
     return None
 
@@ -200,6 +207,8 @@ async def enable(engine: AsyncEngine, actor: Actor, user_id: int) -> PersonRefus
         person = await queries.lock_person(connection, user_id)
         if person is None:
             return PersonRefusal.NOT_FOUND
+        if not await is_still_in(connection, actor):
+            return NotAllowed.CONFIRM
         if forbidden := actor.may_not(Act.ENABLE, person.user.role):
             return forbidden
         if person.disabled_at is None:

@@ -125,6 +125,7 @@ async def change(request: web.Request) -> web.StreamResponse:
         name=typed.name,
         belonging=belonging,
         seen=request.app[ETAGS].read(str(form.get("etag", "")), people.KIND, person.user.user_id),
+        now=datetime.now(UTC),
     )
     if refusal is None:
         raise _back_to(person, "changed")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import api_answers, users
 from tests.web.conftest import EMAIL, Client
-from tests.web.market import Market
+from tests.web.market import CALLER, Market
 from web.api.operation import Operation
 from web.api.operations import OPERATIONS
 from web.api.queries import delete_old_answers
@@ -63,6 +64,23 @@ async def test_what_was_shown_once_is_kept_nowhere_and_a_repeat_says_how_to_go_o
         assert secret not in " ".join(str(row) for row in rows), path
         assert (again, problem["title"]) == (409, "Done before"), path
         assert way in problem["detail"] and secret not in json.dumps(problem), problem
+
+
+async def test_a_number_in_a_request_is_nowhere_in_the_clear(
+    admin: Client, engine: AsyncEngine, market: Market
+) -> None:
+    """Neither by the answer that is kept, nor by trying all numbers against the digest of the request."""
+    body = {"kind": "number", "value": CALLER, "reason": "rude"}
+    status, content, again, repeated = await asked_twice(admin, "/blocked-callers", body)
+    assert (status, again) == (201, 201) and content == repeated and CALLER in str(content)
+    async with admin.get("/api/v1/blocked-callers") as answer:
+        assert len((await answer.json())["items"]) == 1
+    query = text("SELECT encode(body, 'escape') AS body, request_digest FROM api_answers")
+    async with engine.connect() as connection:
+        row = (await connection.execute(query)).one()
+    assert CALLER[1:] not in row.body
+    sent = b"/api/v1/blocked-callers\n" + json.dumps(body).encode()
+    assert row.request_digest != hashlib.sha256(sent).digest()
 
 
 async def test_nothing_is_done_twice(admin: Client, engine: AsyncEngine) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from aiohttp.test_utils import TestServer
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store import tables
@@ -224,6 +224,22 @@ async def test_a_view_is_kept_under_a_name_and_is_its_owners_alone(
             assert answer.status == 404
         async with admin.post("/calls/views/1/delete") as answer:
             assert "Sold in Ohio" not in await answer.text()
+
+
+async def test_a_view_keeps_no_caller(admin: Client, engine: AsyncEngine, market: Market) -> None:
+    async with admin.get("/calls?caller=6145550123&outcome=sold") as answer:
+        assert "The caller is not kept with it." in await answer.text()
+    query = "caller=6145550123&outcome=sold"
+    async with admin.post("/calls/views", data={"name": "Theirs", "query": query}) as answer:
+        assert answer.status == 200
+    wanted = {"name": "By API", "query": {"caller": "6145550123", "outcome": "sold"}}
+    async with admin.post("/api/v1/calls/views", json=wanted) as answer:
+        assert answer.status == 201
+    async with engine.connect() as connection:
+        kept = (await connection.execute(select(tables.saved_views.c.query))).scalars().all()
+    assert kept == ["outcome=sold", "outcome=sold"]
+    async with admin.post("/calls/views", data={"name": "Alone", "query": "caller=6145550123"}) as answer:
+        assert answer.status == 422 and "A view keeps no caller" in await answer.text()
 
 
 async def test_an_export_has_the_columns_of_the_role_and_no_formula(

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.tables import audit_log, buyers, users, web_sessions
+from store.tables import audit_log, buyers, user_links, users, web_sessions
 from tests.web.conftest import EMAIL, PASSWORD, Client, open_client, security_events, sign_in
 from tests.web.oidc.conftest import (
     SOMEBODY,
@@ -27,12 +27,14 @@ from tests.web.oidc.conftest import (
 )
 from tests.web.oidc.idp import Idp
 from web.api_tokens import make_token, user_of_token
-from web.auth import create_user
+from web.audit import Actor
+from web.auth import UserCreated, create_user
+from web.authority import Credential
 from web.directory_groups.groups import give_role
 from web.keys import Role, User
 from web.oidc.config import OidcConfig
 from web.second_factor.vault import Vault
-from web.users.people import Belonging, disable
+from web.users.people import Belonging, LinkMade, disable, make_person_link
 
 
 async def person(engine: AsyncEngine, subject: str = "ada-1") -> Any:
@@ -162,6 +164,24 @@ async def test_another_role_ends_what_was_open_and_a_lost_one_everything(
         idp.claims = {}
         assert (await sign_in_there(browser))[0] == 303
         assert await user_of_token(engine, token.secret, now) is not None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("groups", [["sales"], ["nobody-mapped"]])
+async def test_links_an_admin_made_end_when_the_directory_takes_their_role(
+    browser: Client, idp: Idp, engine: AsyncEngine, groups: list[str]
+) -> None:
+    await give_role(engine, SOMEBODY, "chiefs", Belonging(role=Role.ADMIN))
+    idp.claims = {"groups": ["chiefs"]}
+    assert (await sign_in_there(browser))[0] == 303
+    made, other = await person(engine), await create_user(engine, "max@example.com", PASSWORD, "manager")
+    assert isinstance(other, UserCreated)
+    actor = Actor(user=User(user_id=made.id, email=made.email, role=Role.ADMIN), credential=Credential.FACTOR)
+    link = await make_person_link(engine, actor, other.user_id, made.directory_confirmed_until)
+    assert isinstance(link, LinkMade)
+    idp.claims = {"groups": groups}
+    await sign_in_there(browser)
+    async with engine.connect() as connection:
+        assert (await connection.execute(select(user_links.c.used_at))).scalar_one() is not None
 
 
 async def test_an_address_proves_nothing(
@@ -322,7 +342,13 @@ async def test_no_password_opens_an_account_of_the_directory(
     assert await set_password(engine, made.email, PASSWORD) is UserRefusal.DIRECTORY
     assert await make_person_link(engine, SOMEBODY, made.id, made.created_at) is PersonRefusal.DIRECTORY
     refusal = await change_person(
-        engine, SOMEBODY, made.id, name="Ada", belonging=Belonging(role=Role.ADMIN), seen=None
+        engine,
+        SOMEBODY,
+        made.id,
+        name="Ada",
+        belonging=Belonging(role=Role.ADMIN),
+        seen=None,
+        now=made.created_at,
     )
     assert refusal is PersonRefusal.DIRECTORY
     async with open_client(house) as eve:

@@ -113,13 +113,25 @@ async def test_a_new_role_has_a_grace_of_its_own(engine: AsyncEngine, site: Test
     assert await asked_at() is None
     for role, is_asked in ((Role.MANAGER, True), (Role.ADMIN, True), (Role.ANALYST, False)):
         changed = await change_person(
-            engine, COMMAND, made.user_id, name="", belonging=Belonging(role=role), seen=None
+            engine,
+            COMMAND,
+            made.user_id,
+            name="",
+            belonging=Belonging(role=role),
+            seen=None,
+            now=datetime.now(UTC),
         )
         assert changed is None
         assert (await asked_at() is not None) is is_asked
         await grace_is_over(engine)
     await change_person(
-        engine, COMMAND, made.user_id, name="", belonging=Belonging(role=Role.ADMIN), seen=None
+        engine,
+        COMMAND,
+        made.user_id,
+        name="",
+        belonging=Belonging(role=Role.ADMIN),
+        seen=None,
+        now=datetime.now(UTC),
     )
     asked = await asked_at()
     assert asked is not None and asked > LONG_AGO + timedelta(days=1)

@@ -16,14 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import api_tokens, passkeys, users, web_sessions
 from tests.web.conftest import EMAIL, PASSWORD, Client, open_client, sign_in
-from tests.web.users.test_users import link_on
+from tests.web.users.test_users import COMMAND, link_on
 from web.api_tokens import make_token, scopes_for
 from web.audit import Actor
 from web.auth import UserCreated, Visitor, create_user, digest_of, open_session, renew_session, set_password
-from web.authority import RULES, Act, Credential
+from web.authority import RULES, Act, Credential, NotAllowed
+from web.directory_groups.groups import give_role
 from web.ends import end_everything
 from web.keys import Role, User
-from web.users.people import LinkMade, make_person_link
+from web.users.people import Belonging, LinkMade, change_person, disable, enable, make_person_link
 
 NEW = "quite another battery"
 SECRET = "tbt_made_before_for_a_day"
@@ -198,6 +199,39 @@ async def test_links_a_thief_made_for_others_end_with_theirs(admin: Client, engi
     for path in paths:
         async with admin.get(path) as page:
             assert page.status == 410
+
+
+@pytest.mark.parametrize("is_disabled", [True, False])
+async def test_links_end_with_the_power_of_who_made_them(
+    site: TestServer, engine: AsyncEngine, *, is_disabled: bool
+) -> None:
+    """Who is disabled, or made less than an admin, has handed on no way in for later."""
+    maker, manager = await add_person(engine, Role.ADMIN), await add_person(engine, Role.MANAGER)
+    actor, now = Actor(user=maker, credential=Credential.FACTOR), datetime.now(UTC)
+    made = await make_person_link(engine, actor, manager.user_id, now)
+    assert isinstance(made, LinkMade)
+    if is_disabled:
+        assert await disable(engine, COMMAND, maker.user_id, now) is None
+    else:
+        lesser = Belonging(role=Role.ANALYST)
+        changed = await change_person(
+            engine, COMMAND, maker.user_id, name="", belonging=lesser, seen=None, now=now
+        )
+        assert changed is None
+    async with open_client(site) as anybody, anybody.get(made.path) as page:
+        assert page.status == 410
+
+
+async def test_who_is_put_out_meanwhile_changes_nobody(site: TestServer, engine: AsyncEngine) -> None:
+    owner, other = await add_person(engine, Role.ADMIN), await add_person(engine, Role.ANALYST)
+    actor = Actor(user=owner, credential=Credential.FACTOR, holder=digest_of("a session that has ended"))
+    belonging, now = Belonging(role=Role.ADMIN), datetime.now(UTC)
+    for refused in (
+        await change_person(engine, actor, other.user_id, name="", belonging=belonging, seen=None, now=now),
+        await enable(engine, actor, other.user_id),
+        await give_role(engine, actor, "sales", belonging),
+    ):
+        assert refused is NotAllowed.CONFIRM
 
 
 async def test_a_token_for_a_day_makes_none_that_lasts(admin: Client, engine: AsyncEngine) -> None:

@@ -150,7 +150,13 @@ async def test_the_last_admin_stays(admin: Client, engine: AsyncEngine) -> None:
     async with admin.post(f"/users/{user_id}/disable") as page:
         assert page.status == 409 and "last admin" in await page.text()
     refusal = await people.change_person(
-        engine, COMMAND, user_id, name="", belonging=Belonging(role=Role.ANALYST), seen=None
+        engine,
+        COMMAND,
+        user_id,
+        name="",
+        belonging=Belonging(role=Role.ANALYST),
+        seen=None,
+        now=datetime.now(UTC),
     )
     assert refusal is PersonRefusal.LAST_ADMIN
     await made(engine, "second@example.com")
