@@ -29,12 +29,18 @@ def requests() -> None:
 @json_option
 @pass_settings
 def requests_list(settings: Settings, done_too: bool, as_json: bool) -> None:
-    """List what nobody has seen to yet, oldest first; 1,000 at most."""
+    """List what nobody has seen to yet, oldest first; 1,000 at most. The audit log notes it: numbers are whole here."""
     from router.request_queries import list_requests
+    from web.audit import Actor, Via
+    from web.look_ups import note_export
+
+    actor = Actor(user=None, via=Via.COMMAND, name="tollbridge requests list")
 
     async def read(engine: AsyncEngine) -> list[dict[str, Any]]:
-        async with engine.connect() as connection:
-            return await list_requests(connection, done_too=done_too)
+        async with engine.begin() as connection:
+            rows = await list_requests(connection, done_too=done_too)
+            await note_export(connection, actor, "requests", "list", {"rows": len(rows)})
+            return rows
 
     found = with_engine(settings, read)
     if as_json:

@@ -55,6 +55,23 @@ def test_requests_are_listed_oldest_first_until_somebody_has_seen_to_them(
     assert len(json.loads(run("list", "--all", "--json").output)) == 2
 
 
+def test_that_they_were_listed_is_noted(run: Any, database_url: str) -> None:
+    execute(database_url, left())
+    run("list")
+
+    async def noted() -> list[tuple[Any, ...]]:
+        query = text("SELECT actor, via, action, kind, after FROM audit_log")
+        engine = open_engine(database_url, application_name="test")
+        async with engine.connect() as connection:
+            rows = [tuple(row) for row in await connection.execute(query)]
+        await engine.dispose()
+        return rows
+
+    assert asyncio.run(noted()) == [
+        ("tollbridge requests list", "command", "export", "requests", {"rows": 2})
+    ]
+
+
 def test_one_that_is_not_open_is_refused(run: Any) -> None:
     refused = run("done", "999")
     assert refused.exit_code == 1

@@ -49,10 +49,12 @@ async def test_of_the_house(admin: Client, engine: AsyncEngine, market: Market) 
         "/api/v1/calls?caller=16145550123",
         "/api/v1/calls/export.csv",
         "/audit.csv",
+        "/reports/report.csv?by=buyer&from=2026-11-01&to=2026-11-30",
     ):
         await get(admin, address)
     index, number = key_ring().blind("caller", CALLER).hex(), {"caller": MASKED}
     ada = "ada@example.com"
+    report = "by=buyer&from=2026-11-01&to=2026-11-30&figure=revenue"
     assert await notes(engine) == [
         (ada, "look_up", "calls", index, number),
         (ada, "look_up", "calls", "614", {"part": "614"}),
@@ -65,6 +67,7 @@ async def test_of_the_house(admin: Client, engine: AsyncEngine, market: Market) 
         (ada, "look_up", "calls", index, number),
         (ada, "export", "calls", "csv", {"filter": {}, "whole_numbers": True}),
         (ada, "export", "audit_log", "csv", {"filter": {}}),
+        (ada, "export", "reports", "csv", {"report": report}),
     ]
     assert not WHOLE.search(str(await notes(engine)))
 

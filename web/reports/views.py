@@ -16,7 +16,9 @@ from billing.export_report import to_csv, to_xlsx
 from billing.report_calls import CALLS_AT_ONCE, Place, calls_behind
 from billing.report_query import MAXIMUM_ROWS, ReportError
 from billing.rollup import Dimension
+from web.audit import Actor
 from web.keys import ENGINE, USER
+from web.look_ups import note_export
 from web.pages import render
 from web.portal.invoices import download
 from web.reports import queries
@@ -112,6 +114,9 @@ async def file(request: web.Request) -> web.Response:
             raise web.HTTPSeeOther("/reports" + asked.query())
         async with request.app[ENGINE].connect() as connection:
             found = await answer(connection, asked, zone_of(request), rows=MAXIMUM_ROWS)
+        async with request.app[ENGINE].begin() as connection:
+            what = {"report": asked.query().removeprefix("?")}
+            await note_export(connection, Actor(user=request[USER]), "reports", kind, what)
     except ReportError:
         # The page says what is wrong with it.
         raise web.HTTPSeeOther("/reports" + asked.query()) from None
