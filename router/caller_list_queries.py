@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import LargeBinary, cast, delete, func, literal, select
+from sqlalchemy import LargeBinary, Text, cast, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.key_ring import key_ring
-from store.sealed_columns import CALLER
+from store.sealed_columns import CALLER, area_of
 from store.tables import blocked_callers, buyer_suppressions, buyers, campaigns
 
 
@@ -86,8 +86,10 @@ async def suppress(connection: AsyncConnection, buyer_id: int, callers: Sequence
         ring, some = key_ring(), callers[start : start + 5_000]
         indexes = cast([ring.blind(CALLER, one) for one in some], ARRAY(LargeBinary))
         sealed = cast([ring.seal_text(CALLER, one) for one in some], ARRAY(LargeBinary))
-        rows = select(literal(buyer_id), func.unnest(indexes), func.unnest(sealed), literal(reason))
-        columns = ["buyer_id", "caller_index", "caller_sealed", "reason"]
+        areas = cast([area_of(one) for one in some], ARRAY(Text))
+        numbers = (func.unnest(indexes), func.unnest(sealed), func.unnest(areas))
+        rows = select(literal(buyer_id), *numbers, literal(reason))
+        columns = ["buyer_id", "caller_index", "caller_sealed", "caller_area", "reason"]
         new = insert(buyer_suppressions).from_select(columns, rows)
         added += (await connection.execute(new.on_conflict_do_nothing())).rowcount
     return added

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from store.key_ring import FORMAT
 from store.tables import directory_grants, users
 from tests.web.conftest import EMAIL, PASSWORD, Client, open_client
 from tests.web.oidc.conftest import SOMEBODY, come_back, config_of, is_inside, open_house
@@ -68,7 +69,7 @@ async def test_in_kept_in_put_out(
             ).one()
             grant = (await connection.execute(select(directory_grants))).one()
         assert (made.directory_issuer, made.directory_subject, made.role) == (idp.issuer, "ada", "analyst")
-        assert grant.refresh_token.startswith("v1:") and grant.id_token.startswith("v1:"), "sealed"
+        assert grant.refresh_token.startswith(FORMAT) and grant.id_token.startswith(FORMAT), "sealed"
 
         # Asked again: she is still there, and for as long again.
         later = datetime.now(UTC) + timedelta(minutes=15)
