@@ -22,7 +22,7 @@ _NOT_PUBLIC = tuple(
         "192.88.99.0/24",  # 6to4 relay
         "2001::/23",  # IETF protocol assignments: Teredo, ORCHID, benchmarks
         "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4: holds an IPv4 address and goes to whoever relays
+        "2002::/16",  # 6to4: holds an IPv4 address and goes to anyone who relays
         "3ffe::/16",  # the old 6bone, given back
         "3fff::/20",  # documentation
     )

@@ -13,5 +13,5 @@ OUTLAST_DIRECTORY = timedelta(days=7)
 
 
 def is_vouched_for(at: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
-    """Whoever signs in by the directory comes in while its word counts (web/oidc); everybody else always."""
+    """Anyone who signs in by the directory comes in while its word counts (web/oidc); everybody else always."""
     return users.c.directory_subject.is_(None) | (users.c.directory_confirmed_until > at)

@@ -1,4 +1,4 @@
-"""Seals what must not be read by whoever copies the database or a disk: AES-256-GCM, with keys kept outside both.
+"""Seals what must not be read by anyone who copies the database or a disk: AES-256-GCM, with keys kept outside both.
 
 A key ring holds the newest key first and the older ones after it, so that what they sealed can still be opened; and one
 index key, by which equal values are found without being opened. Each purpose ("caller", "sip password") has keys of its
@@ -134,7 +134,7 @@ class KeyRing:
         return sealed[:_HEAD] == self.newest_head
 
     def blind(self, purpose: str, value: str) -> bytes:
-        """Return what stands for `value` in look-ups: the same for equal values, nothing to whoever lacks the key."""
+        """Return what stands for `value` in look-ups: the same for equal values, nothing to who lacks the key."""
         return hmac.digest(self.index_key(purpose), value.encode(), "sha256")[:INDEX_BYTES]
 
     def index_key(self, purpose: str) -> bytes:

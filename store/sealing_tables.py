@@ -14,7 +14,7 @@ sealing_ring = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     # store.key_ring.KeyRing.fingerprint: of the index key, which is never rotated.
     Column("fingerprint", LargeBinary, nullable=False),
-    # Id of the newest key that anything is sealed by: whoever lacks it cannot work on this database.
+    # Id of the newest key that anything is sealed by: anyone who lacks it cannot work on this database.
     Column("newest", LargeBinary, nullable=False),
     CheckConstraint("id = 1", name="one"),
 )

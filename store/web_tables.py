@@ -199,7 +199,7 @@ api_answers = Table(
     metadata,
     reference("user_id", "users"),
     Column("key", Text, nullable=False),
-    # Keyed: without the key, whoever tries all numbers would find that of the request.
+    # Keyed: without the key, anyone who tries all numbers would find that of the request.
     Column("request_digest", LargeBinary, nullable=False),
     # Null while the first request is at work.
     Column("status", Integer),

@@ -18,7 +18,7 @@ from web.app import make_app
 FOUND, UNKNOWN = patterns_of_rooms()
 KNOWN_WHEN_RUNNING = {
     ("ivr_flows/grammars.py", "known.keys_pattern"),
-    # Read by whoever writes docs/licences.md, of packages that are pinned: plain words of its own table.
+    # Read by anyone who writes docs/licences.md, of packages that are pinned: plain words of its own table.
     ("tollbridge/packages/licences.py", "words"),
 }
 
@@ -55,7 +55,7 @@ def test_patterns_of_the_pages_scripts_are_linear() -> None:
 
 
 def test_patterns_made_when_running_are_known() -> None:
-    """Those of grammars are tried below. Whoever adds another says here how it is tried."""
+    """Those of grammars are tried below. Anyone who adds another says here how it is tried."""
     assert {(one.place.partition(":")[0], one.source) for one in UNKNOWN} == KNOWN_WHEN_RUNNING
 
 

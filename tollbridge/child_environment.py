@@ -1,6 +1,6 @@
 """What each process of a node finds in its environment: what it needs, and nobody else's secrets.
 
-A process' environment is read by whoever may look at /proc, by what it starts, and by a core that it leaves.
+A process' environment is read by anyone who may look at /proc, by what it starts, and by a core that it leaves.
 """
 
 from __future__ import annotations

@@ -108,7 +108,8 @@ def status(settings: Settings, as_json: bool) -> None:
 @pass_settings
 def doctor(settings: Settings, as_json: bool) -> None:
     """Check every part, say what to mend, list the settings. Exit status 1 when something is broken."""
-    from tollbridge.doctor import Verdict, examine, settings_table
+    from tollbridge.doctor import Verdict, examine
+    from tollbridge.settings import settings_table
 
     findings = asyncio.run(examine(settings))
     table = settings_table(settings)

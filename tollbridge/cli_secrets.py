@@ -87,7 +87,7 @@ def secrets_rotate(settings: Settings, drop_now: bool, as_json: bool) -> None:
         print_json(done)
         return
     for count in done.columns:
-        say(f"{count.column}: {count.values} values, {count.sealed} sealed anew")
+        say(f"{count.column}: {count.values} values, {count.sealed} sealed again")
     if not done.older_keys and done.columns:
         say("the older keys are gone", colour="green")
     if done.next_step:

@@ -55,7 +55,7 @@ def admin_create(
     """Make an admin, who then invites everybody else on the page Users."""
     import secrets
 
-    from web.auth import clean_email
+    from web.person_fields import clean_email
 
     address = clean_email(email or click.prompt("E-mail address", err=True))
     if password is None:
@@ -256,7 +256,8 @@ def _add(
     settings: Settings, email: str, password: str, role: str, name: str, buyer: str, publisher: str
 ) -> int:
     """Make a user who has a password; return their id. Raises ClickException that says what is wrong."""
-    from web.auth import UserCreated, UserRefusal, create_user
+    from web.auth import UserCreated, create_user
+    from web.person_fields import UserRefusal
 
     async def work(engine: AsyncEngine) -> UserCreated | UserRefusal | PasswordRefusal:
         async with engine.connect() as connection:
@@ -279,8 +280,8 @@ def _add(
 
 
 async def _belonging(connection: AsyncConnection, role: str, buyer: str, publisher: str) -> Belonging:
-    from web.auth import UserRefusal
     from web.keys import Role
+    from web.person_fields import UserRefusal
     from web.users.people import Belonging
     from web.users.queries import buyer_of_name, has_buyer, has_publisher, publisher_of_name
 
@@ -316,7 +317,7 @@ async def _party(
 
 def _about(settings: Settings, email: str, work: Callable[[AsyncEngine, Person], Awaitable[Any]]) -> Any:
     """Do something about the person of an address. Raises ClickException when there is none."""
-    from web.auth import clean_email, is_email
+    from web.person_fields import clean_email, is_email
     from web.users.queries import read_person_by_email
 
     async def find_and_work(engine: AsyncEngine) -> Any:

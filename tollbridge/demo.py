@@ -34,7 +34,8 @@ from tollbridge.sample_market.queries import seed_market
 from tollbridge.sealed_database import keys_at
 from tollbridge.settings import Settings
 from tollbridge.testcall import TestCallPlan, TestCallResult, place_test_call
-from web.auth import UserRefusal, create_user, set_password
+from web.auth import create_user, set_password
+from web.person_fields import UserRefusal
 
 TALK_MS = 4_000
 CALL_SECONDS = 60.0

@@ -392,16 +392,3 @@ async def _directory(settings: Settings) -> list[Finding]:
     if problem_there is not None:
         return [_broken("directory", f"nobody can sign in by it: {problem_there}")]
     return [_fine("directory", f"{config.issuer}; it leads back to {config.redirect_uri}")]
-
-
-def settings_table(settings: Settings) -> list[tuple[str, str, str]]:
-    """Return (variable, value, meaning) of every setting; secrets and passwords are not shown."""
-    rows = []
-    for name, field in type(settings).model_fields.items():
-        value = str(getattr(settings, name))
-        if name in ("database_url", "database_owner_url") and "@" in value:
-            value = f"{value.split('://', maxsplit=1)[0]}://…@{value.rsplit('@', 1)[1]}"
-        if name in ("database_url", "database_owner_url"):
-            value = value.partition("?")[0]  # a password may stand there, too
-        rows.append((f"{PREFIX}{name.upper()}", value, field.description or ""))
-    return rows

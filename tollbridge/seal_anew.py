@@ -22,7 +22,7 @@ from store.tables import metadata
 
 BATCH_ROWS = 200
 LOCK_TIMEOUT_MS = 200
-"""Whoever holds a row keeps it: the batch is tried again in the next round."""
+"""Anyone who holds a row keeps it: the batch is tried again in the next round."""
 ROUNDS, PAUSE_SECONDS = 5, 1.0
 SHOWN_ROWS = 20
 
@@ -106,7 +106,7 @@ async def _seal_column(engine: AsyncEngine, ring: KeyRing, column: SealedColumn,
             changed = await _seal_rows(engine, ring, column, older, count)
             count.sealed += changed
             count.left += len(older) - changed
-            progress(f"{column.name}: {count.values} looked at, {count.sealed} sealed anew")
+            progress(f"{column.name}: {count.values} looked at, {count.sealed} sealed again")
         sealed = count.sealed
         if count.left == count.lost_count:
             break

@@ -324,3 +324,16 @@ class Settings(BaseSettings):
 def read_settings() -> Settings:
     """Read the environment. Raises pydantic.ValidationError that names each variable that cannot be right."""
     return Settings()
+
+
+def settings_table(settings: Settings) -> list[tuple[str, str, str]]:
+    """Return (variable, value, meaning) of every setting; secrets and passwords are not shown."""
+    rows = []
+    for name, field in type(settings).model_fields.items():
+        value = str(getattr(settings, name))
+        if name in ("database_url", "database_owner_url") and "@" in value:
+            value = f"{value.split('://', maxsplit=1)[0]}://…@{value.rsplit('@', 1)[1]}"
+        if name in ("database_url", "database_owner_url"):
+            value = value.partition("?")[0]  # a password may stand there, too
+        rows.append((f"{PREFIX}{name.upper()}", value, field.description or ""))
+    return rows

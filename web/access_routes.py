@@ -37,6 +37,10 @@ _FACTOR = "/account/second-factor"
 
 
 def routes() -> Sequence[web.RouteDef]:
+    return [*_of_the_door(), *_of_oneself(), *_of_people()]
+
+
+def _of_the_door() -> Sequence[web.RouteDef]:
     return [
         # For who is not signed in yet.
         web.get("/sign-in", sign_in.show),
@@ -51,7 +55,12 @@ def routes() -> Sequence[web.RouteDef]:
         web.post("/forgotten", links.submit_forgotten),
         web.get("/link/{token}", links.show),
         web.post("/link/{token}", links.submit),
-        # For everybody who is.
+    ]
+
+
+def _of_oneself() -> Sequence[web.RouteDef]:
+    """For everybody who is signed in."""
+    return [
         web.post("/sign-out", _on_the_way(sign_in.leave)),
         web.get("/account", _anybody(account.show)),
         web.post("/account/name", _anybody(account.submit_name)),
@@ -78,7 +87,12 @@ def routes() -> Sequence[web.RouteDef]:
         web.get("/account/tokens", _anybody(tokens.show)),
         web.post("/account/tokens", _anybody_confirms(tokens.make)),
         web.post(f"/account/tokens/{_NUMBER}/revoke", _anybody(tokens.revoke)),
-        # For who looks after people.
+    ]
+
+
+def _of_people() -> Sequence[web.RouteDef]:
+    """For who looks after people."""
+    return [
         web.get("/users", _admin(users.show)),
         web.get("/users/new", _admin(users.show_invitation)),
         web.post("/users/new", _admin_confirms(users.invite)),

@@ -1,4 +1,4 @@
-"""Who may come in: passwords, sessions, what slows whoever guesses.
+"""Who may come in: passwords, sessions, what slows anyone who guesses.
 
 A session is a random token in the visitor's cookie; the database keeps only its sha256, so a stolen table opens
 nothing. Whoever has a second factor is asked for it after the password (web/second_factor).
@@ -19,9 +19,10 @@ from web import passwords, queries
 from web.audit import Actor, Via, write_audit
 from web.challenge_queries import Purpose, insert_challenge
 from web.ends import end_everything
-from web.keys import Role, User
+from web.keys import User
 from web.known_devices import KnownDevice
 from web.password_rules import PasswordRefusal, refusal_of_password
+from web.person_fields import UserRefusal, clean_email, is_email, refusal_of_person
 from web.queries import SessionUser
 from web.session_rules import SessionRules
 from web.sign_in_limits import LONGEST_WAIT, Limit, device_limits, limits_for
@@ -32,8 +33,6 @@ SECOND_FACTOR_LIFETIME = timedelta(minutes=5)
 """How long the right password is remembered while the code is looked up."""
 SEEN_EVERY = timedelta(minutes=1)
 """How often "last seen" is written: not with every request."""
-EMAIL_LENGTH_MAXIMUM = 254
-NAME_LENGTH_MAXIMUM = 100
 USER_AGENT_LENGTH_MAXIMUM = 300
 LONGEST_WAIT_MINUTES = int(LONGEST_WAIT.total_seconds() // 60)
 
@@ -76,52 +75,6 @@ class UserCreated:
 
 class SessionEnded(Exception):
     """The session was ended while it was used."""
-
-
-class UserRefusal(StrEnum):
-    """Why a user was not made."""
-
-    EMAIL = "that is not an e-mail address"
-    EMAIL_TAKEN = "somebody with this e-mail address exists already"
-    NOBODY = "there is nobody of this e-mail address"
-    DIRECTORY = "they sign in by the directory: `tollbridge user unlink` takes them back"
-    ROLE = f"a role is one of {', '.join(Role)}"
-    NAME = f"a name has at most {NAME_LENGTH_MAXIMUM} characters"
-    BUYER = "a buyer belongs to a buyer's person, and to nobody else"
-    PUBLISHER = "a publisher belongs to a publisher's person, and to nobody else"
-
-
-def clean_email(text: str) -> str:
-    """Return the address as it is stored and compared: trimmed, in lower case."""
-    return text.strip().lower()
-
-
-def is_email(text: str) -> bool:
-    """Tell whether this may be an address; only mail shows whether it is. No other text reaches the database."""
-    name, _, domain = text.partition("@")
-    printable = text.isprintable() and " " not in text
-    return bool(name and domain) and printable and len(text) <= EMAIL_LENGTH_MAXIMUM
-
-
-def is_name(text: str) -> bool:
-    return text.isprintable() and len(text) <= NAME_LENGTH_MAXIMUM
-
-
-def refusal_of_person(
-    email: str, role: str, *, name: str = "", buyer_id: int | None = None, publisher_id: int | None = None
-) -> UserRefusal | None:
-    """Return why such a person cannot be made, or None. `email` is clean already."""
-    if not is_email(email):
-        return UserRefusal.EMAIL
-    if role not in set(Role):
-        return UserRefusal.ROLE
-    if not is_name(name):
-        return UserRefusal.NAME
-    if buyer_id is not None and role != Role.BUYER:
-        return UserRefusal.BUYER
-    if publisher_id is not None and role != Role.PUBLISHER:
-        return UserRefusal.PUBLISHER
-    return None
 
 
 async def create_user(
@@ -307,7 +260,7 @@ async def renew_session(
 ) -> SignedIn:
     """Note that a session's owner has shown who they are, by a second factor too if so.
 
-    It gets another token: whoever holds a copy of the old one gains nothing by it, and is out. Raises SessionEnded,
+    It gets another token: anyone who holds a copy of the old one gains nothing by it, and is out. Raises SessionEnded,
     which undoes the caller's transaction: what is made as all of a person ends must not outlive it.
     """
     token = secrets.token_urlsafe(32)

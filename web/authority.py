@@ -3,7 +3,7 @@
 A token of an API never reaches into the house's own people, nor anybody's second factor. A session that has not been
 confirmed for a while does what is safe and what concerns people outside the house. Everything that opens a way in wants
 the password or a second factor of now, and another person's second factor wants one's own. What is not here, such as to
-end one's own sessions, whoever is signed in may do.
+end one's own sessions, anyone who is signed in may do.
 """
 
 from __future__ import annotations

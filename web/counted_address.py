@@ -1,6 +1,6 @@
 """What limits count an address as. Pure.
 
-Whoever has one IPv6 address has at least the 2^64 beside it: they count as one.
+Anyone who has one IPv6 address has at least the 2^64 beside it: they count as one.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ async def end_everything(
 ) -> Ended:
     """End a person's sessions (but the one of this digest), tokens, passkeys, links and what they have begun.
 
-    Links they made for others end too where those open the house. Sessions go first: whoever makes something with one
+    Links they made for others end too where those open the house. Sessions go first: who makes something with one
     keeps it until that is committed, and it is seen here then.
 
     The second factor of an app stays: it opens nothing by itself.

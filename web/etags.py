@@ -1,6 +1,6 @@
 """ETags: names of states, for If-Match and for the hidden field of forms.
 
-A name is a keyed index of the node's key ring: whoever reads a name cannot try on their own which hidden value it was
+A name is a keyed index of the node's key ring: whoever reads a name cannot try alone which hidden value it was
 made of, and each node of a database knows the others' names. It is bound to what it names: equal values elsewhere have
 another name.
 """

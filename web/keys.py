@@ -104,6 +104,6 @@ SESSION: web.RequestKey[Session] = web.RequestKey("session", Session)
 NEW_TOKEN: web.RequestKey[str] = web.RequestKey("new_token", str)
 """The token of a session that was renewed meanwhile: the answer brings it to the browser."""
 FACTOR_DUE: web.RequestKey[datetime | None] = web.RequestKey("factor_due")
-"""Until when whoever asks has to set up a second factor; None: they have one, or need none."""
+"""Until when anyone who asks has to set up a second factor; None: they have one, or need none."""
 MICROPHONE: web.RequestKey[bool] = web.RequestKey("microphone", bool)
 """Set where the page that answers may ask for the microphone (web/softphone/line.py)."""

@@ -1,8 +1,8 @@
 """Keys of machines that are in force, by digest, in this process's memory: a flood of wrong ones asks no database.
 
 The list is read again when somebody comes with a key that is not in it, once in SPACING_SECONDS at most: a new key
-opens that soon. Nobody waits for it: whoever floods with wrong keys would hold what real ones need. A key that is
-revoked is still in the list for a while: whoever asks looks it up in the database.
+opens that soon. Nobody waits for it: anyone who floods with wrong keys would hold what real ones need. A key that is
+revoked is still in the list for a while: anyone who asks looks it up in the database.
 """
 
 from __future__ import annotations

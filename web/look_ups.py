@@ -1,6 +1,6 @@
 """Notes of who looked a caller up, and who took callers away as a file. They name a number masked, and by its index.
 
-By the index the notes about one number are found (`ref`); it tells nothing to whoever lacks the node's keys.
+By the index the notes about one number are found (`ref`); it tells nothing to anyone who lacks the node's keys.
 """
 
 from __future__ import annotations

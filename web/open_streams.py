@@ -52,7 +52,7 @@ class OpenStreams:
     async def watched(
         self, request: web.Request, end: Callable[[], object], *, outlives_idling: bool = False
     ) -> AsyncIterator[None]:
-        """While it lasts, `end` is called once whoever asked may not ask any more."""
+        """While it lasts, `end` is called once anyone who asked may not ask any more."""
         session = request.get(SESSION)
         stream = OpenStream(
             session_id=None if session is None else session.session_id,

@@ -82,7 +82,7 @@ class Line:
 
 # 64 MiB a hash (argon2-cffi's default), about 0.1 s each.
 STRANGERS = Line(at_once=2, waiting=16)
-"""Whoever stands before the door."""
+"""Anyone who stands before the door."""
 KNOWN = Line(at_once=1, waiting=8)
 """Who is inside, or comes with a device they have signed in with before: a crowd of strangers is not in their way."""
 _hasher = PasswordHasher()

@@ -9,7 +9,7 @@ from web.proxies import client_address
 
 
 def report(request: web.Request, event: SecurityEvent) -> None:
-    """Log a security event of whoever asks.
+    """Log a security event of anyone who asks.
 
     A page of another site can make anybody's browser ask for what is refused: that must not ban its owner's address.
     It cannot send a token of the API.

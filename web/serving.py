@@ -60,7 +60,7 @@ async def serve_app(app: web.Application, address: str, port: int) -> None:
 
 @web.middleware
 async def bodies_in_time(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give up a body that trickles in: whoever waits for it then hears TooSlow."""
+    """Give up a body that trickles in: anyone who waits for it then hears TooSlow."""
     if not request.can_read_body:
         return await handler(request)
     seconds = BODY_SECONDS + (request.content_length or 0) / BODY_BYTES_PER_SECOND
@@ -101,7 +101,7 @@ def _by_address(connections: Iterable[Connection], trusted: Networks) -> dict[st
 
 
 def too_many(by_address: dict[str, list[Connection]], *, each: int, together: int) -> Sequence[Connection]:
-    """Return the connections to close: the oldest of whoever has too many. '' has no limit of its own. Pure."""
+    """Return the connections to close: the oldest of anyone who has too many. '' has no limit of its own. Pure."""
     closed: list[Connection] = []
     for address, connections in by_address.items():
         if address and len(connections) > each:

@@ -1,9 +1,9 @@
-"""How wrong passwords, codes and questions for a link slow down whoever makes them. Pure.
+"""How wrong passwords, codes and questions for a link slow down anyone who makes them. Pure.
 
 Nobody is ever shut out: after some free tries each further one has to wait, longer each time, LONGEST_WAIT at most.
 Three counts stand side by side: a person who mistypes from one place; one place that tries many accounts; and many
 places that try one account. The last has no clock that strangers could keep running: it lengthens the wait of each
-place by itself, so that whoever knows the password gets in after one wait.
+place by itself, so that anyone who knows the password gets in after one wait.
 
 A device that its owner has signed in with before (web/known_devices.py) counts by itself: what others do, from the
 same place too, does not slow it.

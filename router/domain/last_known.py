@@ -61,7 +61,7 @@ EARLIER_RECORD = Struct(">8s16sqqqqq")
 def digest_of_caller(caller: str, key: bytes) -> bytes:
     """Return what stands for a number (E.164) in the tables: how its keyed index begins.
 
-    In a list of a million, two share one in 1 of 10^13. Whoever lacks the key finds no number by trying all.
+    In a list of a million, two share one in 1 of 10^13. Anyone who lacks the key finds no number by trying all.
     """
     return hmac.digest(key, caller.encode(), "sha256")[:DIGEST_BYTES]
 

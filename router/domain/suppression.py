@@ -111,7 +111,7 @@ def _why(rules: BlockedCallers, caller: str | None) -> str | None:
             None if rules.anonymous is None else _with_reason("the caller hides the number", rules.anonymous)
         )
     if rules.numbers:
-        # Whoever has no key cannot tell whom they name: nobody is sold then.
+        # Anyone who has no key cannot tell whom they name: nobody is sold then.
         if not rules.caller_key and any(name.startswith(INDEX_MARK) for name in rules.numbers):
             return "numbers are blocked, and there is no key to compare them by"
         for name in (indexed(caller, rules.caller_key), caller):

@@ -1,4 +1,4 @@
-"""What callers leave is sealed once their call has ended, whoever wrote its row when."""
+"""What callers leave is sealed once their call has ended, no matter who wrote its row, or when."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`make bench-floods`: real pings beside wrong keys, pages beside pings, and a crowd at the door.
 
-The web and the pings process run as a node runs them; whoever floods comes from many addresses of 127.0.0.0/8.
+The web and the pings process run as a node runs them; anyone who floods comes from many addresses of 127.0.0.0/8.
 """
 
 from __future__ import annotations

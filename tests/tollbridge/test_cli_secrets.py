@@ -40,7 +40,7 @@ def test_everything_is_checked_and_rotated(keys: Path, database_url: str) -> Non
     done = run("check")
     assert done.exit_code == 0 and "trunks.password: 1 open" in done.output
     done = run("rotate")
-    assert done.exit_code == 0 and "trunks.password: 1 values, 1 sealed anew" in done.output
+    assert done.exit_code == 0 and "trunks.password: 1 values, 1 sealed again" in done.output
     assert "the older keys stay until" in done.output and "the older keys are gone" not in done.output
     done = run("rotate", "--drop-now")
     assert done.exit_code == 0 and "the older keys are gone" in done.output

@@ -16,12 +16,12 @@ from store.key_ring import KeyRing, spelled
 from store.tables import buyers, licences, targets, users
 from tests.postgres import owner_of
 from tests.web.oidc.idp import Idp
-from tollbridge.doctor import Finding, Verdict, examine, settings_table
+from tollbridge.doctor import Finding, Verdict, examine
 from tollbridge.node_config import layout_of
 from tollbridge.node_state import NodeState, locked, write_state
 from tollbridge.sealed_database import leave_mark
 from tollbridge.sealing_keys import make_sealing_keys, write_sealing_keys
-from tollbridge.settings import Settings
+from tollbridge.settings import Settings, settings_table
 from web.second_factor.vault import Vault
 
 AWAY = "postgresql://nobody@127.0.0.1:1/none"

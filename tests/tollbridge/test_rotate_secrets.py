@@ -1,4 +1,4 @@
-"""Keys are rotated while processes run: nothing is lost, whenever it is interrupted and whoever writes meanwhile."""
+"""Keys are rotated while processes run: nothing is lost, no matter when it is interrupted or who writes meanwhile."""
 
 from __future__ import annotations
 

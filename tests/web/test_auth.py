@@ -17,12 +17,12 @@ from web.auth import (
     SignedIn,
     SignInRefusal,
     UserCreated,
-    UserRefusal,
     Visitor,
     create_user,
     set_password,
 )
 from web.password_rules import PasswordRefusal
+from web.person_fields import UserRefusal
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 HERE = "192.0.2.1"

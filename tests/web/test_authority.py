@@ -73,7 +73,7 @@ def test_a_stronger_credential_does_all_that_a_weaker_session_does() -> None:
 
 
 def test_a_refusal_says_the_way_that_works() -> None:
-    """Whoever is sent to confirm may do it then."""
+    """Anyone who is sent to confirm may do it then."""
     for act, credential, target in product(Act, Credential, Role):
         found = not_allowed(act, role=Role.ADMIN, credential=credential, target=target, is_self=True)
         if found is NotAllowed.CONFIRM:

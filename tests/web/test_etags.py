@@ -31,7 +31,7 @@ async def test_a_password_cannot_be_guessed_from_an_etag(
     market: Market,
     engine: AsyncEngine,
 ) -> None:
-    """Whoever knows every value of a trunk and guesses its password right cannot tell by the ETag that they did."""
+    """Anyone who knows every value of a trunk and guesses its password right cannot tell by the ETag that they did."""
     trunk_id = await machine.make("/trunks", TRUNK)
     etag = (await machine.ask("GET", f"/trunks/{trunk_id}"))[2]["ETag"].strip('"')
     resource = next(one for one in RESOURCES if one.name == "trunks")

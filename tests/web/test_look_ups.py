@@ -1,4 +1,4 @@
-"""Who looked a caller up, or took calls away as a file, stands in the audit log, whoever they are."""
+"""Who looked a caller up, or took calls away as a file, is in the audit log, no matter who it is."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ async def test_the_story_of_a_draft_ends(admin: Client, engine: AsyncEngine) -> 
 
 
 async def test_a_screen_nobody_touches_keeps_no_session_alive(admin: Client, engine: AsyncEngine) -> None:
-    """The board connects again by itself, and pages draw themselves anew when calls move: nobody need be there."""
+    """The board connects again by itself, and pages draw themselves again when calls move: nobody need be there."""
     async with engine.begin() as connection:
         then = datetime.now(UTC) + timedelta(minutes=5)
         long_ago = datetime.now(UTC) - timedelta(minutes=20)

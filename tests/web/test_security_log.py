@@ -1,4 +1,4 @@
-"""Whoever guesses leaves a line that fail2ban reads, and whoever is used by another site's page is not banned."""
+"""Anyone who guesses leaves a line that fail2ban reads, and anyone who is used by another site's page is not banned."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_a_newline_in_an_address_writes_no_line_of_its_own(
 
 
 async def test_a_refused_link_stays_out_of_the_log(stranger: Client, process_log: StringIO) -> None:
-    """It is still open: whoever reads the log must not be able to use it."""
+    """It is still open: anyone who reads the log must not be able to use it."""
     async with stranger.post(f"/link/{KEY}", headers={"Sec-Fetch-Site": "cross-site"}) as answer:
         assert answer.status == 403
     assert "refused a foreign POST /link/" in process_log.getvalue() and KEY not in process_log.getvalue()
@@ -119,7 +119,7 @@ async def test_another_sites_page_gets_no_visitor_banned(site: TestServer, secur
             await client.post("/sign-in", data={}, headers=sent)
             await client.get(f"/link/{KEY}", headers=sent)
             await client.post(f"/postback/sale/{KEY}", headers=sent)
-        # A token cannot be sent from there: whoever says so would only hide.
+        # A token cannot be sent from there: anyone who says so would only hide.
         await client.get(
             "/api/v1/buyers", headers={"Authorization": "Bearer x", "Sec-Fetch-Site": "cross-site"}
         )

@@ -11,19 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from web import passwords
 from web.account import queries
 from web.audit import Actor, write_audit
-from web.auth import (
-    LONGEST_WAIT_MINUTES,
-    NAME_LENGTH_MAXIMUM,
-    SignedIn,
-    SignInRefusal,
-    Visitor,
-    confirm_password,
-    is_name,
-    renew_session,
-)
+from web.auth import LONGEST_WAIT_MINUTES, SignedIn, SignInRefusal, Visitor, confirm_password, renew_session
 from web.ends import end_everything
 from web.keys import User
 from web.password_rules import PasswordRefusal, refusal_of_password
+from web.person_fields import NAME_LENGTH_MAXIMUM, is_name
 
 
 class AccountRefusal(StrEnum):

@@ -27,9 +27,10 @@ from web.api.operation import (
     refused,
 )
 from web.api_tokens import TokenMade, TokenRefusal
-from web.auth import NAME_LENGTH_MAXIMUM, digest_of
+from web.auth import digest_of
 from web.authority import NotAllowed
 from web.keys import Role
+from web.person_fields import NAME_LENGTH_MAXIMUM
 
 _EVERYBODY = frozenset(Role)
 _FIELDS = {TokenRefusal.NAME: "name", TokenRefusal.SCOPES: "scopes", TokenRefusal.LIFETIME: "lifetime_days"}
@@ -145,7 +146,7 @@ async def list_tokens(asked: Asked) -> Answered:
 
 
 async def make_token(asked: Asked) -> Answered | Problem:
-    """No token makes another: whoever holds one for a day would hold one for ever."""
+    """No token makes another: anyone who holds one for a day would hold one for ever."""
     body: NewToken = asked.body
     made = await api_tokens.make_token(
         asked.engine,

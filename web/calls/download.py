@@ -27,7 +27,7 @@ SECONDS_MAXIMUM = 300
 EXPORTS_EACH, EXPORTS_TOGETHER = 2, 4
 """Each takes two connections: the pages want theirs."""
 READ_WITHIN_SECONDS = 30.0
-"""Whoever takes nothing for so long is cut: a reader that sleeps would keep the connections."""
+"""Anyone who takes nothing for so long is cut: a reader that sleeps would keep the connections."""
 EXPORTS: web.AppKey[AtOnce] = web.AppKey("exports", AtOnce)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from web.auth import UserRefusal
 from web.authority import NotAllowed
 from web.confirm.views import confirm_page
 from web.directory_groups import queries
@@ -14,6 +13,7 @@ from web.directory_groups.groups import GroupRefusal, give_role, take_role
 from web.keys import ENGINE
 from web.oidc.directory import DIRECTORY
 from web.pages import render
+from web.person_fields import UserRefusal
 from web.users.forms import FIELDS_OF_REFUSALS, ROLES, Typed, belonging_of, read_form
 from web.users.people import PersonRefusal
 from web.users.queries import read_names

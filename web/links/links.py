@@ -16,13 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from web import passwords
 from web import queries as people
 from web.audit import Actor, write_audit
-from web.auth import Visitor, clean_email, digest_of, is_email, too_many
+from web.auth import Visitor, digest_of, too_many
 from web.ends import end_everything
 from web.keys import User
 from web.links import queries
 from web.links.queries import OpenLink
 from web.mail import Mailer
 from web.password_rules import PasswordRefusal, refusal_of_password
+from web.person_fields import clean_email, is_email
 from web.sign_in_limits import forgotten_limits, link_limit
 
 PATH = "/link/"

@@ -1,6 +1,6 @@
-"""Whoever the directory vouches for, let in: found or made here, with the role of their groups, for a while.
+"""Anyone the directory vouches for, let in: found or made here, with the role of their groups, for a while.
 
-Somebody is known by issuer and subject alone. An e-mail address proves nothing here: whoever may choose theirs in the
+Somebody is known by issuer and subject alone. An e-mail address proves nothing here: who may choose theirs in the
 directory would be anybody.
 """
 
@@ -13,16 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from web import queries as door
 from web.audit import Actor, write_audit
-from web.auth import (
-    NAME_LENGTH_MAXIMUM,
-    SecondFactorAsked,
-    SignedIn,
-    Visitor,
-    ask_second_factor,
-    clean_email,
-    is_email,
-    open_session,
-)
+from web.auth import SecondFactorAsked, SignedIn, Visitor, ask_second_factor, open_session
 from web.authority import Act, NotAllowed
 from web.directory_groups.groups import NoRole, role_of_groups
 from web.directory_groups.queries import read_groups
@@ -35,6 +26,7 @@ from web.oidc.id_token import Identity
 from web.oidc.provider import Granted
 from web.oidc.queries import DirectoryPerson
 from web.oidc.question import END_SESSION_HINT_LENGTH_MAXIMUM
+from web.person_fields import NAME_LENGTH_MAXIMUM, clean_email, is_email
 from web.second_factor.vault import Vault
 from web.users import queries as people
 from web.users.people import NOBODY, Belonging, PersonRefusal, belonging_facts

@@ -36,7 +36,7 @@ def is_state_of(secret: str, state: str) -> bool:
 
 
 def authorization_address(metadata: Metadata, config: OidcConfig, secret: str, *, anew: bool = False) -> str:
-    """Return where a browser goes to show who it is. `anew`: whoever is known there already shows it again."""
+    """Return where a browser goes to show who it is. `again`: anyone who is known there already shows it again."""
     challenge = hashlib.sha256(verifier_of(secret).encode()).digest()
     asked = {
         "response_type": "code",

@@ -52,7 +52,7 @@ EVENTS = dict.fromkeys(
 
 
 async def begin(request: web.Request) -> web.StreamResponse:
-    """Lead somebody to the provider. `again`: whoever is known there shows once more who they are."""
+    """Lead somebody to the provider. `again`: anyone who is known there shows once more who they are."""
     wanted = own_path(request.query.get("next"))
     asked = await _ask(request, wanted=wanted, user=None, anew="again" in request.query)
     if isinstance(asked, DirectoryRefusal):

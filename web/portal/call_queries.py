@@ -146,7 +146,7 @@ def _conditions(user: User, wanted: OwnFilter, zone: ZoneInfo) -> list[ColumnEle
 
 
 def searches_callers(user: User) -> bool:
-    """Say who may search by a number: whoever sees masked numbers could feel their way to a whole one."""
+    """Say who may search by a number: anyone who sees masked numbers could feel their way to a whole one."""
     return viewer_of(user).sees(Field.WHOLE_CALLER)
 
 

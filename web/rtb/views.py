@@ -97,7 +97,7 @@ async def confirm(request: web.Request) -> web.Response:
 
 
 async def _enter(request: web.Request, now: datetime) -> _Asker | web.Response:
-    """Find the key and count the ping. Whoever has no key learns nothing and costs no look-up."""
+    """Find the key and count the ping. Anyone who has no key learns nothing and costs no look-up."""
     text = request.match_info["key"].removesuffix(".json")
     if not is_key(text):
         return refuse_unknown(request)

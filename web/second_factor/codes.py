@@ -80,7 +80,7 @@ def digest_of_code(code: str) -> bytes:
 
 
 def is_old_digest(digest: bytes) -> bool:
-    """Tell whether a code of 79 bits was kept so: whoever reads the database has a chance to find it in years."""
+    """Tell whether a code of 79 bits was kept so: anyone who reads the database has a chance to find it in years."""
     return len(digest) == hashlib.sha256().digest_size
 
 

@@ -120,7 +120,7 @@ class DraftNews:
             await connection.close()
 
     async def _listen(self) -> None:
-        """Whoever comes after a lost connection makes another; the others look by themselves each QUIET_SECONDS."""
+        """Anyone who comes after a lost connection makes another; the others look by themselves each QUIET_SECONDS."""
         async with self._connecting:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await connect_plainly(self._engine)

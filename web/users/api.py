@@ -24,10 +24,10 @@ from web.api.operation import (
     not_found,
     refused,
 )
-from web.auth import EMAIL_LENGTH_MAXIMUM, NAME_LENGTH_MAXIMUM, UserRefusal
 from web.authority import NotAllowed
 from web.keys import Role
 from web.links.links import LinkKind
+from web.person_fields import EMAIL_LENGTH_MAXIMUM, NAME_LENGTH_MAXIMUM, UserRefusal
 from web.users import people, queries
 from web.users.mailing import send_link
 from web.users.people import Belonging, Invited, LinkMade, PersonRefusal

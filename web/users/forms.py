@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from web.auth import UserRefusal
 from web.keys import Role
+from web.person_fields import UserRefusal
 from web.users.people import Belonging, PersonRefusal
 from web.users.queries import Person, buyer_of_name, publisher_of_name
 

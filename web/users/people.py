@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from web import queries as door
 from web.audit import Actor, write_audit
-from web.auth import NAME_LENGTH_MAXIMUM, UserRefusal, clean_email, is_name, refusal_of_person
 from web.authority import Act, NotAllowed
 from web.challenge_queries import delete_challenges_of
 from web.ends import Ended, end_everything, end_sessions, is_still_in
@@ -20,6 +19,7 @@ from web.etags import Unchanged
 from web.keys import Role
 from web.links.links import INVITATION_LIFETIME, RESET_LIFETIME, LinkKind, make_link
 from web.passkeys.queries import delete_passkey, delete_passkeys_of
+from web.person_fields import NAME_LENGTH_MAXIMUM, UserRefusal, clean_email, is_name, refusal_of_person
 from web.second_factor.queries import remove_factor
 from web.users import queries
 from web.users.queries import Person

@@ -13,7 +13,6 @@ from webauthn.helpers import bytes_to_base64url
 from web.account.sessions import sessions_of
 from web.api_tokens import revoke_token, tokens_of
 from web.audit_log.queries import history_of
-from web.auth import UserRefusal
 from web.authority import Act, NotAllowed
 from web.confirm.views import confirm_page
 from web.ends import Ended
@@ -24,6 +23,7 @@ from web.mail import MAILER
 from web.oidc.admission import unlink as unlink_person
 from web.pages import render
 from web.passkeys.keys import credential_id_of, passkeys_of
+from web.person_fields import UserRefusal
 from web.users import people, queries
 from web.users.forms import FIELDS_OF_REFUSALS, ROLES, Typed, belonging_of, read_form
 from web.users.mailing import send_link

@@ -1,6 +1,6 @@
 """Callers' numbers are sealed: columns for the sealed number, its keyed index and its area code, beside the plain one.
 
-The rows are sealed beside whoever reads and writes (0040b); then the plain columns go (0040c).
+The rows are sealed beside anyone who reads and writes (0040b); then the plain columns go (0040c).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every caller's number is sealed and indexed, beside whoever reads and writes; the indexes it is found by are made."""
+"""Every caller's number is sealed and indexed, beside anyone who reads and writes; the indexes it is found by are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plain numbers go: what was written meanwhile is sealed, the columns are dropped, and the rows are written anew.
+"""The plain numbers go: what was written meanwhile is sealed, the columns are dropped, and the rows are written again.
 
 What is in a dropped column stays in each row that was there until the row is written again.
 """

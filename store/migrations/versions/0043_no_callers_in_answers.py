@@ -22,7 +22,7 @@ def upgrade() -> None:
     lock_first(op, ("api_answers", "saved_views"))
     op.execute("UPDATE api_answers SET body = NULL, headers = NULL")
     connection = op.get_bind()
-    # A digest without a key tells the number to whoever tries all of them.
+    # A digest without a key tells the number to anyone who tries all of them.
     if rows := connection.execute(sa.text("SELECT user_id, key, request_digest FROM api_answers")).all():
         changed = [
             {

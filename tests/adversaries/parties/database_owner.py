@@ -196,7 +196,7 @@ _NO_RIGHT = "42501"
 
 
 async def _may(house: House, statement: str) -> bool:
-    """Whether the right is there. What only a trigger refuses counts: that wall falls to whoever owns the table."""
+    """Whether the right is there. What only a trigger refuses counts: that wall falls to anyone who owns the table."""
 
     async def run(connection: AsyncConnection) -> None:
         await connection.execute(text(statement))

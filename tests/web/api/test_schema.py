@@ -35,7 +35,7 @@ CHECKS = [
 EACH_ROLE = max(1, EXAMPLES // 4)
 ADDRESS_BYTES_MAXIMUM = 8_000
 NOT_BY_TOKEN = {"make_token"}
-"""What no token may do, whoever made it."""
+"""What no token may do, no matter who made it."""
 
 STREAM = "text/event-stream"
 """Never ends by itself: opened by tests of its own."""

@@ -87,7 +87,7 @@ class Idp:
         return web.json_response(KeySet([self.key]).as_dict(private=False))
 
     async def _authorize(self, request: web.Request) -> web.Response:
-        """Let whoever comes in at once: who they are is `person`."""
+        """Let anyone who comes in at once: who they are is `person`."""
         code = f"code-{len(self.codes)}"
         self.codes[code] = dict(request.query)
         answer = f"code={code}&state={request.query['state']}"

@@ -58,7 +58,9 @@ async def test_the_owner_links_and_an_admin_unlinks(
     assert status == 403 and "Confirm that it is you" in text, "a computer left alone hands nothing over"
     await show_factor(engine)
     status, onward = await begin(ben)
-    assert status == 200 and "prompt=login" in onward, "whoever is known there shows who they are once more"
+    assert status == 200 and "prompt=login" in onward, (
+        "anyone who is known there shows who they are once more"
+    )
     idp.claims = {"sub": "ben-7", "email": EMAIL, "email_verified": False}
     assert (await come_back(ben, await at_provider(ben, onward)))[:2] == (303, "/account?done=linked")
     async with ben.get("/account?done=linked") as page:

@@ -336,7 +336,8 @@ async def test_no_password_opens_an_account_of_the_directory(
 ) -> None:
     assert (await sign_in_there(browser))[0] == 303
     made = await person(engine)
-    from web.auth import UserRefusal, set_password
+    from web.auth import set_password
+    from web.person_fields import UserRefusal
     from web.users.people import PersonRefusal, change_person, make_person_link
 
     assert await set_password(engine, made.email, PASSWORD) is UserRefusal.DIRECTORY

@@ -65,7 +65,7 @@ async def test_after_it_every_page_leads_to_the_setting_up(admin: Client, engine
 
 
 async def test_a_password_alone_adds_no_factor_beside_a_passkey(admin: Client, engine: AsyncEngine) -> None:
-    """Whoever stole the password must not make themselves the second factor that is missing."""
+    """Anyone who stole the password must not make themselves the second factor that is missing."""
     user_id = await admins_id(engine)
     async with engine.begin() as connection:
         key = {
