@@ -142,3 +142,5 @@ class Happened:
     """Buyers whom an admin has pay in advance though their contract is by invoice: their funds bound their bids."""
     waiting: list[Promise] = field(default_factory=list)
     """The promises on which no call had come when the newest call was routed."""
+    reserved: set[UUID] = field(default_factory=set)
+    """The reservations that were judged against what the buyer had when they were made."""

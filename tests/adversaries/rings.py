@@ -115,7 +115,12 @@ def _abroad_problems(happened: Happened) -> Iterator[str]:
 
 
 def reservation_problems(happened: Happened, waiting: Collection[Promise]) -> Iterator[str]:
-    """Judge what South's reservations hold on which no call has come."""
+    """Judge what South's reservations hold on which no call has come.
+
+    Money is looked at when a reservation is made: a buyer that takes some back later puts nobody in the wrong.
+    """
+    new = {one.buyer for one in waiting if one.reservation_id not in happened.reserved}
+    happened.reserved.update(one.reservation_id for one in waiting)
     if len(waiting) > OPEN_MOST:
         yield f"{len(waiting)} reservations wait for their calls, of at most {OPEN_MOST}"
     for name, count in Counter(one.buyer for one in waiting).items():
@@ -124,7 +129,8 @@ def reservation_problems(happened: Happened, waiting: Collection[Promise]) -> It
             yield f"{count} reservations hold room of {name}, which takes {contract.cap} calls"
         paid_in = sum(one.amount_micros for one in happened.cash.values() if one.party == name)
         held = count * max(rule.price_micros for rule in contract.rules)
-        if contract.deposit_micros is not None and count > 1 and held * 100 > paid_in * ROOM_SHARE_PERCENT:
+        by_deposit = contract.deposit_micros is not None and name in new
+        if by_deposit and count > 1 and held * 100 > paid_in * ROOM_SHARE_PERCENT:
             yield f"reservations hold {held} of the {paid_in} of {name}"
 
 

@@ -231,6 +231,17 @@ def test_what_reservations_may_hold() -> None:
     assert "5 reservations wait" in next(reservation_problems(happened(), [one] * 5))
 
 
+def test_money_that_a_buyer_takes_back_later_is_no_fault_of_a_reservation() -> None:
+    one, two, three = (a_promise(reservation_id=UUID(int=n), buyer=PLAIN.name) for n in range(3))
+    before = happened()
+    assert list(reservation_problems(before, [one, two])) == []
+    before.cash["back"] = Cash(party=PLAIN.name, amount_micros=-45_000_000, reference="back")
+    assert list(reservation_problems(before, [one, two])) == []
+    assert list(reservation_problems(before, [one, two, three])) == [
+        "reservations hold 135000000 of the 355000000 of Plain Lending"
+    ]
+
+
 def test_a_call_that_nobody_answers_while_a_reservation_waits() -> None:
     refused = ringing(PLAIN.name, rung=(), places=())
     assert "keeps room of Veterans First free" in next(
