@@ -68,7 +68,9 @@ async def calls(house: House, publisher: str, caller: str, said: Mapping[str, st
     seen = await house.call(publisher, caller, said, **more)
     house.problems.extend(ring_problems(house.happened, seen, house.machine.asked_since(asked)))
     if not seen.rung:  # those that were ended for this call were in nobody's way
-        house.problems.extend(kept_out_problems(house.happened, seen, await house.waiting_promises()))
+        found = kept_out_problems(house.happened, seen, await house.waiting_promises())
+        why = house.routed[-1].decision.rejections
+        house.problems.extend(f"{one}; the house said {why}" for one in found)
     return seen
 
 
