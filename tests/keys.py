@@ -13,14 +13,13 @@ FILE = f"{PREFIX}SEALING_KEYS_FILE"
 
 
 def use_keys_of_tests() -> None:
-    """Seal by the keys that the environment names; where it names none, by new ones, which children find there."""
-    use_key_ring(_ring)
+    """Seal by the keys that the environment names; where it names none, by new ones, which children find there.
 
-
-def _ring() -> KeyRing:
+    They are made at once: a process that is started before anything was sealed must not make its own.
+    """
     if FILE not in os.environ:
         handle, name = tempfile.mkstemp(prefix="tb-keys-")
         with open(handle, "w") as file:
             file.write(spelled(KeyRing.made()))
         os.environ[FILE] = name
-    return read_ring(Path(os.environ[FILE]).read_text())
+    use_key_ring(lambda: read_ring(Path(os.environ[FILE]).read_text()))

@@ -218,7 +218,7 @@ async def _node(database_url: str, folder: Path) -> AsyncIterator[House]:
         address = f"http://127.0.0.1:{port}"
         async with ClientSession() as session:
             house = House(address, key, database_url, psutil.Process(started[-1].pid))
-            await _answering(house, session)
+            await _answering(house, session, started)
         yield house
     finally:
         for process in started:
@@ -227,13 +227,17 @@ async def _node(database_url: str, folder: Path) -> AsyncIterator[House]:
             await process.wait()
 
 
-async def _answering(house: House, session: ClientSession) -> None:
+async def _answering(house: House, session: ClientSession, started: list[asyncio.subprocess.Process]) -> None:
     """Wait until pings are answered: each process reads the market first."""
+    status = 0
     for _ in range(400):
-        if (await house.ping(session))[1] == 200:
+        status = (await house.ping(session))[1]
+        if status == 200:
             return
+        if any(process.returncode is not None for process in started):
+            raise RuntimeError("a process ended before it answered a ping")
         await asyncio.sleep(0.3)
-    raise TimeoutError("no ping is answered")
+    raise TimeoutError(f"no ping is answered: the last status was {status}")
 
 
 async def _seed(database_url: str) -> str:
