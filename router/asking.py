@@ -59,10 +59,12 @@ class Asking:
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """What is left out of what is stored: secrets, and what stands for the caller, which helps to guess them."""
+        """What is left out of what is stored: secrets, the caller, and what stands for it and helps to guess it."""
         caller, secret = self.known.caller, self.bidder.endpoint.secret
         more = (caller_hash(secret, caller),) if caller and secret else ()
-        return (*self.bidder.hidden, *more)
+        # Without the country, which is spelled in many ways.
+        national = (caller or "").removeprefix("+1").removeprefix("+")
+        return (*self.bidder.hidden, *more, *((national,) if national else ()))
 
     def question(self, *, sold: bool = False) -> Question:
         """Return what this bidder is told."""
@@ -72,7 +74,7 @@ class Asking:
         )
 
     def without_answer(self, outcome: BidOutcome, detail: str, arrived_us: int | None = None) -> Bid:
-        detail = without_secrets(self.bidder.hidden, detail)[:MAXIMUM_DETAIL]
+        detail = without_secrets(self.hidden, detail)[:MAXIMUM_DETAIL]
         return Bid(target_id=self.target_id, outcome=outcome, detail=detail, arrived_us=arrived_us)
 
 
@@ -150,7 +152,7 @@ def _read(asking: Asking, answer: HttpAnswer, read: Read, arrived_us: int) -> Bi
         dial=found.dial,
         arrived_us=arrived_us,
         reference=found.reference,
-        detail=without_secrets(asking.bidder.hidden, found.detail)[:MAXIMUM_DETAIL],
+        detail=without_secrets(asking.hidden, found.detail)[:MAXIMUM_DETAIL],
     )
 
 

@@ -11,9 +11,12 @@ _NANP_DIGITS = 11
 _LAST_SHOWN = 2
 _AREA_DIGITS = 4
 """A country code of one digit and an area code."""
+# What people, and programs that copy for them, put between a number's digits.
+_BETWEEN = r"[ .\-/·_\u00a0\u2007\u2009-\u2015\u202f\u2060]{0,3}"
 # A North American number as people and machines write it, or any number with its country; each part is bounded.
 _NUMBER = re.compile(
-    r"(?<![\w.+])(?:(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-]?)\d{3}[ .-]?\d{4}|\+\d{8,15})(?!\w)",
+    rf"(?<![\w.+])(?:(?:\+?1{_BETWEEN})?\(?[2-9]\d{{2}}\)?{_BETWEEN}\d{{3}}{_BETWEEN}\d{{2}}{_BETWEEN}\d{{2}}"
+    rf"|\+\d(?:{_BETWEEN}\d){{7,14}})(?!\w)",
     re.ASCII,
 )
 

@@ -179,6 +179,8 @@ async def _sign_in(
             await _note_refused(engine, known.user, visitor)
         return SignInRefusal.WRONG
     async with engine.begin() as connection:
+        if not await queries.is_still_known(connection, known):
+            return SignInRefusal.WRONG
         await forgive(connection, limits)
         if known.has_second_factor:
             return await ask_second_factor(connection, known.user, now, after="password")

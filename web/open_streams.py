@@ -1,4 +1,4 @@
-"""Streams and softphones that are open, each with the session or token that opened it: they end together.
+"""Streams, softphones and files on their way, each with the session or token that opened it: they end together.
 
 While there are any, one question every other second looks after all of this process. Without an answer of the database
 nothing is ended: nobody can be signed out meanwhile either.
@@ -97,6 +97,18 @@ class OpenStreams:
 
 
 OPEN_STREAMS: web.AppKey[OpenStreams] = web.AppKey("open_streams", OpenStreams)
+
+
+@asynccontextmanager
+async def while_signed_in(request: web.Request) -> AsyncIterator[None]:
+    """Cut a file that is being sent once anyone who asked may not ask any more: a thief could read it slowly."""
+
+    def cut() -> None:
+        if request.transport is not None:
+            request.transport.abort()
+
+    async with request.app[OPEN_STREAMS].watched(request, cut, outlives_idling=True):
+        yield
 
 
 def add_open_streams(app: web.Application) -> None:

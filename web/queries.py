@@ -113,6 +113,20 @@ async def user_by_id(connection: AsyncConnection, user_id: int) -> KnownUser | N
     return await _known_user(connection, users.c.id == user_id)
 
 
+async def is_still_known(connection: AsyncConnection, known: KnownUser) -> bool:
+    """Tell whether a person is as they were known, and let nobody end what they have open until this transaction ends.
+
+    While a password is compared its owner may change it, sign out everywhere or be disabled.
+    """
+    await lock_user(connection, known.user.user_id)
+    return await user_by_id(connection, known.user.user_id) == known
+
+
+async def lock_user(connection: AsyncConnection, user_id: int) -> None:
+    """Let one at a time open a session of a person or end them: what is opened meanwhile is ended, or not opened."""
+    await connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
+
+
 async def _known_user(connection: AsyncConnection, condition: ColumnElement[bool]) -> KnownUser | None:
     has_passkey = exists().where(passkeys.c.user_id == users.c.id).label("has_passkey")
     statement = select(users, has_passkey).where(condition, users.c.disabled_at.is_(None))
@@ -274,6 +288,7 @@ async def delete_session(connection: AsyncConnection, token_digest: bytes) -> No
 
 async def delete_sessions_of(connection: AsyncConnection, user_id: int, *, but: bytes | None = None) -> int:
     """End a person's sessions, but for the one of this digest; return how many there were."""
+    await lock_user(connection, user_id)
     statement = delete(web_sessions).where(web_sessions.c.user_id == user_id)
     if but is not None:
         statement = statement.where(web_sessions.c.token_digest != but)

@@ -23,6 +23,7 @@ from web.byte_range import NotThere, read_range
 from web.call.queries import read_recordings
 from web.keys import ENGINE, RECORDINGS_DIR, USER, Role, User
 from web.middleware import only
+from web.open_streams import while_signed_in
 from web.portal.call_queries import read_own_recordings
 from web.sound_links import OPEN_FOR, make_link, read_link
 from web.visibility import Field, viewer_of
@@ -176,10 +177,11 @@ async def _send(request: web.Request, sound: SealedSound | _PlainSound) -> web.S
         if wanted is not None:
             response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{length}"
         await response.prepare(request)
-        if request.method != "HEAD":
-            async for some in _some_at_once(sound.read(start, stop)):
-                await response.write(some)
-        await response.write_eof()
+        async with while_signed_in(request):
+            if request.method != "HEAD":
+                async for some in _some_at_once(sound.read(start, stop)):
+                    await response.write(some)
+            await response.write_eof()
         return response
     finally:
         sound.close()

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
 from web.counted_address import counted_as
@@ -42,10 +42,21 @@ class TooSlow(PlainRefusal):
         super().__init__(408, "Too slow", "What was sent did not arrive in time. Try again.")
 
 
+class Compressed(PlainRefusal):
+    """A small body that unpacks to a huge one would keep the loop, before anybody asks who sent it."""
+
+    def __init__(self) -> None:
+        super().__init__(415, "Compressed", "Send the body as it is, without Content-Encoding.")
+
+
 async def serve_app(app: web.Application, address: str, port: int) -> None:
     """Serve until cancelled. Raises OSError when the port is taken."""
     runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, keepalive_timeout=HEAD_SECONDS
+        app,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+        keepalive_timeout=HEAD_SECONDS,
+        auto_decompress=False,
     )
     await runner.setup()
     counting = asyncio.create_task(_keep_counting(runner, app[TRUSTED_PROXIES]))
@@ -60,9 +71,11 @@ async def serve_app(app: web.Application, address: str, port: int) -> None:
 
 @web.middleware
 async def bodies_in_time(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give up a body that trickles in: anyone who waits for it then hears TooSlow."""
+    """Give up a body that trickles in: anyone who waits for it then hears TooSlow. Nothing is unpacked."""
     if not request.can_read_body:
         return await handler(request)
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        raise Compressed
     seconds = BODY_SECONDS + (request.content_length or 0) / BODY_BYTES_PER_SECOND
     timer = asyncio.get_running_loop().call_later(seconds, _give_up, request)
     try:

@@ -112,6 +112,21 @@ async def test_the_best_bid_that_is_still_good_at_the_post_gets_the_call(
     assert late.startswith("late")
 
 
+async def test_no_stored_question_names_the_caller(engine: AsyncEngine, tmp_path: Path) -> None:
+    """The winner is told the number, and a bidder whose contract shows it: what is kept of that is not sealed."""
+    paths = ["/bid?amount=60", "/bid?amount=20"]
+    async with bidders() as there, routed_among(engine, there, tmp_path, paths) as (_, snapshot):
+        await execute(engine, "UPDATE ping_endpoints SET expose_caller = true WHERE target_id = 2")
+        async with open_auctions(engine, own_hop="house-a", rules=LOOPBACK) as auction:
+            router = Router(engine, snapshot, auction, database_seconds=PATIENT_SECONDS)
+            request = a_request(call_id=str(uuid4()), now=datetime.now(UTC))
+            await router.route_call(request, 1)
+        assert request.caller is not None
+        assert sum(question.get("caller") == request.caller for _, question in there.asked) == 2
+    texts = "SELECT string_agg(request || answer || detail || reference, ' ') FROM pings"
+    assert request.caller[2:] not in await scalar(engine, texts)
+
+
 async def test_a_bid_that_never_pays_loses_and_a_replay_says_the_same(
     engine: AsyncEngine, tmp_path: Path
 ) -> None:

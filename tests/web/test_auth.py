@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestServer
@@ -11,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import counters, users, web_sessions
 from tests.web.conftest import EMAIL, PASSWORD, Client, open_client, sign_in
-from web import auth
+from web import auth, passwords
 from web.auth import (
     SecondFactorAsked,
     SignedIn,
@@ -21,6 +23,7 @@ from web.auth import (
     create_user,
     set_password,
 )
+from web.ends import end_sessions
 from web.password_rules import PasswordRefusal
 from web.person_fields import UserRefusal
 
@@ -148,6 +151,37 @@ async def test_a_new_password_ends_every_session(admin: Client, engine: AsyncEng
     assert await attempt(engine, PASSWORD) is SignInRefusal.WRONG
     assert isinstance(await attempt(engine, "another horse battery"), SignedIn)
     assert await set_password(engine, "nobody@example.com", "another horse battery") is UserRefusal.NOBODY
+
+
+async def _new_password(engine: AsyncEngine) -> None:
+    assert await set_password(engine, EMAIL, "another horse battery") is None
+
+
+async def _second_factor(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(update(users).values(totp_secret=b"x", totp_last_step=1))
+        await end_sessions(connection, 1, NOW)
+
+
+@pytest.mark.parametrize("change", [_new_password, _second_factor])
+async def test_a_password_that_is_being_compared_opens_nothing_once_it_is_changed(
+    engine: AsyncEngine,
+    site: TestServer,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[AsyncEngine], Awaitable[None]],
+) -> None:
+    """A thief who signs in all the time always has one under way when the owner changes the password."""
+    compare = passwords.is_right
+
+    async def compare_slowly(*given: Any, **more: Any) -> bool:
+        right = await compare(*given, **more)
+        await change(engine)
+        return right
+
+    monkeypatch.setattr(passwords, "is_right", compare_slowly)
+    assert await attempt(engine, PASSWORD) is SignInRefusal.WRONG
+    async with engine.connect() as connection:
+        assert not (await connection.execute(select(web_sessions.c.id))).all()
 
 
 @pytest.mark.parametrize(

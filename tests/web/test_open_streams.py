@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientPayloadError, ClientResponse
 from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import api_tokens, dial_codes, users, web_sessions
 from tests.web.conftest import Client
 from tests.web.users.test_reach import add_token, admins_id
+from web.audit_log import views as audit_views
+from web.audit_log.queries import Note
+from web.calls import download
 from web.keys import Role
 from web.open_streams import LOOK_SECONDS
 
@@ -68,6 +71,42 @@ async def test_a_token_s_stream_ends_with_the_token(admin: Client, engine: Async
         async with engine.begin() as connection:
             await connection.execute(update(api_tokens).values(revoked_at=datetime.now(UTC)))
         assert await ended(stream, SOON_SECONDS)
+
+
+@pytest.mark.parametrize("end", [signed_out, disabled])
+@pytest.mark.parametrize("path", ["/calls/export.csv", "/audit.csv"])
+async def test_a_file_that_is_taken_slowly_is_cut(
+    admin: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, path: str, end: End
+) -> None:
+    """Hours of callers would still come, read line by line by somebody who may not read any more."""
+
+    async def rows(*_: object) -> AsyncIterator[str]:
+        while True:
+            yield "a call\n"
+            await asyncio.sleep(0.05)
+
+    async def notes(*_: object, **more: int) -> list[Note]:
+        await asyncio.sleep(0.05)
+        return [note] * more["maximum"]
+
+    note = Note(
+        at=datetime.now(UTC),
+        actor="a",
+        via="page",
+        action="b",
+        kind="c",
+        ref="d",
+        before=None,
+        after=None,
+        note_id=1,
+    )
+    monkeypatch.setattr(download, "_rows", rows)
+    monkeypatch.setattr(audit_views, "read_notes", notes)
+    async with admin.get(path) as file:
+        assert not await ended(file, 2 * LOOK_SECONDS)
+        await end(engine)
+        with pytest.raises(ClientPayloadError):
+            await ended(file, SOON_SECONDS)
 
 
 async def test_the_story_of_a_draft_ends(admin: Client, engine: AsyncEngine) -> None:

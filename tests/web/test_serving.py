@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -74,6 +76,19 @@ async def test_a_body_that_trickles_in_is_told_so(port: int) -> None:
             assert answer.status == 408 and await answer.json() == {"error": "Too slow"}
         async with session.post(f"http://127.0.0.1:{port}/rtb/echo", data=b"quick") as answer:
             assert await answer.read() == b"quick"
+
+
+async def test_a_small_body_that_unpacks_to_a_huge_one_is_not_unpacked(port: int) -> None:
+    body = gzip.compress(bytes(50_000_000))
+    address, packed = f"http://127.0.0.1:{port}/rtb/echo", {"Content-Encoding": "gzip"}
+    async with ClientSession() as session:
+        spent = time.process_time()
+        for _ in range(20):
+            async with session.post(address, data=body, headers=packed) as answer:
+                assert answer.status == 415 and await answer.json() == {"error": "Compressed"}
+        assert time.process_time() - spent < 0.5, "a gigabyte takes about a second to unpack"
+        async with session.post(address, data=b"x", headers={"Content-Encoding": "Identity"}) as answer:
+            assert await answer.read() == b"x"
 
 
 async def test_connections_of_one_address_are_bounded_oldest_first(port: int) -> None:

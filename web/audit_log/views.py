@@ -17,6 +17,7 @@ from web.audit_log.listing import PAGE_LENGTH, Cursor, read_cursor, read_typed
 from web.audit_log.queries import Note, read_notes
 from web.keys import ENGINE, USER
 from web.look_ups import note_export
+from web.open_streams import while_signed_in
 from web.pages import render
 from web.zones import zone_of
 
@@ -53,15 +54,16 @@ async def as_csv(request: web.Request) -> web.StreamResponse:
         typed = {name: value for name, value in asdict(read_typed(request.query)).items() if value}
         await note_export(connection, Actor(user=request[USER]), "audit_log", "csv", {"filter": typed})
     await response.prepare(request)
-    await response.write(_lines([CSV_COLUMNS]))
-    for _ in range(CSV_LINES_MAXIMUM // CSV_LINES_AT_A_TIME):
-        async with request.app[ENGINE].connect() as connection:
-            notes = await read_notes(connection, wanted, below, maximum=CSV_LINES_AT_A_TIME)
-        await response.write(_lines([_row(note) for note in notes]))
-        if len(notes) < CSV_LINES_AT_A_TIME:
-            break
-        below = Cursor(at=notes[-1].at, note_id=notes[-1].note_id)
-    await response.write_eof()
+    async with while_signed_in(request):
+        await response.write(_lines([CSV_COLUMNS]))
+        for _ in range(CSV_LINES_MAXIMUM // CSV_LINES_AT_A_TIME):
+            async with request.app[ENGINE].connect() as connection:
+                notes = await read_notes(connection, wanted, below, maximum=CSV_LINES_AT_A_TIME)
+            await response.write(_lines([_row(note) for note in notes]))
+            if len(notes) < CSV_LINES_AT_A_TIME:
+                break
+            below = Cursor(at=notes[-1].at, note_id=notes[-1].note_id)
+        await response.write_eof()
     return response
 
 

@@ -20,6 +20,7 @@ from web.calls.export import csv_rows, head_row
 from web.calls.listing import Filter, span_of
 from web.keys import ENGINE
 from web.look_ups import CALLS, named, note_export
+from web.open_streams import while_signed_in
 from web.visibility import Field, Viewer, viewer_of
 
 ROWS_MAXIMUM = 1_000_000
@@ -46,7 +47,7 @@ async def send_csv(request: web.Request, actor: Actor, wanted: Filter, zone: Zon
     # Read before the answer begins: a database that is away is still told as such.
     await _note(request.app[ENGINE], actor, wanted, viewer)
     with request.app[EXPORTS].one_more(actor.user.user_id):
-        async with aclosing(rows):
+        async with aclosing(rows), while_signed_in(request):
             first = await anext(rows)
             await response.prepare(request)
             try:

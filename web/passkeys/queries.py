@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import passkeys
+from web.queries import lock_user
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +42,16 @@ async def count_passkeys(connection: AsyncConnection, user_id: int) -> int:
 
 
 async def read_passkey(connection: AsyncConnection, credential_id: bytes) -> Passkey | None:
-    """Return a passkey that nobody else can use until this transaction ends."""
-    statement = select(passkeys).where(passkeys.c.credential_id == credential_id).with_for_update()
+    """Return a passkey that nobody else can use until this transaction ends.
+
+    Its owner is locked first, as by anyone who ends what they have open.
+    """
+    mine = passkeys.c.credential_id == credential_id
+    owner = (await connection.execute(select(passkeys.c.user_id).where(mine))).scalar_one_or_none()
+    if owner is None:
+        return None
+    await lock_user(connection, owner)
+    statement = select(passkeys).where(mine).with_for_update()
     row = (await connection.execute(statement)).mappings().one_or_none()
     return Passkey(**row) if row else None
 

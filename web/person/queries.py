@@ -77,6 +77,7 @@ def _queries(number: str) -> Mapping[Kind, Select[Any]]:
     }
 
 
+_NOTHING_SENT = {"request": "", "answer": "", "detail": ""}
 _INTERNAL = frozenset({"caller_index", "settle_after", "settle_failures"})
 _HIDDEN = _INTERNAL | {"is_open", "is_billed", "key_sealed"}
 _TIMES = ("at", "started_at", "created_at", "answered_at", "decided_at", "posted_at", "opened_at")
@@ -124,8 +125,7 @@ async def erase_call(connection: AsyncConnection, number: str, call_id: UUID) ->
     )
     said: dict[str, Any] = {"heard": ""} if row.billed else {"heard": "", "value": None}
     await connection.execute(update(answers).where(answers.c.call_id == call_id).values(said))
-    sent = {"request": "", "answer": "", "detail": ""}
-    await connection.execute(update(pings).where(pings.c.call_id == call_id).values(sent))
+    await connection.execute(update(pings).where(pings.c.call_id == call_id).values(_NOTHING_SENT))
     events = call_events.c
     words = update(call_events).where(events.call_id == call_id, events.kind != _PROOF)
     await connection.execute(words.values(detail={}))
@@ -155,8 +155,11 @@ async def erase_requests(connection: AsyncConnection, number: str) -> None:
 
 
 async def erase_reservations(connection: AsyncConnection, number: str) -> None:
+    """Forget whom ended reservations were for, and what bidders were asked and answered before the call came."""
     table = rtb_reservations.c
     over = table.caller_index == number, table.state.not_in(_LIVE_RESERVATIONS)
+    asked = pings.c.call_id.in_(select(table.id).where(*over))
+    await connection.execute(update(pings).where(asked).values(_NOTHING_SENT))
     gone: dict[str, Any] = {"caller_sealed": null(), "caller_index": null()}
     await connection.execute(update(rtb_reservations).where(*over).values(gone))
 

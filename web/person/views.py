@@ -17,6 +17,7 @@ from web.authority import Act
 from web.confirm.views import confirm_page, confirming
 from web.keys import ENGINE, RECORDINGS_DIR, USER, Role
 from web.middleware import only
+from web.open_streams import while_signed_in
 from web.pages import render
 from web.person.archive import write_archive
 from web.person.items import NOT_SEARCHED, Item, Kind, fate_of, is_work
@@ -68,9 +69,10 @@ async def export(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Disposition": 'attachment; filename="person.zip"'})
         response.content_type = "application/zip"
         await response.prepare(request)
-        while piece := await asyncio.to_thread(opened.read, _PIECE_BYTES):
-            await response.write(piece)
-        await response.write_eof()
+        async with while_signed_in(request):
+            while piece := await asyncio.to_thread(opened.read, _PIECE_BYTES):
+                await response.write(piece)
+            await response.write_eof()
     return response
 
 

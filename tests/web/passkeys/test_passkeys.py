@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from aiohttp.test_utils import TestServer
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.tables import passkeys, users, web_sessions
 from tests.web.conftest import PASSWORD, Client, open_client, sign_in
-from web.auth import create_user
-from web.passkeys.keys import credential_id_of, is_passkey_name
+from web.auth import Visitor, create_user
+from web.ends import end_sessions
+from web.passkeys import keys
+from web.passkeys.keys import PasskeyRefusal, Site, credential_id_of, is_passkey_name
+from web.passkeys.queries import delete_passkeys_of
 
 FORGED: dict[str, Any] = {
     "id": "AAAA",
@@ -110,3 +115,26 @@ def test_names_and_ids() -> None:
         and credential_id_of("A" * 5000) is None
         and credential_id_of("é") is None
     )
+
+
+async def test_a_passkey_opens_nothing_while_its_owner_ends_everything(
+    admin: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_key(engine)
+    monkeypatch.setattr(keys, "_checked", lambda *_: 1)
+    site, visitor, now = Site(host="h", origin="o"), Visitor(address="192.0.2.1"), datetime.now(UTC)
+    asked = await keys.ask_to_sign_in(engine, site, visitor, now)
+    assert not isinstance(asked, PasskeyRefusal)
+    async with engine.begin() as connection:
+        user_id = (await connection.execute(select(users.c.id))).scalar_one()
+        await end_sessions(connection, user_id, now)
+        thief = asyncio.create_task(
+            keys.sign_in_with(
+                engine, site, token=asked.token, credential={"id": "AAAA"}, visitor=visitor, now=now
+            )
+        )
+        await asyncio.wait({thief}, timeout=0.3)
+        await delete_passkeys_of(connection, user_id)
+    assert await thief is PasskeyRefusal.WRONG
+    async with engine.connect() as connection:
+        assert not (await connection.execute(select(web_sessions.c.id))).all()

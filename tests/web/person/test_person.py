@@ -6,12 +6,13 @@ import json
 import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agi.cel import LeftBehind
@@ -24,6 +25,7 @@ from router.caller_lists import block_caller, suppress_callers
 from store.call_id import call_id_of
 from store.key_ring import key_ring
 from store.sealed_columns import CALLER as PURPOSE
+from store.tables import pings, rtb_keys, rtb_reservations
 from tests.asterisk_files import CallStory, NodeFiles, cel_lines, journal_lines
 from tests.market import make_market
 from tests.sealing import sealer_at, trust_in
@@ -165,6 +167,28 @@ async def test_its_sounds_cannot_be_opened_and_go_and_the_others_stay(node: Node
     await clear_erased(node.engine, "a", recordings, messages)
     assert [path.name for path in recordings.iterdir()] == [f"{node.other_id}-1.wav.sealed"]
     assert len(list(messages.iterdir())) == 1
+
+
+async def test_what_bidders_were_asked_before_a_call_came_goes_too(node: Node) -> None:
+    """A publisher's ping asks them in the name of its reservation, of which a call may come or not."""
+    sent = {"stage_id": 1, "target_id": 1, "outcome": "accepted", "sent_at": datetime.now(UTC)}
+    async with node.engine.begin() as connection:
+        key = insert(rtb_keys).values(key_digest=b"k", publisher_id=1, campaign_id=1).returning(rtb_keys.c.id)
+        of_key = {"rtb_key_id": await connection.scalar(key), "publisher_id": 1, "campaign_id": 1}
+        for number, state in ((CALLER, "used"), (CALLER, "expired"), (OTHER, "expired")):
+            reservation = {
+                "id": uuid4(),
+                "caller_sealed": number,
+                "state": state,
+                "expires_at": datetime.now(UTC),
+            }
+            await connection.execute(insert(rtb_reservations).values(reservation | of_key))
+            words = {"request": f"zip of {number}", "answer": "a", "detail": "d"}
+            await connection.execute(insert(pings).values(sent | words | {"call_id": reservation["id"]}))
+    await node.erase()
+    async with node.engine.connect() as connection:
+        left = await connection.scalars(select(pings.c.request + pings.c.answer + pings.c.detail))
+        assert sorted(left) == ["", "", f"zip of {OTHER}ad"]
 
 
 async def test_erasing_again_finds_nothing_to_erase(node: Node) -> None:

@@ -203,3 +203,31 @@ def test_no_spelling_of_a_number_stays_whole(number: str, spelling: str, before:
     written = before + spelling.format(number[:3], number[3:6], number[6:]) + ", thanks"
     masked = without_numbers(written)
     assert number[3:] not in re.sub(r"\D", "", masked) and masked.endswith(", thanks")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "614\u2011555\u20110123",
+        "614\u2013555\u20130123",
+        "(614)\u00a0555\u00a00123",
+        "\u202a+1 (614) 555\u20110123\u202c",
+        "614/555/0123",
+        "614 - 555 - 0123",
+        "614 555-01-23",
+        "614·555·0123",
+        "614_555_0123",
+        "+44 20 7946 0123",
+    ],
+)
+def test_a_number_that_was_copied_from_elsewhere_is_masked_too(written: str) -> None:
+    shown = without_numbers(f"she gave {written}, call there")
+    assert "555" not in shown and "7946" not in shown and shown.startswith("she gave ")
+    assert shown.count("23") == 1 and "call there" in shown
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-24 12:05:33.123", "203.0.113.250:5060", "$2,500,000.00", "90 s of 120 s"]
+)
+def test_what_is_no_number_of_a_caller_stays(text: str) -> None:
+    assert without_numbers(text) == text
